@@ -1,0 +1,5 @@
+"""The closed vocabulary of computations: definition, query text, frozen plan, vector, finished cells.
+
+Modules are imported explicitly. `dataset`, `mapping` and `schema` are light enough for the home's daemon;
+`parser` loads sqlglot, `local` and `finalise` load numpy.
+"""
