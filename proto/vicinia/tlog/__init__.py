@@ -1,0 +1,1 @@
+"""The public log: canonical JSON, signed statements, the Merkle tree and its proofs, checkpoints and witnesses."""
