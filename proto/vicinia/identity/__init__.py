@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from vicinia.identity.certificates import CertificateAuthority, TlsKey, check_certificate
+    from vicinia.identity.authority import CertificateAuthority, TlsKey
+    from vicinia.identity.certificates import check_certificate
     from vicinia.identity.keyfile import read_secret, write_secret
     from vicinia.identity.keys import SigningKey, VerifyingKey
     from vicinia.identity.principal import Principal, Role
@@ -27,11 +28,11 @@ __all__ = [
 ]
 
 _HOME = {
-    "CertificateAuthority": "certificates",
+    "CertificateAuthority": "authority",
     "Principal": "principal",
     "Role": "principal",
     "SigningKey": "keys",
-    "TlsKey": "certificates",
+    "TlsKey": "authority",
     "VerifyingKey": "keys",
     "check_certificate": "certificates",
     "read_secret": "keyfile",

@@ -74,7 +74,7 @@ def enrolment_credentials(ca_pem: bytes) -> grpc.ChannelCredentials:
 def server_credentials(reload: Callable[[], ServerIdentity]) -> grpc.ServerCredentials:
     """For the main port: asks every caller for a certificate of the authority.
 
-    `reload` is called at every handshake, so it should be cheap; what it returns holds from then on, for new
+    `reload` is called at every handshake, so it should be cheap; what it returns holds from then on for new
     connections. A handshake during which it raises fails.
     """
     return _dynamic(reload, client_certificate=True)
@@ -97,11 +97,21 @@ def _dynamic(reload: Callable[[], ServerIdentity], *, client_certificate: bool) 
     require_tls13()
     import grpc
 
-    def configuration() -> grpc.ServerCertificateConfiguration:
-        now = reload()
-        return grpc.ssl_server_certificate_configuration([(now.key_pem, now.cert_pem)], now.ca_pem)
+    shown = reload()
 
-    return grpc.dynamic_ssl_server_credentials(configuration(), configuration, client_certificate)
+    def configuration() -> grpc.ServerCertificateConfiguration:
+        return grpc.ssl_server_certificate_configuration([(shown.key_pem, shown.cert_pem)], shown.ca_pem)
+
+    def changed() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal shown
+        fresh = reload()
+        if fresh == shown:
+            return None
+        shown = fresh
+        return configuration()
+
+    first = configuration()
+    return grpc.dynamic_ssl_server_credentials(first, changed, client_certificate)  # type: ignore[arg-type]  # None: unchanged
 
 
 if "grpc" not in sys.modules:  # where it is too late already, making credentials says so

@@ -20,8 +20,8 @@ _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 def write_secret(path: Path, data: bytes, *, replace: bool = False) -> None:
     """Write a secret with mode 0600; missing folders are made with 0700.
 
-    A folder that others may write in is refused, since they could swap the file. The file appears whole or not at all, also over a power cut. AlreadyExists where it is there and `replace` is
-    not set; StorageFault where it cannot be written.
+    The file appears whole or not at all, also over a power cut. AlreadyExists where it is there and `replace` is
+    not set; StorageFault where it cannot be written, or others may write in its folder and so could swap it.
     """
     try:
         _make_folder(path.parent)
