@@ -1,0 +1,87 @@
+"""The job: what is voted on, hashed, and run; and the rule that says which majority it needs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Annotated
+
+from vicinia.assembly.codec import Choice, Integer, Items, Maybe, Text
+from vicinia.assembly.payload import Household, Payload, Slug
+from vicinia.assembly.statements.people import RECIPIENTS
+from vicinia.errors import InvalidInput
+from vicinia.tlog.canonical import canonical, parse_canonical
+
+__all__ = ["COMMERCIAL", "COMMERCIAL_PURPOSES", "KINDS", "RECIPIENTS", "Job", "Period", "Purpose", "proposal_class"]
+
+KINDS = ("query",)
+COMMERCIAL = "commercial"
+COMMERCIAL_PURPOSES = frozenset(
+    f"dpv:{term}"
+    for term in (
+        "Advertising",
+        "CommercialPurpose",
+        "CommercialResearch",
+        "DirectMarketing",
+        "Marketing",
+        "SellProducts",
+    )
+)
+MAX_JOB_BYTES = 32 * 1024
+
+Purpose = Annotated[str, Text(64, r"dpv:[A-Za-z][A-Za-z0-9-]*", "a DPV purpose such as dpv:NonCommercialResearch")]
+Quarter = Text(6, r"[0-9]{4}Q[1-4]", "a calendar quarter such as 2014Q1")
+Period = Annotated[tuple[str, str] | None, Maybe(Items(Quarter, low=2, high=2))]
+Title = Annotated[str, Text(120)]
+Why = Annotated[str, Text(4000, prose=True)]
+Query = Annotated[str, Text(10_000, prose=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Payload):
+    """One computation that the members are asked to accept; `hash` is all that the public log shows of it.
+
+    `period` is the first and the last calendar quarter, both included, or None for all; `rho_nano` is zCDP's rho in
+    10^-9; `researcher` the id of an accredited key.
+    """
+
+    coop: Slug
+    kind: Annotated[str, Choice(KINDS)]
+    title: Title
+    purpose: Purpose
+    why: Why
+    researcher: Household
+    recipient: Annotated[str, Choice(RECIPIENTS)]
+    datasets: Annotated[tuple[str, ...], Items(Text(40), low=1, high=16, distinct=True)]
+    query: Query
+    period: Period
+    rho_nano: Annotated[int, Integer(1, 10**12)]
+    floor: Annotated[int, Integer(1, 131_072)]
+    price_cents: Annotated[int, Integer(0, 10**12)]
+    retention_days: Annotated[int, Integer(1, 36_500)]
+
+    def __post_init__(self) -> None:
+        if self.period is not None and self.period[0] > self.period[1]:
+            raise InvalidInput(f"The period ends before it begins: {' to '.join(self.period)}.", where="job.period")
+
+    def canonical(self) -> bytes:
+        """RFC 8785 JSON: the bytes that are sent, stored and hashed."""
+        return canonical(self.payload())
+
+    @classmethod
+    def from_canonical(cls, data: bytes) -> Job:
+        """Parse what `canonical` wrote; any other spelling of the same job is refused."""
+        if len(data) > MAX_JOB_BYTES:
+            raise InvalidInput(f"The job is larger than {MAX_JOB_BYTES} bytes.", where="job")
+        return cls.from_payload(parse_canonical(data, where="job"))
+
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 of the canonical bytes, by which proposal, certificate and rosters name the job."""
+        return hashlib.sha256(self.canonical()).digest()
+
+
+def proposal_class(job: Job) -> str:
+    """`special` (three quarters must say yes) for commercial use and for anything but a query, else `ordinary`."""
+    commercial = job.recipient == COMMERCIAL or job.purpose in COMMERCIAL_PURPOSES
+    return "special" if commercial or job.kind != "query" else "ordinary"

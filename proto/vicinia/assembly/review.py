@@ -1,0 +1,216 @@
+"""What each leaf must satisfy at its place, and what it then changes.
+
+A review raises, or returns the change; it never changes anything itself, so that a refused leaf leaves no trace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from vicinia.assembly import checks
+from vicinia.assembly.ballot import BALLOT_KINDS
+from vicinia.assembly.ledger import Ledger
+from vicinia.assembly.payload import Payload
+from vicinia.assembly.statements import (
+    Accredit,
+    Ballot,
+    Certificate,
+    Close,
+    Dataset,
+    Expel,
+    Genesis,
+    Member,
+    Proposal,
+    Release,
+    Resign,
+    Revoke,
+    Roster,
+    Rotate,
+    Tally,
+)  # fmt: skip
+from vicinia.assembly.vote import Cast, Closing, LoggedRoster, Vote, count
+from vicinia.errors import AlreadyExists, ProofInvalid
+from vicinia.tlog.canonical import canonical
+from vicinia.tlog.statement import Statement
+
+Change = Callable[[], None]
+
+
+def dataset_hash(coop: str, definition: dict[str, Any]) -> bytes:
+    """What a special vote on a new data set names in place of a job hash."""
+    return hashlib.sha256(canonical(Dataset(coop, definition).payload())).digest()
+
+
+def _genesis(ledger: Ledger, genesis: Genesis, statement: Statement) -> Change:
+    raise AlreadyExists("The log has its genesis.", where="genesis")
+
+
+def _dataset(ledger: Ledger, dataset: Dataset, statement: Statement) -> Change:
+    checks.not_redefined(ledger.datasets.get(dataset.name), dataset.name)
+    if ledger.registry.households:
+        checks.by_special_vote(ledger.vote_on(dataset_hash(dataset.coop, dataset.definition)))
+    entry = (ledger.size, dataset)
+    return lambda: ledger.datasets.update({dataset.name: entry})
+
+
+def _member(ledger: Ledger, member: Member, statement: Statement) -> Change:
+    checks.key_unused(ledger.registry, member.key, "member.key")
+    return lambda: ledger.registry.admit(member.key, ledger.size)
+
+
+def _rotate(ledger: Ledger, rotate: Rotate, statement: Statement) -> Change:
+    household = ledger.active(rotate.household)
+    checks.key_unused(ledger.registry, rotate.new, "rotate.new")
+    if household.key != rotate.old:
+        raise ProofInvalid("The old key is not the household's.", where="rotate.old")
+    return lambda: ledger.registry.rotate(household, rotate.new, ledger.size)
+
+
+def _leave(ledger: Ledger, leaving: Resign | Expel, statement: Statement) -> Change:
+    household = ledger.active(leaving.household)
+    return lambda: ledger.registry.leave(household, ledger.size)
+
+
+def _accredit(ledger: Ledger, accredit: Accredit, statement: Statement) -> Change:
+    known = ledger.researchers.get(accredit.key.id)
+    checks.accreditation_newer(known, accredit)
+    if known is None:
+        checks.key_unused(ledger.registry, accredit.key, "accredit.key")
+
+    def change() -> None:
+        ledger.researchers[accredit.key.id] = accredit
+        ledger.registry.reserve(accredit.key)
+
+    return change
+
+
+def _proposal(ledger: Ledger, proposal: Proposal, statement: Statement) -> Change:
+    checks.proposed_once(ledger.votes.get(proposal.job))
+    checks.accredited_for(ledger.researcher(proposal.researcher), proposal.deadline)
+    checks.window_as_bylaws(proposal, ledger.bylaws)
+    checks.registry_frozen(proposal, len(ledger.registry.households))
+
+    def change() -> None:
+        holders = (ledger.registry.holder(key) for key, _ in statement.signatures)
+        vote = Vote(
+            proposal,
+            statement.digest,
+            ledger.size,
+            tuple(household.id for household in holders if household is not None),
+            len(ledger.registry.active_among(proposal.registry_size, ledger.size)),
+        )
+        ledger.votes[proposal.job] = ledger.votes_by_digest[vote.digest] = vote
+
+    return change
+
+
+def _ballot(ledger: Ledger, ballot: Ballot, statement: Statement) -> Change:
+    vote = ledger.vote_named(ballot.proposal)
+    household = ledger.active(ballot.household)
+    checks.still_open(vote)
+    checks.elector(vote, household)
+    BALLOT_KINDS[ledger.bylaws.ballots].check(ballot.choice, "ballot.choice")
+    cast = Cast(ledger.size, household.index, (household.epoch, ballot.seq), ballot.choice)
+    checks.no_second_choice(vote.latest.get(household.index), cast)
+    return lambda: vote.record(cast)
+
+
+def opening_time(ledger: Ledger, vote: Vote, note: bytes) -> int:
+    """When (ms) k witnesses had seen the proposal, by a note that includes its leaf; ProofInvalid."""
+    opening = ledger.open_note(note)
+    checks.state_replayed(opening, ledger.tree)
+    checks.covers(opening, vote.leaf, "close.opening")
+    times = sorted(time for _, time in opening.cosignatures)
+    checks.witnessed(times, ledger.bylaws.witnesses_needed, "close.opening")
+    return _kth(times, ledger.bylaws.witnesses_needed)
+
+
+def _kth(times: list[int], k: int) -> int:
+    """The k-th earliest time, in ms."""
+    return times[min(k, len(times)) - 1] * 1000 if times else 0
+
+
+def review_closing(ledger: Ledger, vote: Vote, opening: bytes, note: bytes) -> Closing:
+    """How these two notes would end a vote; NotAccepted or ProofInvalid where they cannot."""
+    checks.not_closed(vote)
+    opened = opening_time(ledger, vote, opening)
+    closing = ledger.open_note(note)
+    checks.state_replayed(closing, ledger.tree)
+    checks.covers(closing, vote.leaf, "close.closing")
+    ends = checks.open_long_enough(opened, ledger.bylaws, vote.proposal.deadline)
+    times = sorted(time for _, time in closing.cosignatures if time * 1000 >= ends)
+    checks.witnessed(times, ledger.bylaws.witnesses_needed, "close.closing")
+    return Closing(closing.checkpoint.size, opened, _kth(times, ledger.bylaws.witnesses_needed))
+
+
+def _close(ledger: Ledger, close: Close, statement: Statement) -> Change:
+    vote = ledger.vote_named(close.proposal)
+    checks.not_revoked(vote)
+    closing = review_closing(ledger, vote, close.opening.encode(), close.closing.encode())
+    return lambda: setattr(vote, "closing", closing)
+
+
+def _tally(ledger: Ledger, tally: Tally, statement: Statement) -> Change:
+    vote = ledger.vote_named(tally.proposal)
+    result = count(vote, checks.closed(vote).size, ledger.bylaws)
+    if vote.result is not None:
+        raise AlreadyExists("This vote has been counted.", where="tally")
+    checks.counts_recomputed(tally, result)
+    return lambda: setattr(vote, "result", result)
+
+
+def _certificate(ledger: Ledger, certificate: Certificate, statement: Statement) -> Change:
+    vote = ledger.vote_on(certificate.job)
+    checks.certified_once(vote)
+    checks.not_revoked(vote)
+    checks.accepted(vote.result)
+    checks.certificate_within(certificate, checks.closed(vote), vote.proposal.deadline, ledger.bylaws)
+
+    def change() -> None:
+        vote.certificate = certificate
+        vote.certificate_leaf = ledger.size
+
+    return change
+
+
+def _revoke(ledger: Ledger, revoke: Revoke, statement: Statement) -> Change:
+    vote = ledger.vote_on(revoke.job)
+    checks.not_revoked(vote)
+    return lambda: setattr(vote, "revoked", ledger.size)
+
+
+def _roster(ledger: Ledger, roster: Roster, statement: Statement) -> Change:
+    vote = ledger.vote_on(roster.job)
+    checks.not_revoked(vote)
+    checks.run_allowed(checks.has_certificate(vote), roster.run)
+    checks.one_roster_a_run(vote, roster.run)
+    checks.roster_size(roster, vote.electorate, ledger.bylaws)
+    logged = LoggedRoster(ledger.size, roster)
+    return lambda: vote.rosters.update({roster.run: logged})
+
+
+def _release(ledger: Ledger, release: Release, statement: Statement) -> Change:
+    vote = ledger.vote_on(release.job)
+    checks.release_of_run(vote, release)
+    return lambda: vote.releases.update({release.run: release})
+
+
+REVIEWS: dict[type[Payload], Callable[[Ledger, Any, Statement], Change]] = {
+    Genesis: _genesis,
+    Dataset: _dataset,
+    Member: _member,
+    Rotate: _rotate,
+    Resign: _leave,
+    Expel: _leave,
+    Accredit: _accredit,
+    Proposal: _proposal,
+    Ballot: _ballot,
+    Close: _close,
+    Tally: _tally,
+    Certificate: _certificate,
+    Revoke: _revoke,
+    Roster: _roster,
+    Release: _release,
+}

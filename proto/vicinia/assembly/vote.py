@@ -1,0 +1,100 @@
+"""The record of one proposal, from its leaf to the last run, and how its ballots are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from vicinia.assembly.ballot import BALLOT_KINDS
+from vicinia.assembly.bylaws import ByLaws
+from vicinia.assembly.registry import Household
+from vicinia.assembly.statements import Certificate, Proposal, Release, Roster
+from vicinia.assembly.tally import Result, quorum_needed
+
+
+class Cast(NamedTuple):
+    """One effective ballot: leaf, registry index, key epoch and sequence number, choice."""
+
+    leaf: int
+    elector: int
+    rank: tuple[int, int]
+    choice: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a vote ended: leaves before `size` count; witnesses saw it open and over at these times (ms)."""
+
+    size: int
+    opened: int
+    closed: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRoster:
+    """The roster statement of one run, and its leaf."""
+
+    leaf: int
+    roster: Roster
+
+
+@dataclass(slots=True)
+class Vote:
+    """Everything the log says about one proposal; only `Assembly` changes it.
+
+    `electorate` is N, the active households among the first `proposal.registry_size` at `leaf`.
+    """
+
+    proposal: Proposal
+    digest: bytes
+    leaf: int
+    sponsors: tuple[str, ...]
+    electorate: int
+    cast: list[Cast] = field(default_factory=list)
+    latest: dict[int, Cast] = field(default_factory=dict)
+    closing: Closing | None = None
+    result: Result | None = None
+    certificate: Certificate | None = None
+    certificate_leaf: int | None = None
+    revoked: int | None = None
+    rosters: dict[int, LoggedRoster] = field(default_factory=dict)
+    releases: dict[int, Release] = field(default_factory=dict)
+
+    @property
+    def turnout(self) -> int:
+        """Electors who have cast a ballot so far."""
+        return len(self.latest)
+
+    def is_elector(self, household: Household) -> bool:
+        """Frozen at the proposal's leaf: registered and active then."""
+        return household.index < self.proposal.registry_size and household.active_at(self.leaf)
+
+    def record(self, cast: Cast) -> None:
+        """Keep a ballot; one that an earlier leaf outranks never counts, whatever the closing checkpoint."""
+        known = self.latest.get(cast.elector)
+        if known is None or cast.rank > known.rank:
+            self.cast.append(cast)
+            self.latest[cast.elector] = cast
+
+
+def in_time(cast: Cast, size: int) -> bool:
+    """A ballot at or after the closing checkpoint's size is late."""
+    return cast.leaf < size
+
+
+def counted(cast: Iterable[Cast], size: int) -> dict[int, Any]:
+    """Elector -> choice: of the ballots in time, the one of the highest rank."""
+    best: dict[int, Cast] = {}
+    for ballot in cast:
+        known = best.get(ballot.elector)
+        if in_time(ballot, size) and (known is None or ballot.rank > known.rank):
+            best[ballot.elector] = ballot
+    return {elector: ballot.choice for elector, ballot in best.items()}
+
+
+def count(vote: Vote, size: int, bylaws: ByLaws) -> Result:
+    """The result from the ballots themselves, never from what somebody claims."""
+    counts = BALLOT_KINDS[bylaws.ballots].count(counted(vote.cast, size).values())
+    needed = quorum_needed(vote.electorate, bylaws.quorum)
+    return Result(vote.electorate, counts, needed, vote.proposal.class_ != "ordinary")
