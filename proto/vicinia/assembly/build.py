@@ -156,9 +156,9 @@ def build_revoke(coop: str, job_hash: bytes) -> Statement:
     return statement(Revoke(coop, job_hash))
 
 
-def build_roster(coop: str, job_hash: bytes, run: int, G: bytes, exact_size: int) -> Statement:
-    """Signed by the log; the size is rounded down here."""
-    return statement(Roster(coop, job_hash, run, G, rounded_down(exact_size)))
+def build_roster(coop: str, job_hash: bytes, run: int, binding: bytes, exact_size: int) -> Statement:
+    """Signed by the log; `binding` is G of the round, the size is rounded down here."""
+    return statement(Roster(coop, job_hash, run, binding, rounded_down(exact_size)))
 
 
 def build_release(coop: str, job_hash: bytes, run: int, digest: bytes, exact_cohort: int, rho_nano: int) -> Statement:

@@ -24,7 +24,6 @@ COMMERCIAL_PURPOSES = frozenset(
         "CommercialResearch",
         "DirectMarketing",
         "Marketing",
-        "SellProducts",
     )
 )
 MAX_JOB_BYTES = 32 * 1024

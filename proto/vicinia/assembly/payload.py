@@ -6,7 +6,6 @@ missing fields and bad values by name; `payload` is its exact inverse.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Annotated, Any, Self, get_type_hints
 
 from vicinia.assembly.codec import Codec, Hexadecimal, Integer, Key, Text
@@ -22,11 +21,17 @@ Digest = Annotated[bytes, Hexadecimal(32)]
 Millis = Annotated[int, Integer()]
 
 
-@cache
-def _codecs(kind: Any) -> dict[str, tuple[str, Codec]]:
+_CODECS: dict[type[Any], dict[str, tuple[str, Codec]]] = {}
+
+
+def _codecs(kind: type[Any]) -> dict[str, tuple[str, Codec]]:
     """Field name -> (name in JSON, codec); a trailing underscore keeps a Python keyword apart and is not written."""
-    hints = get_type_hints(kind, include_extras=True)
-    return {name: (name.rstrip("_"), hint.__metadata__[0]) for name, hint in hints.items() if name != "KIND"}
+    if kind not in _CODECS:  # reading the annotations is slow, so once a class
+        hints = get_type_hints(kind, include_extras=True)
+        _CODECS[kind] = {
+            name: (name.rstrip("_"), hint.__metadata__[0]) for name, hint in hints.items() if name != "KIND"
+        }
+    return _CODECS[kind]
 
 
 class Payload:

@@ -176,9 +176,8 @@ def majority_class(job: Job, vote: Vote) -> Check:
     needed = proposal_class(job)
     ok = vote.proposal.class_ == needed
     words = "as it had to be" if ok else f"but its terms need a {needed} one"
-    return Check(
-        "class", ok, f"It was put to an {vote.proposal.class_} vote, {words}.".replace("an special", "a special")
-    )
+    article = "a special" if vote.proposal.class_ == "special" else "an ordinary"
+    return Check("class", ok, f"It was put to {article} vote, {words}.")
 
 
 def window_kept(ledger: Ledger, vote: Vote) -> Check:

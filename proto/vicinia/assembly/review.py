@@ -43,11 +43,7 @@ def dataset_hash(coop: str, definition: dict[str, Any]) -> bytes:
     return hashlib.sha256(canonical(Dataset(coop, definition).payload())).digest()
 
 
-def _genesis(ledger: Ledger, genesis: Genesis, statement: Statement) -> Change:
-    raise AlreadyExists("The log has its genesis.", where="genesis")
-
-
-def _dataset(ledger: Ledger, dataset: Dataset, statement: Statement) -> Change:
+def _dataset(ledger: Ledger, dataset: Dataset) -> Change:
     checks.not_redefined(ledger.datasets.get(dataset.name), dataset.name)
     if ledger.registry.households:
         checks.by_special_vote(ledger.vote_on(dataset_hash(dataset.coop, dataset.definition)))
@@ -55,12 +51,12 @@ def _dataset(ledger: Ledger, dataset: Dataset, statement: Statement) -> Change:
     return lambda: ledger.datasets.update({dataset.name: entry})
 
 
-def _member(ledger: Ledger, member: Member, statement: Statement) -> Change:
+def _member(ledger: Ledger, member: Member) -> Change:
     checks.key_unused(ledger.registry, member.key, "member.key")
     return lambda: ledger.registry.admit(member.key, ledger.size)
 
 
-def _rotate(ledger: Ledger, rotate: Rotate, statement: Statement) -> Change:
+def _rotate(ledger: Ledger, rotate: Rotate) -> Change:
     household = ledger.active(rotate.household)
     checks.key_unused(ledger.registry, rotate.new, "rotate.new")
     if household.key != rotate.old:
@@ -68,12 +64,12 @@ def _rotate(ledger: Ledger, rotate: Rotate, statement: Statement) -> Change:
     return lambda: ledger.registry.rotate(household, rotate.new, ledger.size)
 
 
-def _leave(ledger: Ledger, leaving: Resign | Expel, statement: Statement) -> Change:
+def _leave(ledger: Ledger, leaving: Resign | Expel) -> Change:
     household = ledger.active(leaving.household)
     return lambda: ledger.registry.leave(household, ledger.size)
 
 
-def _accredit(ledger: Ledger, accredit: Accredit, statement: Statement) -> Change:
+def _accredit(ledger: Ledger, accredit: Accredit) -> Change:
     known = ledger.researchers.get(accredit.key.id)
     checks.accreditation_newer(known, accredit)
     if known is None:
@@ -106,7 +102,7 @@ def _proposal(ledger: Ledger, proposal: Proposal, statement: Statement) -> Chang
     return change
 
 
-def _ballot(ledger: Ledger, ballot: Ballot, statement: Statement) -> Change:
+def _ballot(ledger: Ledger, ballot: Ballot) -> Change:
     vote = ledger.vote_named(ballot.proposal)
     household = ledger.active(ballot.household)
     checks.still_open(vote)
@@ -145,14 +141,14 @@ def review_closing(ledger: Ledger, vote: Vote, opening: bytes, note: bytes) -> C
     return Closing(closing.checkpoint.size, opened, _kth(times, ledger.bylaws.witnesses_needed))
 
 
-def _close(ledger: Ledger, close: Close, statement: Statement) -> Change:
+def _close(ledger: Ledger, close: Close) -> Change:
     vote = ledger.vote_named(close.proposal)
     checks.not_revoked(vote)
     closing = review_closing(ledger, vote, close.opening.encode(), close.closing.encode())
     return lambda: setattr(vote, "closing", closing)
 
 
-def _tally(ledger: Ledger, tally: Tally, statement: Statement) -> Change:
+def _tally(ledger: Ledger, tally: Tally) -> Change:
     vote = ledger.vote_named(tally.proposal)
     result = count(vote, checks.closed(vote).size, ledger.bylaws)
     if vote.result is not None:
@@ -161,7 +157,7 @@ def _tally(ledger: Ledger, tally: Tally, statement: Statement) -> Change:
     return lambda: setattr(vote, "result", result)
 
 
-def _certificate(ledger: Ledger, certificate: Certificate, statement: Statement) -> Change:
+def _certificate(ledger: Ledger, certificate: Certificate) -> Change:
     vote = ledger.vote_on(certificate.job)
     checks.certified_once(vote)
     checks.not_revoked(vote)
@@ -175,13 +171,13 @@ def _certificate(ledger: Ledger, certificate: Certificate, statement: Statement)
     return change
 
 
-def _revoke(ledger: Ledger, revoke: Revoke, statement: Statement) -> Change:
+def _revoke(ledger: Ledger, revoke: Revoke) -> Change:
     vote = ledger.vote_on(revoke.job)
     checks.not_revoked(vote)
     return lambda: setattr(vote, "revoked", ledger.size)
 
 
-def _roster(ledger: Ledger, roster: Roster, statement: Statement) -> Change:
+def _roster(ledger: Ledger, roster: Roster) -> Change:
     vote = ledger.vote_on(roster.job)
     checks.not_revoked(vote)
     checks.run_allowed(checks.has_certificate(vote), roster.run)
@@ -191,21 +187,31 @@ def _roster(ledger: Ledger, roster: Roster, statement: Statement) -> Change:
     return lambda: vote.rosters.update({roster.run: logged})
 
 
-def _release(ledger: Ledger, release: Release, statement: Statement) -> Change:
+def _release(ledger: Ledger, release: Release) -> Change:
     vote = ledger.vote_on(release.job)
     checks.release_of_run(vote, release)
     return lambda: vote.releases.update({release.run: release})
 
 
-REVIEWS: dict[type[Payload], Callable[[Ledger, Any, Statement], Change]] = {
-    Genesis: _genesis,
+def review(ledger: Ledger, payload: Payload, statement: Statement) -> Change:
+    """What the leaf would change; ProofInvalid, NotAccepted, AlreadyExists or InvalidInput where it is not valid.
+
+    Signatures are not looked at here.
+    """
+    if isinstance(payload, Proposal):
+        return _proposal(ledger, payload, statement)
+    if isinstance(payload, Genesis):
+        raise AlreadyExists("The log has its genesis.", where="genesis")
+    return _REVIEWS[type(payload)](ledger, payload)
+
+
+_REVIEWS: dict[type[Payload], Callable[[Ledger, Any], Change]] = {
     Dataset: _dataset,
     Member: _member,
     Rotate: _rotate,
     Resign: _leave,
     Expel: _leave,
     Accredit: _accredit,
-    Proposal: _proposal,
     Ballot: _ballot,
     Close: _close,
     Tally: _tally,

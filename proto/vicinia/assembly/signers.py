@@ -49,7 +49,7 @@ class Missing:
 Alternatives = tuple[tuple[Group, ...], ...]
 
 
-def required(payload: Payload, ledger: Ledger) -> Alternatives:
+def required(payload: Payload, ledger: Ledger) -> Alternatives:  # noqa: PLR0911 - one line a kind
     """The groups of signers of one statement; where there are several alternatives, one of them suffices.
 
     NotAccepted where the statement names a household, researcher or proposal that is not there.

@@ -11,7 +11,7 @@ from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.job import Job
 from vicinia.assembly.ledger import Ledger
 from vicinia.assembly.registry import Household
-from vicinia.assembly.review import REVIEWS, opening_time, review_closing
+from vicinia.assembly.review import opening_time, review, review_closing
 from vicinia.assembly.signers import Missing
 from vicinia.assembly.statements import PAYLOADS, Accredit, Certificate, Genesis
 from vicinia.assembly.tally import Result
@@ -62,7 +62,7 @@ class Assembly:
         statement = Statement.parse(leaf)
         payload = self._parse(statement)
         checks.same_cooperative(payload.coop, self._ledger.coop)
-        change = REVIEWS[type(payload)](self._ledger, payload, statement)
+        change = review(self._ledger, payload, statement)
         signers.verify(statement, signers.required(payload, self._ledger))
         change()
         self._ledger.tree.append(leaf)
@@ -206,10 +206,10 @@ class Assembly:
         return permission.may_run(self._ledger, job, run, now_ms, checkpoint)
 
     def roster_logged(
-        self, job_hash: bytes, run: int, G: bytes, leaf_index: int, now_ms: int, checkpoint: SignedCheckpoint
+        self, job_hash: bytes, run: int, binding: bytes, leaf_index: int, now_ms: int, checkpoint: SignedCheckpoint
     ) -> Verdict:
-        """Check 5 of design 3, for the roster that the coordinator has shown."""
-        return permission.roster_logged(self._ledger, job_hash, run, G, leaf_index, now_ms, checkpoint)
+        """Check 5 of design 3, for the roster that the coordinator has shown; `binding` is its G."""
+        return permission.roster_logged(self._ledger, job_hash, run, binding, leaf_index, now_ms, checkpoint)
 
     def job_terms(self, job: Job, now_ms: int) -> Verdict:
         """What can be said of a job before the vote: privacy, floor, data sets, researcher, recipient."""
