@@ -1,0 +1,1 @@
+"""The researcher's console: the command `vicinia`."""
