@@ -27,12 +27,31 @@ from vicinia.assembly.build import (
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.job import RECIPIENTS, Job, proposal_class
 from vicinia.assembly.jobspec import JobSpec
+from vicinia.assembly.ledger import LoggedDataset
 from vicinia.assembly.predicate import job_facts
-from vicinia.assembly.registry import Household
+from vicinia.assembly.registry import Household, Registry
 from vicinia.assembly.review import dataset_hash
 from vicinia.assembly.signers import Missing
 from vicinia.assembly.standing import StandingVote
 from vicinia.assembly.state import Assembly
+from vicinia.assembly.statements import (
+    PAYLOADS,
+    Accredit,
+    Ballot,
+    Certificate,
+    Close,
+    Dataset,
+    Expel,
+    Genesis,
+    Member,
+    Proposal,
+    Release,
+    Resign,
+    Revoke,
+    Roster,
+    Rotate,
+    Tally,
+)
 from vicinia.assembly.tally import Result, quorum_needed
 from vicinia.assembly.verdict import Check, Verdict
 from vicinia.assembly.vote import Closing, LoggedRoster, Vote
@@ -40,20 +59,38 @@ from vicinia.assembly.vote import Closing, LoggedRoster, Vote
 __all__ = [
     "BALLOT_KINDS",
     "CHOICES",
+    "PAYLOADS",
     "RECIPIENTS",
+    "Accredit",
     "Assembly",
+    "Ballot",
     "BallotKind",
     "ByLaws",
+    "Certificate",
     "Check",
+    "Close",
     "Closing",
     "Counts",
+    "Dataset",
+    "Expel",
+    "Genesis",
     "Household",
     "Job",
     "JobSpec",
+    "LoggedDataset",
     "LoggedRoster",
+    "Member",
     "Missing",
+    "Proposal",
+    "Registry",
+    "Release",
+    "Resign",
     "Result",
+    "Revoke",
+    "Roster",
+    "Rotate",
     "StandingVote",
+    "Tally",
     "Verdict",
     "Vote",
     "build_accredit",

@@ -112,18 +112,19 @@ def build_proposal(job: Job, now_ms: int, assembly: Assembly) -> Statement:
 
 def build_ballot(assembly: Assembly, job_hash: bytes, household: str, choice: str, seq: int) -> Statement:
     """Signed by the household; the highest `seq` (from 1) counts."""
-    return statement(Ballot(assembly.coop, assembly.vote(job_hash).digest, household, seq, choice))
+    return statement(Ballot(assembly.coop, assembly.vote_on(job_hash).digest, household, seq, choice))
 
 
 def build_close(assembly: Assembly, job_hash: bytes, opening: bytes, closing: bytes) -> Statement:
     """Signed by the log: the two cosigned notes (see `Assembly.closes_at`), checked; ProofInvalid."""
     assembly.check_closing(job_hash, opening, closing)
-    return statement(Close(assembly.coop, assembly.vote(job_hash).digest, opening.decode(), closing.decode()))
+    return statement(Close(assembly.coop, assembly.vote_on(job_hash).digest, opening.decode(), closing.decode()))
 
 
 def build_tally(assembly: Assembly, job_hash: bytes) -> Statement:
     """Signed by the log, after the close."""
-    vote, result = assembly.vote(job_hash), assembly.tally(job_hash)
+    vote = assembly.vote_on(job_hash)
+    result = assembly.tally(vote)
     if vote.closing is None:
         raise NotAccepted("The vote is still open.", where=f"job {job_hash.hex()}")
     counts = result.counts
@@ -143,7 +144,7 @@ def build_tally(assembly: Assembly, job_hash: bytes) -> Statement:
 
 def build_certificate(assembly: Assembly, job_hash: bytes, max_runs: int | None = None) -> Statement:
     """Signed by the log, after a tally that accepts: from the end of the vote on, as long as the by-laws allow."""
-    vote, bylaws = assembly.vote(job_hash), assembly.bylaws
+    vote, bylaws = assembly.vote_on(job_hash), assembly.bylaws
     if vote.closing is None or vote.result is None or not vote.result.accepted:
         raise NotAccepted("The members have not accepted this job.", where=f"job {job_hash.hex()}")
     start = vote.closing.closed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.registry import Household, Registry
 from vicinia.assembly.statements import Accredit, Dataset, Genesis
@@ -9,6 +11,13 @@ from vicinia.assembly.vote import Vote
 from vicinia.errors import NotAccepted
 from vicinia.tlog.checkpoint import SignedCheckpoint, log_origin, open_checkpoint, witness_name
 from vicinia.tlog.merkle import Tree
+
+
+class LoggedDataset(NamedTuple):
+    """A registered data set, and the leaf that registered it."""
+
+    leaf: int
+    dataset: Dataset
 
 
 class Ledger:
@@ -22,7 +31,7 @@ class Ledger:
         self.tree = Tree()
         self.registry = Registry()
         self.researchers: dict[str, Accredit] = {}
-        self.datasets: dict[str, tuple[int, Dataset]] = {}
+        self.datasets: dict[str, LoggedDataset] = {}
         self.votes: dict[bytes, Vote] = {}
         self.votes_by_digest: dict[bytes, Vote] = {}
 
@@ -42,7 +51,7 @@ class Ledger:
 
     def active(self, household: str) -> Household:
         """An active member by id; NotAccepted otherwise."""
-        found = self.registry.find(household)
+        found = self.registry.by_id(household)
         if found is None or not found.active:
             raise NotAccepted("There is no such active member.", where=f"household {household}")
         return found

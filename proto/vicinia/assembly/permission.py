@@ -109,11 +109,11 @@ def evidence_covered(vote: Vote, signed: SignedCheckpoint) -> Check:
 
 
 def privacy_within(ledger: Ledger, job: Job) -> Check:
-    """Check 3b: the privacy loss is within the by-laws."""
-    limit = ledger.bylaws.rho_job_nano
-    ok = job.rho_nano <= limit
+    """Check 3b: the privacy loss of all its runs is within the by-laws."""
+    limit, cost = ledger.bylaws.rho_job_nano, job.rho_nano * ledger.bylaws.max_runs
+    ok = cost <= limit
     words = "within" if ok else "above"
-    return Check("privacy", ok, f"Its privacy cost, rho {_nano(job.rho_nano)}, is {words} the by-laws' {_nano(limit)}.")
+    return Check("privacy", ok, f"Its privacy cost, rho {_nano(cost)}, is {words} the by-laws' {_nano(limit)}.")
 
 
 def floor_kept(ledger: Ledger, job: Job) -> Check:
@@ -134,7 +134,7 @@ def data_sets_registered(ledger: Ledger, job: Job) -> Check:
 
 def data_sets_before_vote(ledger: Ledger, job: Job, vote: Vote) -> Check:
     """Check 3e: they were registered when the members voted, so that everybody knew what the names mean."""
-    late = [name for name in job.datasets if name not in ledger.datasets or ledger.datasets[name][0] > vote.leaf]
+    late = [name for name in job.datasets if name not in ledger.datasets or ledger.datasets[name].leaf > vote.leaf]
     if late:
         return Check("definitions", False, f"The data set was defined only after the proposal: {', '.join(late)}.")
     return Check("definitions", True, "What the data sets mean was fixed before the vote.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from vicinia.identity.keys import VerifyingKey
@@ -47,7 +47,7 @@ class Household:
 
 
 class Registry:
-    """All households in the order of their registration. No key is ever used twice, by anybody."""
+    """All households ever registered, by index; only `Assembly` changes it. No key is ever used twice, by anybody."""
 
     __slots__ = ("_by_id", "_by_key", "_households", "_used")
 
@@ -57,17 +57,21 @@ class Registry:
         self._by_key: dict[VerifyingKey, int] = {}
         self._used: set[VerifyingKey] = set()
 
-    @property
-    def households(self) -> Sequence[Household]:
-        """By index, those that left included."""
-        return self._households
+    def __len__(self) -> int:
+        return len(self._households)
 
-    def find(self, household: str) -> Household | None:
-        """By id, active or not."""
+    def __getitem__(self, index: int) -> Household:
+        return self._households[index]
+
+    def __iter__(self) -> Iterator[Household]:
+        return iter(self._households)
+
+    def by_id(self, household: str) -> Household | None:
+        """The household with this id, active or not."""
         index = self._by_id.get(household)
         return None if index is None else self._households[index]
 
-    def holder(self, key: VerifyingKey) -> Household | None:
+    def by_key(self, key: VerifyingKey) -> Household | None:
         """The active household whose current key this is."""
         index = self._by_key.get(key)
         return None if index is None else self._households[index]

@@ -11,7 +11,7 @@ from typing import Any
 
 from vicinia.assembly import checks
 from vicinia.assembly.ballot import BALLOT_KINDS
-from vicinia.assembly.ledger import Ledger
+from vicinia.assembly.ledger import Ledger, LoggedDataset
 from vicinia.assembly.payload import Payload
 from vicinia.assembly.statements import (
     Accredit,
@@ -45,9 +45,9 @@ def dataset_hash(coop: str, definition: dict[str, Any]) -> bytes:
 
 def _dataset(ledger: Ledger, dataset: Dataset) -> Change:
     checks.not_redefined(ledger.datasets.get(dataset.name), dataset.name)
-    if ledger.registry.households:
+    if ledger.registry:
         checks.by_special_vote(ledger.vote_on(dataset_hash(dataset.coop, dataset.definition)))
-    entry = (ledger.size, dataset)
+    entry = LoggedDataset(ledger.size, dataset)
     return lambda: ledger.datasets.update({dataset.name: entry})
 
 
@@ -86,10 +86,10 @@ def _proposal(ledger: Ledger, proposal: Proposal, statement: Statement) -> Chang
     checks.proposed_once(ledger.votes.get(proposal.job))
     checks.accredited_for(ledger.researcher(proposal.researcher), proposal.deadline)
     checks.window_as_bylaws(proposal, ledger.bylaws)
-    checks.registry_frozen(proposal, len(ledger.registry.households))
+    checks.registry_frozen(proposal, len(ledger.registry))
 
     def change() -> None:
-        holders = (ledger.registry.holder(key) for key, _ in statement.signatures)
+        holders = (ledger.registry.by_key(key) for key, _ in statement.signatures)
         vote = Vote(
             proposal,
             statement.digest,

@@ -76,7 +76,7 @@ def required(payload: Payload, ledger: Ledger) -> Alternatives:  # noqa: PLR0911
         case Revoke():
             researcher = ledger.researcher(ledger.vote_on(payload.job).proposal.researcher).key
             return ((registrars,), (_one("the researcher", researcher),))
-        case Dataset() if not ledger.registry.households:
+        case Dataset() if not ledger.registry:
             return ((_one("the founder", ledger.genesis.founder),),)
         case _:
             return ((_one("the log", ledger.genesis.log_key),),)
@@ -113,7 +113,7 @@ def _registrars(ledger: Ledger) -> Group:
 
 def _sponsors(ledger: Ledger, proposal: Proposal) -> Callable[[VerifyingKey], bool]:
     def may(key: VerifyingKey) -> bool:
-        household = ledger.registry.holder(key)
+        household = ledger.registry.by_key(key)
         return household is not None and household.index < proposal.registry_size
 
     return may

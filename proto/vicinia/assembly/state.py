@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from vicinia.assembly import checks, permission, signers
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.job import Job
-from vicinia.assembly.ledger import Ledger
-from vicinia.assembly.registry import Household
+from vicinia.assembly.ledger import Ledger, LoggedDataset
+from vicinia.assembly.registry import Household, Registry
 from vicinia.assembly.review import opening_time, review, review_closing
 from vicinia.assembly.signers import Missing
 from vicinia.assembly.statements import PAYLOADS, Accredit, Certificate, Genesis
@@ -108,7 +108,7 @@ class Assembly:
         return self._ledger.genesis
 
     @property
-    def genesis_hash(self) -> bytes:
+    def genesis_digest(self) -> bytes:
         """What invitations pin: SHA-256 of the genesis statement's signing bytes."""
         return self._ledger.digest
 
@@ -117,9 +117,9 @@ class Assembly:
         return self._ledger.bylaws
 
     @property
-    def members(self) -> Sequence[Household]:
-        """All households ever registered, by index; `active` tells who still is one."""
-        return self._ledger.registry.households
+    def members(self) -> Registry:
+        """All households ever registered, by index, `by_id` and `by_key`; `active` tells who still is one."""
+        return self._ledger.registry
 
     @property
     def active_members(self) -> tuple[Household, ...]:
@@ -128,16 +128,12 @@ class Assembly:
 
     def member(self, household: str) -> Household | None:
         """A household by its id, active or not."""
-        return self._ledger.registry.find(household)
-
-    def member_of_key(self, key: VerifyingKey) -> Household | None:
-        """The active household whose current key this is."""
-        return self._ledger.registry.holder(key)
+        return self.members.by_id(household)
 
     @property
-    def datasets(self) -> Mapping[str, dict[str, Any]]:
-        """Definitions by name, as `vicinia.query`'s DataSet reads them."""
-        return MappingProxyType({name: dataset.definition for name, (_, dataset) in self._ledger.datasets.items()})
+    def datasets(self) -> Mapping[str, LoggedDataset]:
+        """Name -> (leaf, statement), whose `definition` is what `vicinia.query`'s DataSet reads."""
+        return MappingProxyType(self._ledger.datasets)
 
     @property
     def researchers(self) -> Mapping[str, Accredit]:
@@ -149,31 +145,29 @@ class Assembly:
         """All proposals with what became of them, by job hash; to be read only."""
         return MappingProxyType(self._ledger.votes)
 
-    def vote(self, job_hash: bytes) -> Vote:
+    def vote_on(self, job_hash: bytes) -> Vote:
         """The vote on a job; NotAccepted where nobody proposed it."""
         return self._ledger.vote_on(job_hash)
 
-    def vote_of_proposal(self, digest: bytes) -> Vote:
-        """The vote by the digest of its proposal, as ballots name it."""
+    def vote_named(self, digest: bytes) -> Vote:
+        """The vote by the digest of its proposal, as ballots name it; NotAccepted where there is none."""
         return self._ledger.vote_named(digest)
 
-    def electorate(self, job_hash: bytes) -> tuple[Household, ...]:
-        """The frozen electorate, by ascending index: who may vote on the job and join its runs."""
-        vote = self.vote(job_hash)
-        return tuple(self._ledger.registry.active_among(vote.proposal.registry_size, vote.leaf))
+    def electorate(self, vote: Vote) -> tuple[Household, ...]:
+        """The frozen electorate, by ascending index: who may vote on the job and, while a member, join its runs."""
+        return tuple(self.members.active_among(vote.proposal.registry_size, vote.leaf))
 
-    def electorate_keys(self, job_hash: bytes, size: int | None = None) -> dict[int, VerifyingKey]:
-        """Index -> key of the electors who were still members when the log had `size` leaves.
+    def electorate_keys(self, vote: Vote, size: int | None = None) -> dict[int, VerifyingKey]:
+        """Index -> key of the electors who were still members when the log had `size` leaves (now, by default).
 
         With the manifest's checkpoint size, every party of a run gets the same answer. The bound on corrupt homes is a
-        share of the whole electorate, `vote(job_hash).electorate`, not of this.
+        share of the whole electorate, `vote.electorate`, not of this.
         """
         size = self.size if size is None else size
-        return {one.index: one.key_at(size) for one in self.electorate(job_hash) if one.active_at(size)}
+        return {one.index: one.key_at(size) for one in self.electorate(vote) if one.active_at(size)}
 
-    def tally(self, job_hash: bytes) -> Result:
+    def tally(self, vote: Vote) -> Result:
         """The vote counted from its ballots: up to the close, or as it stands."""
-        vote = self.vote(job_hash)
         return count(vote, vote.closing.size if vote.closing is not None else self.size, self.bylaws)
 
     @property
@@ -183,7 +177,7 @@ class Assembly:
 
     def rosters(self, job_hash: bytes) -> Mapping[int, LoggedRoster]:
         """Run number -> roster statement and its leaf."""
-        return MappingProxyType(self.vote(job_hash).rosters)
+        return MappingProxyType(self.vote_on(job_hash).rosters)
 
     # What follows from it.
 
@@ -193,13 +187,13 @@ class Assembly:
 
     def closes_at(self, job_hash: bytes, opening: bytes) -> int:
         """From when on (ms) witnesses must cosign to close a vote, given the note under which they first saw it."""
-        vote = self.vote(job_hash)
+        vote = self.vote_on(job_hash)
         opened = opening_time(self._ledger, vote, opening)
         return checks.open_long_enough(opened, self.bylaws, vote.proposal.deadline)
 
     def check_closing(self, job_hash: bytes, opening: bytes, closing: bytes) -> None:
         """Whether a close with these notes would be valid; ProofInvalid or AlreadyExists where not."""
-        review_closing(self._ledger, self.vote(job_hash), opening, closing)
+        review_closing(self._ledger, self.vote_on(job_hash), opening, closing)
 
     def may_run(self, job: Job, run: int, now_ms: int, checkpoint: SignedCheckpoint) -> Verdict:
         """Checks 1 to 4 of design 3, one line each; `checkpoint` as `open_note` returned it."""
