@@ -1,0 +1,182 @@
+"""A household's own vector: one statement on the home's own store, then clamped, scaled and placed.
+
+Whatever the store holds, the result has the plan's length and a norm within `layout.norm_squared`, and no error
+depends on data: a missing table, a damaged file, text among numbers or a statement that takes too long give zeros.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from vicinia.errors import InvalidInput
+from vicinia.query.layout import Group, GroupKind
+from vicinia.query.plan import KeyKind, Plan
+from vicinia.query.sql import Statement, statement
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Connection", "household_vector"]
+
+MAX_INSTRUCTIONS = 4_000_000_000
+"""SQLite virtual machine instructions of one statement: some minutes on a small device."""
+
+_PROGRESS_STEP = 100_000
+_QUARTER = re.compile(r"[0-9]{4}Q[1-4]", re.ASCII)
+
+# sqlite3.h; the same numbers in SQLCipher.
+_SQLITE_OK, _SQLITE_DENY = 0, 1
+_SQLITE_READ, _SQLITE_SELECT, _SQLITE_FUNCTION = 20, 21, 31
+_FUNCTIONS = frozenset({"avg", "count", "max", "min", "total", "typeof"})
+
+Cells = dict[tuple[int, ...], Sequence[Any]]
+
+
+class Connection(Protocol):
+    """What is used of a connection of `sqlite3` or `sqlcipher3`."""
+
+    Error: type[Exception]
+
+    def execute(self, sql: str, parameters: Sequence[str], /) -> Iterable[Sequence[Any]]: ...
+    def set_authorizer(self, callback: Any, /) -> None: ...
+    def set_progress_handler(self, callback: Any, n: int, /) -> None: ...
+
+
+def household_vector(
+    plan: Plan,
+    connection: Connection,
+    period: tuple[str, str] | None,
+    rng: Callable[[int], bytes],
+    *,
+    out_of_time: Callable[[], bool] = lambda: False,
+) -> NDArray[np.float64]:
+    """The household's vector, float64[layout.length], |v|^2 <= layout.norm_squared whatever its rows.
+
+    period: first and last quarter as '2014Q1', both included; None, or no timestamp column: all rows. rng(n): n
+    fresh uniform bytes, for the choice of cells under CELLS(m). out_of_time: asked now and then; true ends the
+    statement, and the vector is zeros. The connection's authorizer and progress handler are taken away afterwards.
+    Raises InvalidInput for a malformed period only.
+    """
+    if period is not None and not (all(map(_QUARTER.fullmatch, period)) and period[0] <= period[1]):
+        raise InvalidInput("a period is two quarters such as 2014Q1, in order.", where="period")
+    vector = np.zeros(plan.layout.length, dtype=np.float64)
+    todo = statement(plan, period)
+    cells = _cells(plan, _rows(connection, todo, out_of_time))
+    for cell in _kept(plan, cells, rng):
+        _place(plan, todo, _number_of(plan, cell), cells[cell], vector)
+    np.nan_to_num(vector, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    return np.clip(vector, -1.0, 1.0, out=vector)
+
+
+def _rows(connection: Connection, todo: Statement, out_of_time: Callable[[], bool]) -> list[Sequence[Any]]:
+    """The answer's rows; none at all if the statement fails for whatever reason."""
+    left = MAX_INSTRUCTIONS // _PROGRESS_STEP
+
+    def stop() -> int:
+        nonlocal left
+        left -= 1
+        return int(left <= 0 or out_of_time())
+
+    def authorize(action: int, first: str | None, second: str | None, *_rest: object) -> int:
+        allowed = (
+            action == _SQLITE_SELECT
+            or (action == _SQLITE_READ and first == todo.table and second in ("", *todo.columns))
+            or (action == _SQLITE_FUNCTION and second in _FUNCTIONS)
+        )
+        return _SQLITE_OK if allowed else _SQLITE_DENY
+
+    connection.set_authorizer(authorize)
+    connection.set_progress_handler(stop, _PROGRESS_STEP)
+    try:
+        return list(connection.execute(todo.text, todo.values))
+    except connection.Error:
+        return []
+    finally:
+        connection.set_progress_handler(None, 0)
+        connection.set_authorizer(None)
+
+
+def _cells(plan: Plan, rows: list[Sequence[Any]]) -> Cells:
+    """The rows of the answer by cell, as places in the keys' domains; rows outside of every domain are dropped."""
+    places = [
+        {index: index for index in range(len(key.domain))}
+        if key.kind is KeyKind.BUCKET
+        else {value: index for index, value in enumerate(key.domain)}
+        for key in plan.keys
+    ]
+    cells: Cells = {}
+    for row in rows:
+        cell = tuple(place.get(value, -1) for place, value in zip(places, row, strict=False))
+        if -1 not in cell and row[len(plan.keys)] > 0:
+            cells[cell] = row
+    return cells
+
+
+def _kept(plan: Plan, cells: Cells, rng: Callable[[int], bytes]) -> list[tuple[int, ...]]:
+    """At most L0 cells: one value of the keys that are constant per household, then m at random under CELLS(m)."""
+    fixed = [place for place, key in enumerate(plan.keys) if key.column.per_household]
+    weights: dict[tuple[int, ...], int] = {}
+    for cell, row in cells.items():
+        home = tuple(cell[place] for place in fixed)
+        weights[home] = weights.get(home, 0) + int(row[len(plan.keys)])
+    if not weights:
+        return []
+    # Rows that contradict each other: the value that most rows have, then the one listed first.
+    chosen = min(weights, key=lambda home: (-weights[home], home))
+    touched = sorted(cell for cell in cells if tuple(cell[place] for place in fixed) == chosen)
+    kept: list[tuple[int, ...]] = []
+    while touched and len(kept) < plan.layout.l0:
+        pick = _below(len(touched), rng) if len(touched) > plan.layout.l0 - len(kept) else 0
+        kept.append(touched.pop(pick))
+    return kept
+
+
+def _below(limit: int, rng: Callable[[int], bytes]) -> int:
+    """A uniform number below the limit, without bias."""
+    highest = (1 << 64) - (1 << 64) % limit
+    while True:
+        drawn = int.from_bytes(rng(8), "little")
+        if drawn < highest:
+            return drawn % limit
+
+
+def _number_of(plan: Plan, cell: tuple[int, ...]) -> int:
+    number = 0
+    for place, domain in zip(cell, plan.layout.domains, strict=True):
+        number = number * len(domain) + place
+    return number
+
+
+def _place(plan: Plan, todo: Statement, cell: int, row: Sequence[Any], vector: NDArray[np.float64]) -> None:
+    """Fill the slots of one cell."""
+    for group in plan.layout.groups:
+        offset = plan.layout.offset(cell, group)
+        if group.expression is None:
+            vector[offset] = min(int(row[len(plan.keys)]), group.cap) / group.cap
+            continue
+        mean = row[todo.measures[group.expression]]
+        if not isinstance(mean, int | float) or not math.isfinite(mean):
+            continue
+        total = row[todo.totals[group.expression]] if group.kind is GroupKind.TOTAL else 0.0
+        _fill(group, float(mean), float(total), vector, offset)
+
+
+def _fill(group: Group, mean: float, total: float, vector: NDArray[np.float64], offset: int) -> None:
+    low, high = float(group.low), float(group.high)
+    unit = (min(max(mean, low), high) - float(group.middle)) / float(group.radius)
+    match group.kind:
+        case GroupKind.PRESENT:
+            vector[offset] = 1.0
+        case GroupKind.MEAN:
+            vector[offset] = unit
+        case GroupKind.SQUARE:
+            vector[offset] = 2.0 * unit * unit - 1.0
+        case GroupKind.TOTAL:
+            vector[offset] = min(max(total, low), high) / float(group.scale)
+        case GroupKind.BINS:
+            place = int((unit + 1.0) / 2.0 * group.width)
+            vector[offset + min(max(place, 0), group.width - 1)] = 1.0

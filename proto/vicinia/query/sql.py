@@ -1,0 +1,173 @@
+"""SQL for a home's own engine, written from our own tree: one grouped statement per plan.
+
+Nothing of the researcher's text reaches the engine: names come from the definition, numbers are printed by us, text
+values are bound. The statement is total: whatever a row holds (text in a number's place, infinities, blobs, whole
+numbers beyond any bound), a value is either clamped into its registered bounds or NULL, and so nothing overflows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from vicinia.query.dataset import Column, ColumnType
+from vicinia.query.expression import PARTS, Expression, Negated, Number, PartOf, Reference
+from vicinia.query.layout import Group, GroupKind
+from vicinia.query.plan import Key, KeyKind, Plan
+from vicinia.query.predicate import Among, Between, Both, Comparison, Either, IsNull, NotTrue, OneOf, Predicate
+from vicinia.query.schema import quoted, table_name
+
+__all__ = ["Statement", "statement"]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The text, its bound values, and what it may read. A row of its answer: keys, COUNT(*), one value a measure.
+
+    `measures`: expression -> place of its mean among the values; `totals`: the same of its sum.
+    """
+
+    text: str
+    values: tuple[str, ...]
+    table: str
+    columns: frozenset[str]
+    measures: dict[Expression, int]
+    totals: dict[Expression, int]
+
+
+def statement(plan: Plan, period: tuple[str, str] | None) -> Statement:
+    """The statement of a plan; `period`: first and last quarter, both included, of the data set's time column."""
+    writer = _Writer()
+    items = [writer.key(key) for key in plan.keys]
+    items.append("COUNT(*)")
+    measures: dict[Expression, int] = {}
+    totals: dict[Expression, int] = {}
+    for group in plan.layout.groups:
+        _measure(writer, group, items, measures, totals)
+    text = f"SELECT {', '.join(items)} FROM {quoted(table_name(plan.dataset))}"  # noqa: S608  # all of it our own
+    conditions = []
+    time = plan.dataset.time_column
+    if period is not None and time is not None:
+        conditions.append(f"({writer.name(f'{time.name}__quarter')} BETWEEN {writer.bind(period[0])}")
+        conditions[-1] += f" AND {writer.bind(period[1])})"
+    if plan.where is not None:
+        conditions.append(writer.predicate(plan.where))
+    if conditions:
+        text += f" WHERE {' AND '.join(conditions)}"
+    if plan.keys:
+        text += f" GROUP BY {', '.join(str(place + 1) for place in range(len(plan.keys)))}"
+    return Statement(text, tuple(writer.values), table_name(plan.dataset), frozenset(writer.columns), measures, totals)
+
+
+def _measure(
+    writer: _Writer, group: Group, items: list[str], measures: dict[Expression, int], totals: dict[Expression, int]
+) -> None:
+    expression = group.expression
+    if expression is None:
+        return
+    if expression not in measures:
+        measures[expression] = len(items)
+        items.append(f"AVG({writer.expression(expression)})")
+    if group.kind is GroupKind.TOTAL and expression not in totals:
+        # TOTAL, not SUM: SUM of whole numbers can overflow, which is an error that depends on data.
+        totals[expression] = len(items)
+        items.append(f"TOTAL({writer.expression(expression)})")
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Writes parts of the statement in the order in which they stand there, so that values bind in order."""
+
+    values: list[str] = field(default_factory=list)
+    columns: set[str] = field(default_factory=set)
+
+    def name(self, column: str) -> str:
+        self.columns.add(column)
+        return quoted(column)
+
+    def bind(self, value: str) -> str:
+        self.values.append(value)
+        return "?"
+
+    def key(self, key: Key) -> str:
+        if key.kind is KeyKind.BUCKET:
+            return self._bucket(key)
+        if key.kind is KeyKind.PART:
+            return self._part(key.function, key.column)
+        if isinstance(key.column.values[0], str):
+            return self._text(key.column)
+        return self._listed_number(key.column)
+
+    def expression(self, expression: Expression) -> str:
+        match expression:
+            case Number(value):
+                return _number(value)
+            case Reference(column):
+                return self._column(column, *expression.bounds)
+            case PartOf(function, column):
+                return self._part(function, column)
+            case Negated(of):
+                return f"(-{self.expression(of)})"
+        return f"({self.expression(expression.left)} {expression.operator} {self.expression(expression.right)})"
+
+    def predicate(self, predicate: Predicate) -> str:
+        match predicate:
+            case NotTrue(of):
+                return f"(NOT {self.predicate(of)})"
+            case Both(left, right):
+                return f"({self.predicate(left)} AND {self.predicate(right)})"
+            case Either(left, right):
+                return f"({self.predicate(left)} OR {self.predicate(right)})"
+        return f"({self._test(predicate)})"
+
+    def _test(self, test: Comparison | Between | OneOf | Among | IsNull) -> str:
+        match test:
+            case Comparison(operator, left, right):
+                return f"{self.expression(left)} {operator} {self.expression(right)}"
+            case Between(of, low, high):
+                return f"{self.expression(of)} BETWEEN {self.expression(low)} AND {self.expression(high)}"
+            case OneOf(of, values):
+                return f"{self.expression(of)} IN ({', '.join(map(_number, values))})"
+            case Among(column, texts):
+                return f"{self._text(column)} IN ({', '.join(map(self.bind, texts))})"
+        tested = self._text(test.of) if isinstance(test.of, Column) else self.expression(test.of)
+        return f"{tested} IS NULL"
+
+    def _column(self, column: Column, low: Fraction, high: Fraction) -> str:
+        """The clamped value; NULL for what is no number. The first branch is the common one: keep it first."""
+        if column.type is ColumnType.ENUM:
+            return self._listed_number(column)
+        name, low_text, high_text = self.name(column.name), _number(low), _number(high)
+        return (
+            f"CASE WHEN {name} BETWEEN {low_text} AND {high_text} THEN {name} "
+            f"WHEN typeof({name}) IN ('integer', 'real') THEN MIN(MAX({name}, {low_text}), {high_text}) END"
+        )
+
+    def _listed_number(self, column: Column) -> str:
+        name = self.name(column.name)
+        listed = ", ".join(str(int(value)) for value in column.values)
+        return f"CASE WHEN {name} IN ({listed}) THEN {name} END"
+
+    def _text(self, column: Column) -> str:
+        """A listed text or NULL: no other text ever comes back from the engine."""
+        name = self.name(column.name)
+        return f"CASE WHEN {name} IN ({', '.join(self.bind(str(value)) for value in column.values)}) THEN {name} END"
+
+    def _part(self, function: str, column: Column) -> str:
+        suffix, low, high = PARTS[function]
+        name = self.name(f"{column.name}__{suffix}")
+        return f"CASE WHEN {name} BETWEEN {low} AND {high} THEN {name} END"
+
+    def _bucket(self, key: Key) -> str:
+        """The number of the bucket, from 0."""
+        edges = [_number(Fraction(edge)) for edge in key.column.edges]
+        value = self._column(key.column, *Reference(key.column).bounds)
+        whens = [f"WHEN {value} < {edge} THEN {place}" for place, edge in enumerate(edges[1:-1])]
+        whens.append(f"WHEN {value} <= {edges[-1]} THEN {len(edges) - 2}")
+        return f"CASE {' '.join(whens)} END"
+
+
+def _number(value: Fraction) -> str:
+    """A number as SQLite reads it back to the same double, or the same whole number."""
+    text = str(value.numerator) if value.denominator == 1 else repr(float(value))
+    return f"({text})" if value < 0 else text
