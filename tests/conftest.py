@@ -7,6 +7,9 @@ from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, settings
+from vicinia.identity.channel import require_tls13
+
+require_tls13()  # before any test imports gRPC, which reads its cipher suites once
 
 settings.register_profile("vicinia", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("vicinia")

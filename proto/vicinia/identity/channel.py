@@ -75,7 +75,7 @@ def server_credentials(reload: Callable[[], ServerIdentity]) -> grpc.ServerCrede
     """For the main port: asks every caller for a certificate of the authority.
 
     `reload` is called at every handshake, so it should be cheap; what it returns holds from then on for new
-    connections. A handshake during which it raises fails.
+    connections. Where it raises, what was shown before stays.
     """
     return _dynamic(reload, client_certificate=True)
 
