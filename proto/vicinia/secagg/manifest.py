@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from vicinia.errors import InvalidInput
 from vicinia.secagg import checks
@@ -33,7 +34,7 @@ class Deadlines:
 
     def __post_init__(self) -> None:
         times = (0, *self.in_order(), _LIMIT)
-        if any(earlier >= later for earlier, later in zip(times, times[1:], strict=False)):
+        if any(earlier >= later for earlier, later in pairwise(times)):
             raise InvalidInput("The deadlines of the five phases must ascend.", where="manifest.deadlines")
 
     def in_order(self) -> tuple[int, int, int, int, int]:

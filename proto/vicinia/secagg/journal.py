@@ -1,0 +1,118 @@
+"""A home's state of a run as bytes, so that it survives the process: canonical JSON, version 1.
+
+The ring and the notaries follow from G and n and are computed again; the notaries' keys and the neighbours' are kept,
+because the view that proved them is gone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vicinia.errors import InvalidInput, ViciniaError
+from vicinia.identity.keys import SigningKey, VerifyingKey
+from vicinia.secagg.cohort import Cohort
+from vicinia.secagg.manifest import Manifest
+from vicinia.secagg.node import Heard, NodeRound
+from vicinia.secagg.parameters import Parameters
+from vicinia.secagg.roster import OpenRoster
+from vicinia.tlog.canonical import canonical, parse_canonical
+
+__all__ = ["dump", "load"]
+
+VERSION = 1
+_LIMIT = 1 << 20
+
+
+def dump(state: NodeRound) -> bytes:
+    """The canonical bytes of a state."""
+    return canonical(
+        {
+            "heard": None if state.heard is None else _heard(state.heard),
+            "index": state.index,
+            "input": _hex(state.input_digest),
+            "key": state.key.public.hex,
+            "manifest": state.manifest.canonical().decode(),
+            "roster": None if state.roster is None else _roster(state.roster),
+            "secret": state.secret.hex(),
+            "survivors": _hex(state.survivor_digest),
+            "v": VERSION,
+        }
+    )
+
+
+def load(data: bytes, key: SigningKey) -> NodeRound:
+    """The state in the bytes that `dump` wrote under this key; InvalidInput otherwise."""
+    fields = parse_canonical(data, where="journal", limit=_LIMIT)
+    if fields.get("v") != VERSION:
+        raise InvalidInput("The journal entry has another version.", where="journal")
+    if fields.get("key") != key.public.hex:
+        raise InvalidInput("The journal entry belongs to another key.", where="journal")
+    try:
+        state = NodeRound(
+            manifest=Manifest.from_canonical(fields["manifest"].encode()),
+            index=fields["index"],
+            key=key,
+            secret=bytes.fromhex(fields["secret"]),
+            roster=None if fields["roster"] is None else _open_roster(fields["roster"]),
+            heard=None if fields["heard"] is None else _open_heard(fields["heard"]),
+            input_digest=_bytes(fields["input"]),
+            survivor_digest=_bytes(fields["survivors"]),
+        )
+        intact = dump(state) == data
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError, ViciniaError):
+        intact = False
+    if not intact:
+        raise InvalidInput("The journal entry is damaged.", where="journal")
+    return state
+
+
+def _hex(value: bytes | None) -> str | None:
+    return None if value is None else value.hex()
+
+
+def _bytes(value: str | None) -> bytes | None:
+    return None if value is None else bytes.fromhex(value)
+
+
+def _heard(heard: Heard) -> dict[str, object]:
+    return {
+        "dealers": heard.dealers.hex(),
+        "digest": heard.digest.hex(),
+        "pairs": [[dealer, pair.hex()] for dealer, pair in sorted(heard.pairs.items())],
+    }
+
+
+def _open_heard(fields: dict[str, Any]) -> Heard:
+    pairs = {dealer: bytes.fromhex(pair) for dealer, pair in fields["pairs"]}
+    return Heard(bytes.fromhex(fields["dealers"]), bytes.fromhex(fields["digest"]), pairs)
+
+
+def _roster(roster: OpenRoster) -> dict[str, object]:
+    figures = roster.cohort.parameters
+    return {
+        "id": roster.id.hex(),
+        "notaries": [[position, key.hex] for position, key in sorted(roster.notaries.items())],
+        "parameters": [
+            figures.n,
+            figures.corrupt,
+            figures.neighbours,
+            figures.threshold,
+            figures.window,
+            figures.notaries,
+            figures.quorum,
+            figures.min_survivors,
+        ],
+        "peers": [[peer, channel.hex(), mask.hex()] for peer, (channel, mask) in sorted(roster.peers.items())],
+        "position": roster.position,
+    }
+
+
+def _open_roster(fields: dict[str, Any]) -> OpenRoster:
+    roster = bytes.fromhex(fields["id"])
+    return OpenRoster(
+        id=roster,
+        position=fields["position"],
+        cohort=Cohort.of(roster, Parameters(*fields["parameters"])),
+        peers={peer: (bytes.fromhex(channel), bytes.fromhex(mask)) for peer, channel, mask in fields["peers"]},
+        notaries={position: VerifyingKey.from_hex(raw) for position, raw in fields["notaries"]},
+    )
