@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from pathlib import Path
 from typing import Final
@@ -28,7 +27,7 @@ def write_secret(path: Path, data: bytes, *, replace: bool = False) -> None:
         if path.parent.stat().st_mode & _OTHERS_WRITE:
             hint = f"Choose a folder of your own, or run: chmod 700 {path.parent}"
             raise StorageFault("Others may write in the folder of this secret.", where=str(path.parent), hint=hint)
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
         try:
             _write_new(draft, data)
             if replace:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -128,6 +129,7 @@ class SigningKey:
         return f"SigningKey(id={self._public.id})"
 
 
+@lru_cache(maxsize=4096)  # few keys sign most statements, and the check costs as much as a signature's
 def _on_curve(y: int) -> bool:
     """Whether -x^2 + y^2 = 1 + d x^2 y^2 has an x: (y^2 - 1) / (d y^2 + 1) is a square modulo p."""
     square = y * y % _P

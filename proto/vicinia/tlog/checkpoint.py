@@ -87,9 +87,9 @@ class SignedCheckpoint:
     cosignatures: tuple[tuple[str, int], ...] = ()
 
     def kth_newest(self, k: int) -> int | None:
-        """The time at which k witnesses had not yet seen anything newer; None with fewer than k of them.
+        """The k-th newest time of a cosignature, in seconds since 1970; None with fewer than k of them.
 
-        A reader that needs k witnesses compares this one with the by-laws' age: any k of them are at least as new.
+        k witnesses saw this checkpoint at that time or later: compare it with the by-laws' age, or a deadline.
         """
         times = sorted((time for _, time in self.cosignatures), reverse=True)
         return times[k - 1] if 0 < k <= len(times) else None

@@ -86,7 +86,7 @@ def member_credentials(
 
 def ask(port: int, credentials: grpc.ChannelCredentials, host: str = "localhost") -> str:
     with grpc.secure_channel(f"{host}:{port}", credentials) as opened:
-        who_am_i: Callable[..., bytes] = opened.unary_unary(METHOD)  # type: ignore[assignment]  # bytes as they are
+        who_am_i: Callable[..., bytes] = opened.unary_unary(METHOD)
         return who_am_i(b"", timeout=10).decode()
 
 
