@@ -1,0 +1,81 @@
+"""Following a job in the terminal or as lines of JSON, and ending with a status that says how it ended."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from vicinia.coordinator.client import Client
+from vicinia.coordinator.console.link import JobStatus
+from vicinia.coordinator.console.show import facts_of
+from vicinia.errors import NotAccepted, RoundFailed
+
+__all__ = ["watch_json", "watch_live"]
+
+PHASES = {
+    "advertise": "the homes announce themselves",
+    "share": "the homes share their secrets",
+    "input": "the homes send masked vectors",
+    "commit": "the notaries agree on who took part",
+    "unmask": "the homes unmask the sum",
+}
+
+
+def watch_json(client: Client, job_hash: str, _out: Console) -> None:
+    """One JSON object a line for every change, the last one with `final` true."""
+    for now in client.watch(job_hash):
+        print(json.dumps(facts_of(now, time.time())), flush=True)
+        if now.final:
+            _end(now)
+
+
+def watch_live(client: Client, job_hash: str, out: Console) -> None:
+    """A bar for the vote and one for each phase; the vote shows its turnout only."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    last: JobStatus | None = None
+    with Progress(*columns, console=out) as progress:
+        bars: dict[str, TaskID] = {}
+        for now in client.watch(job_hash):
+            last = now
+            _advance(progress, bars, now)
+        for bar in bars.values():
+            progress.stop_task(bar)
+    if last is not None:
+        out.print(ending(last))
+        _end(last)
+
+
+def ending(now: JobStatus) -> str:
+    """How a job ended, in a sentence."""
+    if now.state == "released":
+        return f"Released. Read it with: vicinia result {now.job_hash[:12]}"
+    counts = f" ({now.yes} yes, {now.no} no, {now.abstain} abstained)" if now.state == "not accepted" else ""
+    return f"The job ended: {now.state}{counts}. {now.reason}".strip()
+
+
+def _advance(progress: Progress, bars: dict[str, TaskID], now: JobStatus) -> None:
+    if now.state == "voting":
+        left = max(0.0, now.deadline_ms / 1000 - time.time())
+        _bar(progress, bars, "voting", f"the members vote, {left:.0f} s left", now.turnout, now.electorate)
+    elif now.state == "running" and now.phase in PHASES:
+        _bar(progress, bars, now.phase, PHASES[now.phase], now.phase_done, now.phase_of)
+    elif not now.final:
+        _bar(progress, bars, now.state, now.state if not now.reason else f"{now.state}: {now.reason}", 0, None)
+
+
+def _bar(progress: Progress, bars: dict[str, TaskID], name: str, words: str, done: int, of: int | None) -> None:
+    if name not in bars:
+        for earlier in bars.values():
+            progress.stop_task(earlier)
+        bars[name] = progress.add_task(words, total=of or None)
+    progress.update(bars[name], description=words, completed=done, total=of or None)
+
+
+def _end(now: JobStatus) -> None:
+    """Raise for every end but a release, so that the command's status tells."""
+    if now.state == "released":
+        return
+    kind = NotAccepted if now.state in ("not accepted", "rejected", "revoked", "expired") else RoundFailed
+    raise kind(ending(now), where=f"job {now.job_hash[:12]}")

@@ -1,0 +1,92 @@
+"""The demo's entry: options, the folder it lives in, and an end that leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+from vicinia.errors import ViciniaError
+
+from deploy.demo.arguments import Options, parse_arguments
+from deploy.demo.processes import Supervisor
+from deploy.demo.report import Report
+from deploy.demo.show import Narrator
+from deploy.demo.story import Story
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+USAGE = 2
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the demo; 0 when everything was as promised, 1 when not, 2 for a wrong command line."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        options = parse_arguments(list(argv))
+    except ViciniaError as error:
+        errors.print(f"error: {error}", markup=False)
+        return USAGE
+    signal.signal(signal.SIGTERM, _interrupt)
+    folder = Path(tempfile.mkdtemp(prefix="vicinia-demo-"))
+    processes = Supervisor(folder / "logs")
+    kept = False
+    try:
+        report = _play(options, folder, processes)
+        kept = options.keep and report.ok
+        return 0 if report.ok else 1
+    except ViciniaError as error:
+        errors.print(f"error: {error}", markup=False)
+        return 1
+    except KeyboardInterrupt:
+        errors.print("interrupted: every process is ended and the folder removed")
+        return INTERRUPTED
+    finally:
+        if kept:
+            _leave_running(folder, processes)
+        else:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave a process behind
+            processes.end_all()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _play(options: Options, folder: Path, processes: Supervisor) -> Report:
+    report = Story(options, folder, processes, Narrator(Console(highlight=False))).play()
+    if options.json is not None:
+        options.json.write_text(json.dumps(report.payload(), indent=1) + "\n")
+    return report
+
+
+def _leave_running(folder: Path, processes: Supervisor) -> None:
+    """Write how to end what is left running into the folder, and say how to look around."""
+    groups = " ".join(f"-{group}" for group in processes.release())
+    end = folder / "end.sh"
+    end.write_text(
+        "#!/bin/sh\n# Ends the demo cooperative and removes its folder.\n"
+        f"kill -TERM -- {groups} 2>/dev/null\nsleep 3\nkill -KILL -- {groups} 2>/dev/null\nrm -rf '{folder}'\n"
+    )
+    end.chmod(0o700)
+    programs = Path(sys.executable).parent
+    print(
+        f"""
+The cooperative is still running. Look around:
+  {programs}/vicinia-coordinator --dir {folder}/coordinator status
+  {programs}/vicinia-node --homes {folder}/homes/lone status
+  {programs}/vicinia-node --homes {folder}/homes/lone jobs --why
+  {programs}/vicinia-node --homes {folder}/homes/lone left
+  {programs}/vicinia --dir {folder}/researchers/university datasets
+  {programs}/vicinia --dir {folder}/researchers/university jobs
+End it, and remove everything:
+  {end}"""
+    )
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,100 @@
+"""Who refuses, who votes how, who is alone, who is dropped: pure functions of the names and one seed."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vicinia.errors import InvalidInput
+
+from deploy.demo.arguments import ROLES, Refusal
+
+__all__ = ["Cast", "cast_homes", "refuses"]
+
+REGISTRARS = 3
+YES, NO = 0.70, 0.20  # the rest abstains
+DROPOUT = (1, 10)  # the by-laws' delta
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The households of the demo and the parts they play."""
+
+    registrars: tuple[str, ...]
+    witness: str
+    lone: tuple[str, ...]  # alone in their processes, registrars and witness included
+    hosted: tuple[tuple[str, ...], ...]  # one entry per hosting process
+    consenting: tuple[str, ...]
+    dropped: tuple[str, ...]  # lone, consenting, without a role
+    votes: dict[str, tuple[str, ...]]  # standing votes: choice -> names
+    by_hand: str  # votes by hand
+    sponsor: str
+
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """All households, lone ones first."""
+        return self.lone + tuple(name for group in self.hosted for name in group)
+
+    @property
+    def survivors(self) -> tuple[str, ...]:
+        """The consenting households that are not dropped, in the order of `everybody`."""
+        gone = set(self.dropped)
+        consenting = set(self.consenting)
+        return tuple(name for name in self.everybody if name in consenting and name not in gone)
+
+
+def refuses(rule: Refusal, dataset: str, household: str, seed: int) -> bool:
+    """Whether a household refuses consent to the data set."""
+    if rule.kind == "none":
+        return False
+    if rule.kind == "sha256":
+        return int(hashlib.sha256(f"{dataset}:{household}".encode()).hexdigest()[-8:], 16) % 5 == 0
+    digest = hashlib.sha256(f"{seed}:{dataset}:{household}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64 < rule.fraction
+
+
+def cast_homes(
+    names: Sequence[str], dataset: str, rule: Refusal, *, processes: int, lone: int, drop: int, seed: int
+) -> Cast:
+    """Give every household its part; InvalidInput when so many cannot be dropped."""
+    consenting = [name for name in names if not refuses(rule, dataset, name, seed)]
+    bearable = len(consenting) * DROPOUT[0] // DROPOUT[1]  # n - ceil((1 - delta) n)
+    if drop > bearable:
+        raise InvalidInput(
+            f"A run of {len(consenting)} homes bears at most {bearable} that drop out.",
+            where="--drop",
+            hint="Drop fewer, or take more households.",
+        )
+    dropped = consenting[ROLES : ROLES + drop] if len(consenting) >= ROLES + drop else consenting[:drop]
+    alone = _alone(names, dropped, lone)
+    rest = [name for name in names if name not in set(alone)]
+    votes, by_hand = _votes(names, seed)
+    return Cast(
+        registrars=tuple(alone[:REGISTRARS]),
+        witness=alone[REGISTRARS],
+        lone=tuple(alone),
+        hosted=tuple(tuple(rest[start::processes]) for start in range(processes) if rest[start::processes]),
+        consenting=tuple(consenting),
+        dropped=tuple(dropped),
+        votes=votes,
+        by_hand=by_hand,
+        sponsor=alone[0],
+    )
+
+
+def _alone(names: Sequence[str], dropped: Sequence[str], lone: int) -> list[str]:
+    gone = set(dropped)
+    others = [name for name in names if name not in gone]
+    return [*others[:ROLES], *dropped, *others[ROLES : ROLES + lone - ROLES - len(dropped)]]
+
+
+def _votes(names: Sequence[str], seed: int) -> tuple[dict[str, tuple[str, ...]], str]:
+    shuffled = list(names)
+    random.Random(seed).shuffle(shuffled)  # noqa: S311  a seeded demo, not a secret
+    by_hand, rest = shuffled[0], shuffled[1:]
+    yes = round(YES * len(rest))
+    no = round(NO * len(rest))
+    choices = {"yes": rest[:yes], "no": rest[yes : yes + no], "abstain": rest[yes + no :]}
+    return {choice: tuple(group) for choice, group in choices.items()}, by_hand

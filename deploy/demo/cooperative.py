@@ -1,0 +1,241 @@
+"""The demo's cooperative: every step is a command that a steward, a member or a researcher would type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from vicinia.errors import NotFound, RoundFailed
+
+from deploy.demo.choices import Cast
+from deploy.demo.data import Households
+from deploy.demo.processes import Supervisor
+from deploy.demo.progress import Follower
+from deploy.demo.waiting import wait_until
+
+__all__ = ["Cooperative", "Group"]
+
+HERE = Path(__file__).resolve().parent
+COOP = "demo"
+NODE, COORDINATOR, CONSOLE = "vicinia-node", "vicinia-coordinator", "vicinia"
+NOT_FOUND = NotFound.exit_status
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Homes that share a folder: those of one hosting process, or all that are alone in theirs."""
+
+    name: str
+    folder: Path
+    homes: tuple[str, ...]
+
+
+class Cooperative:
+    """Founds the cooperative in a folder and leads it through a job, one method for each step."""
+
+    def __init__(self, folder: Path, cast: Cast, data: Households, processes: Supervisor) -> None:
+        self._folder = folder
+        self._cast = cast
+        self._data = data
+        self._processes = processes
+        homes = folder / "homes"
+        hosted = [Group(f"host{i}", homes / f"host{i}", names) for i, names in enumerate(cast.hosted, start=1)]
+        self.groups = (Group("lone", homes / "lone", cast.lone), *hosted)
+        self._coordinator = ("--dir", str(folder / "coordinator"))
+        self._address: tuple[str, ...] = ()
+
+    # --- the steward
+
+    def found(self) -> None:
+        """Make the keys of the elected homes, then found the cooperative with their public halves."""
+        elected = (*self._cast.registrars, self._cast.witness)
+        lone = self.groups[0].folder
+        made = self._node_json("init", "--homes", str(lone), "--names", self._list("elected", elected))["homes"]
+        keys = [made[name]["key"] for name in elected]
+        registrars = [word for key in keys[:-1] for word in ("--registrar", key)]
+        self._processes.run(
+            COORDINATOR, *self._coordinator, "found", "--coop", COOP, "--name", "The demo cooperative",
+            *registrars, "--witness", keys[-1], "--bylaws", str(HERE / "BYLAWS.toml"), "--dataset", str(self._data.map),
+        )  # fmt: skip
+
+    def serve(self) -> None:
+        """Start the coordinator on free ports, or again on the ports that it had."""
+        ports_file = self._folder / "ports.json"
+        ports_file.unlink(missing_ok=True)
+        ports = self._address[1::2] or ("127.0.0.1:0", "127.0.0.1:0")
+        port, enrolment = (address.rpartition(":")[2] for address in ports)
+        self._processes.start(
+            "coordinator", COORDINATOR, *self._coordinator, "serve", "--port", port, "--enrolment-port", enrolment,
+            "--ports-file", str(ports_file),
+        )  # fmt: skip
+        wait_until(ports_file.is_file, seconds=30, what="the coordinator to listen", processes=self._processes)
+        chosen = json.loads(ports_file.read_text())
+        self._address = (
+            "--address", f"127.0.0.1:{chosen['port']}", "--enrolment", f"127.0.0.1:{chosen['enrolment_port']}",
+        )  # fmt: skip
+
+    def status(self) -> Any:
+        """What the coordinator says of itself."""
+        return self._processes.run_json(COORDINATOR, *self._coordinator, "status")
+
+    def coordinator_folder(self) -> Path:
+        """The coordinator's own folder."""
+        return self._folder / "coordinator"
+
+    # --- the households
+
+    def home(self, name: str) -> str:
+        """The folder of a home, as a word of a command."""
+        group = next(group for group in self.groups if name in group.homes)
+        return str(group.folder / name)
+
+    def join(self) -> None:
+        """Invite every household; all join."""
+        invitations = self._folder / "invitations"
+        self._processes.run(
+            COORDINATOR, *self._coordinator, "invite", "--count", str(len(self._cast.everybody)), *self._address,
+            "--out", str(invitations),
+        )  # fmt: skip
+        lines = iter(invitations.read_text().split())
+        calls = []
+        for group in self.groups:
+            group.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            mine = self._list(f"{group.name}.invitations", [next(lines) for _ in group.homes])
+            names = self._list(f"{group.name}.names", group.homes)
+            calls.append(partial(self._homes, group, "join", "--invitations", mine, "--names", names))
+        self._processes.at_once(calls)
+
+    def approve(self) -> None:
+        """Two registrars endorse every household and researcher that waits."""
+        for registrar in self._cast.registrars[:2]:
+            self._processes.run(NODE, "registrar", "approve", "--all", "--dir", self.home(registrar))
+
+    def import_data(self) -> None:
+        """Every home takes its own rows into its own store."""
+        self._everywhere("import", "--map", str(self._data.map), "--data", str(self._data.source))
+
+    def consent(self, purpose: str, recipient: str, epsilon: str) -> None:
+        """The households that do consent say so; the others have said nothing, which is a refusal."""
+        rule = ("--dataset", self._data.dataset, "--purpose", purpose, "--recipient", recipient, "--epsilon", epsilon)
+        self._for_some("consenting", self._cast.consenting, "consent", "allow", *rule)
+
+    def standing_votes(self) -> None:
+        """Every household but one has a standing vote."""
+        for choice, names in self._cast.votes.items():
+            self._for_some(f"standing-{choice}", names, "vote", "--standing", str(HERE / f"standing-{choice}.toml"))
+
+    def run_homes(self) -> None:
+        """Start the daemons: one for each hosting process, one for each lone home."""
+        for group in self.groups[1:]:
+            self._processes.start(group.name, NODE, "run", "--homes", str(group.folder))
+        for name in self._cast.lone:
+            self._processes.start(self.daemon(name), NODE, "run", "--dir", self.home(name))
+
+    @staticmethod
+    def daemon(name: str) -> str:
+        """The name under which a lone home's process runs."""
+        return f"home-{name}"
+
+    def sponsor(self, job: str) -> None:
+        """A member puts a submitted job before the assembly."""
+        self._processes.run(NODE, "sponsor", job, "--dir", self.home(self._cast.sponsor))
+
+    def vote_by_hand(self, job: str, choice: str) -> None:
+        """One household votes by hand."""
+        name = self._cast.by_hand
+        group = next(group for group in self.groups if name in group.homes)
+        self._homes(group, "vote", job, choice, only=self._list(f"{group.name}.by-hand", [name]))
+
+    def left(self, vector_of: str | None = None) -> dict[str, Any]:
+        """The record of what left, by household; with the exact vectors of a run on request."""
+        words = ("--vector", vector_of) if vector_of is not None else ()
+        return self._gather("left", *words)
+
+    def verify_left(self) -> dict[str, Any]:
+        """Every home verifies the chain of its own record."""
+        return self._gather("left", "--verify")
+
+    def reasons(self) -> dict[str, Any]:
+        """Why every home ran or refused each job, by household."""
+        return self._gather("jobs", "--why")
+
+    # --- the researchers
+
+    def login(self, name: str, institution: str, kind: str) -> None:
+        """Invite a researcher of an institution, who logs in and waits for the registrars."""
+        out = self._folder / f"{name}.invitation"
+        self._processes.run(
+            COORDINATOR, *self._coordinator, "accredit", "--institution", institution, "--kind", kind, *self._address,
+            "--out", str(out),
+        )  # fmt: skip
+        self._processes.run(CONSOLE, *self.researcher(name), "login", out.read_text().strip())
+
+    def researcher(self, name: str) -> tuple[str, str]:
+        """The words that make the console act as a researcher."""
+        return ("--dir", str(self._folder / "researchers" / name))
+
+    def check(self, name: str, job: Path) -> Any:
+        """What the job costs and what precision it can be expected to have."""
+        return self._processes.run_json(CONSOLE, *self.researcher(name), "check", str(job))
+
+    def submit(self, name: str, job: Path) -> str:
+        """Submit a job; its hash."""
+        return str(self._processes.run_json(CONSOLE, *self.researcher(name), "submit", str(job))["job"])
+
+    def follow(self, name: str, job: str) -> Follower:
+        """Follow a job from now on."""
+        return Follower(
+            self._processes.stream(f"watch-{job[:8]}", CONSOLE, *self.researcher(name), "watch", job, "--json")
+        )
+
+    def result(self, name: str, job: str) -> Any:
+        """The released result."""
+        return self._processes.run_json(CONSOLE, *self.researcher(name), "result", job)
+
+    # --- helpers
+
+    def _node_json(self, *words: str) -> Any:
+        return self._processes.run_json(NODE, *words)
+
+    def _homes(self, group: Group, *words: str, only: str | None = None) -> str:
+        narrowed = ("--only", only) if only is not None else ()
+        return self._processes.run(NODE, *words, "--homes", str(group.folder), *narrowed)
+
+    def _everywhere(self, *words: str) -> None:
+        self._processes.at_once([partial(self._homes, group, *words) for group in self.groups])
+
+    def _for_some(self, label: str, names: Sequence[str], *words: str) -> None:
+        calls = []
+        for group in self.groups:
+            mine = sorted(set(names) & set(group.homes))
+            if mine:
+                calls.append(partial(self._homes, group, *words, only=self._list(f"{group.name}.{label}", mine)))
+        self._processes.at_once(calls)
+
+    def _gather(self, *words: str) -> dict[str, Any]:
+        """Ask every home; the answers by household. Homes of which nothing is known are left out."""
+        calls = [partial(self._ask, group, *words) for group in self.groups]
+        answers: dict[str, Any] = {}
+        for answer in self._processes.at_once(calls):
+            answers.update(answer)
+        return answers
+
+    def _ask(self, group: Group, *words: str) -> dict[str, Any]:
+        done = self._processes.attempt(NODE, *words, "--homes", str(group.folder), "--json")
+        if done.returncode == NOT_FOUND:
+            return {}
+        try:
+            return dict(json.loads(done.stdout)["homes"])
+        except (ValueError, KeyError):
+            raise RoundFailed(done.stderr.strip(), where=" ".join((NODE, *words))) from None
+
+    def _list(self, name: str, lines: Sequence[str]) -> str:
+        folder = self._folder / "lists"
+        folder.mkdir(exist_ok=True)
+        path = folder / name
+        path.write_text("".join(f"{line}\n" for line in lines))
+        return str(path)

@@ -1,0 +1,49 @@
+"""What came of the demo, in the form that `--json` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from deploy.demo.show import Row
+
+__all__ = ["Report"]
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of it, as `--json` writes it; `promises` are the sentences that were tried."""
+
+    households: int = 0
+    consenting: int = 0
+    dropped: int = 0
+    survivors: int = 0
+    privacy: Mapping[str, float] = field(default_factory=dict)
+    cells: tuple[Row, ...] = ()
+    log: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    bytes_up_per_home: float = 0.0
+    node_rss_mb: float = 0.0
+    promises: list[tuple[str, bool]] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was tried held."""
+        return bool(self.promises) and all(held for _, held in self.promises)
+
+    def payload(self) -> dict[str, Any]:
+        """The figures in the form that the issue fixes."""
+        return {
+            "ok": self.ok,
+            "households": self.households,
+            "consenting": self.consenting,
+            "dropped": self.dropped,
+            "survivors": self.survivors,
+            "privacy": dict(self.privacy),
+            "cells": [row.payload() for row in self.cells],
+            "log": dict(self.log),
+            "seconds": dict(self.seconds),
+            "bytes_up_per_home": self.bytes_up_per_home,
+            "node_rss_mb": self.node_rss_mb,
+        }

@@ -1,0 +1,155 @@
+"""What the demo prints: its steps with their times, the result beside the truth, the reasons of the homes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+from vicinia.coordinator.console.plot import Bar, bars
+
+__all__ = ["Narrator", "Row"]
+
+
+class Step:
+    """A step that is under way; `say` replaces what is shown beside its title."""
+
+    def __init__(self, title: str, status: Status) -> None:
+        self._title = title
+        self._status = status
+        self.detail = ""
+
+    def say(self, detail: str) -> None:
+        """Show how far the step is."""
+        self.detail = detail
+        self._status.update(f"{self._title} [dim]{detail}[/dim]")
+
+
+class Narrator:
+    """Prints each step when it ends, with the time it took; a terminal also sees how it goes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._began = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the demo began."""
+        return time.monotonic() - self._began
+
+    def heading(self, text: str) -> None:
+        """A line that opens a part of the story."""
+        self._console.print(f"\n[bold]{text}[/bold]")
+
+    def note(self, text: str) -> None:
+        """An indented line of explanation."""
+        self._console.print(f"          [dim]{text}[/dim]", highlight=False)
+
+    @contextmanager
+    def step(self, name: str, title: str) -> Iterator[Step]:
+        """Time one step under a name; its line says done or failed."""
+        began = time.monotonic()
+        with self._console.status(title) as status:
+            step = Step(title, status)
+            try:
+                yield step
+            except BaseException:
+                self._line("[red]✗[/red]", title, step.detail, began)
+                raise
+        took = time.monotonic() - began
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + took, 2)
+        self._line("[green]✓[/green]", title, step.detail, began)
+
+    def result(self, title: str, rows: Sequence[Row]) -> None:
+        """The table of the result beside the pooled truth, and a plot of each column that is a figure."""
+        table = Table(title=title, title_justify="left", header_style="bold")
+        for head in ("group", "column"):
+            table.add_column(head)
+        for head in ("result", "± stderr", "pooled truth", "difference", "in stderr"):
+            table.add_column(head, justify="right")
+        for row in rows:
+            table.add_row(*row.words())
+        self._console.print()
+        self._console.print(table)
+        for column in dict.fromkeys(row.column for row in rows):
+            self._console.print(f"\n  {column}   [dim]● result with its 95 % interval, ◆ truth, ◉ both[/dim]")
+            marks = [Bar(row.group, row.value, row.stderr, row.pooled) for row in rows if row.column == column]
+            for line in bars(marks):
+                self._console.print("  ", line, sep="")
+
+    def facts(self, title: str, pairs: Sequence[tuple[str, str]]) -> None:
+        """Name and value, aligned."""
+        self._console.print(f"\n[bold]{title}[/bold]")
+        margin = max(len(name) for name, _ in pairs)
+        for name, value in pairs:
+            self._console.print(f"  {name:<{margin}}  {value}", highlight=False)
+
+    def promises(self, kept: Sequence[tuple[str, bool]]) -> None:
+        """One line for each promise that was tried."""
+        self._console.print("\n[bold]What was promised, and tried[/bold]")
+        for sentence, held in kept:
+            mark = "[green]✓[/green]" if held else "[bold red]✗[/bold red]"
+            self._console.print(f"  {mark} {sentence}", highlight=False)
+
+    def _line(self, mark: str, title: str, detail: str, began: float) -> None:
+        took = time.monotonic() - began
+        words = f"{title} [dim]{detail}[/dim]" if detail else title
+        self._console.print(f"{self.elapsed:6.1f} s {mark} {words} [dim]({took:.1f} s)[/dim]", highlight=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One cell of the result with the same statistic over the survivors' own data, without noise."""
+
+    keys: Mapping[str, str | int]
+    column: str
+    value: float | None
+    stderr: float | None
+    pooled: float | None
+
+    @property
+    def group(self) -> str:
+        """The cell's keys in words."""
+        return ", ".join(f"{name}={value}" for name, value in self.keys.items()) or "all"
+
+    @property
+    def deviation(self) -> float | None:
+        """The difference from the truth in standard errors; None where either is not known."""
+        if self.value is None or self.pooled is None or not self.stderr:
+            return None
+        return (self.value - self.pooled) / self.stderr
+
+    def words(self) -> tuple[str, ...]:
+        """The row as the table shows it."""
+        if self.value is None:
+            return (self.group, self.column, "below noise", "", _short(self.pooled), "", "")
+        difference = None if self.pooled is None else self.value - self.pooled
+        deviation = self.deviation
+        return (
+            self.group,
+            self.column,
+            _short(self.value),
+            _short(self.stderr),
+            _short(self.pooled),
+            _short(difference),
+            "" if deviation is None else f"{deviation:+.2f}",
+        )
+
+    def payload(self) -> dict[str, object]:
+        """The row as the JSON output has it."""
+        return {
+            "keys": dict(self.keys),
+            "column": self.column,
+            "value": self.value,
+            "stderr": self.stderr,
+            "pooled": self.pooled,
+        }
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
