@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -41,7 +41,7 @@ class Connection(Protocol):
 
     Error: type[Exception]
 
-    def execute(self, sql: str, parameters: Sequence[str], /) -> Iterable[Sequence[Any]]: ...
+    def execute(self, sql: str, parameters: Mapping[str, str], /) -> Iterable[Sequence[Any]]: ...
     def set_authorizer(self, callback: Any, /) -> None: ...
     def set_progress_handler(self, callback: Any, n: int, /) -> None: ...
 
@@ -178,5 +178,18 @@ def _fill(group: Group, mean: float, total: float, vector: NDArray[np.float64], 
         case GroupKind.TOTAL:
             vector[offset] = min(max(total, low), high) / float(group.scale)
         case GroupKind.BINS:
-            place = int((unit + 1.0) / 2.0 * group.width)
-            vector[offset + min(max(place, 0), group.width - 1)] = 1.0
+            vector[offset + _bin(group, min(max(mean, low), high))] = 1.0
+
+
+def _bin(group: Group, value: float) -> int:
+    """The bin `[edge, next edge)` of a value within the bounds, the last one closed; edges as doubles."""
+
+    def edge(place: int) -> float:
+        return float(group.low + (group.high - group.low) * place / group.width)
+
+    last = group.width - 1
+    place = min(int((value - float(group.low)) / (float(group.high) - float(group.low)) * group.width), last)
+    # The quotient can be off by a rounding error just at an edge.
+    if place < last and value >= edge(place + 1):
+        return place + 1
+    return place - 1 if place > 0 and value < edge(place) else place

@@ -28,7 +28,7 @@ class Statement:
     """
 
     text: str
-    values: tuple[str, ...]
+    values: dict[str, str]
     table: str
     columns: frozenset[str]
     measures: dict[Expression, int]
@@ -56,7 +56,7 @@ def statement(plan: Plan, period: tuple[str, str] | None) -> Statement:
         text += f" WHERE {' AND '.join(conditions)}"
     if plan.keys:
         text += f" GROUP BY {', '.join(str(place + 1) for place in range(len(plan.keys)))}"
-    return Statement(text, tuple(writer.values), table_name(plan.dataset), frozenset(writer.columns), measures, totals)
+    return Statement(text, dict(writer.values), table_name(plan.dataset), frozenset(writer.columns), measures, totals)
 
 
 def _measure(
@@ -76,9 +76,10 @@ def _measure(
 
 @dataclass(slots=True)
 class _Writer:
-    """Writes parts of the statement in the order in which they stand there, so that values bind in order."""
+    """Writes parts of the statement and gathers the columns that they read and the texts that they bind."""
 
-    values: list[str] = field(default_factory=list)
+    values: dict[str, str] = field(default_factory=dict)
+    _names: dict[str, str] = field(default_factory=dict)
     columns: set[str] = field(default_factory=set)
 
     def name(self, column: str) -> str:
@@ -86,8 +87,10 @@ class _Writer:
         return quoted(column)
 
     def bind(self, value: str) -> str:
-        self.values.append(value)
-        return "?"
+        """A parameter for the text; equal texts share one, because engines limit how many there are."""
+        name = self._names.setdefault(value, f"t{len(self._names)}")
+        self.values[name] = value
+        return f":{name}"
 
     def key(self, key: Key) -> str:
         if key.kind is KeyKind.BUCKET:
