@@ -41,7 +41,8 @@ class Supervisor:
     A process that dies by itself is noticed by `check`; one that the demo ends or kills is not.
     """
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, end_seconds: float = END_SECONDS) -> None:
+        self._end_seconds = end_seconds
         logs.mkdir(mode=0o700, exist_ok=True)
         self._logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -147,11 +148,10 @@ class Supervisor:
         self._running.clear()
         return groups
 
-    @staticmethod
-    def _end(processes: Sequence[subprocess.Popen[Any]]) -> None:
+    def _end(self, processes: Sequence[subprocess.Popen[Any]]) -> None:
         for process in processes:
             _signal_group(process, signal.SIGTERM)
-        deadline = time.monotonic() + END_SECONDS
+        deadline = time.monotonic() + self._end_seconds
         for process in processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=max(0.05, deadline - time.monotonic()))

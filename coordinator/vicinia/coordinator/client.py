@@ -17,7 +17,7 @@ from vicinia.assembly import Assembly
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.job import Job
 from vicinia.assembly.jobspec import JobSpec
-from vicinia.assembly.statements import Dataset, Genesis, Proposal, Release
+from vicinia.assembly.statements import Genesis, Proposal, Release
 from vicinia.coordinator.console.expectation import Expectation
 from vicinia.coordinator.console.folder import Folder, Membership, default_folder
 from vicinia.coordinator.console.link import JobStatus, Link
@@ -65,8 +65,7 @@ class Client:
     def datasets(self) -> tuple[dict[str, DataSet], int]:
         """The registered data sets by name, and the number of households, rounded down to a multiple of ten."""
         definitions, households = self._link.data_sets()
-        payloads = [Dataset.from_payload(parse_canonical(one, where="dataset")) for one in definitions]
-        found = [DataSet.from_payload(payload.definition) for payload in payloads]
+        found = [DataSet.from_payload(parse_canonical(one, where="data set")) for one in definitions]
         return {one.name: one for one in found}, households
 
     def check(self, text: str, name: str = "JOB.toml") -> Expectation:

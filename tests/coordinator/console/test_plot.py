@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from vicinia.coordinator.console.plot import Bar, bars
 
 number = st.floats(-1e6, 1e6)
-bar = st.builds(Bar, st.text("abc=12", max_size=8), st.none() | number, st.none() | st.floats(0, 1e3), st.none() | number)
+bar = st.builds(
+    Bar, st.text("abc=12", max_size=8), st.none() | number, st.none() | st.floats(0, 1e3), st.none() | number
+)
 
 
 def test_a_value_has_its_interval_around_it_and_the_truth_beside_it() -> None:

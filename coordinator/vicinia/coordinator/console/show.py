@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
-from vicinia.coordinator.console.expectation import Expectation
-from vicinia.coordinator.console.link import JobStatus
 from vicinia.coordinator.console.plot import Bar, bars
-from vicinia.coordinator.console.result import Result
-from vicinia.query.dataset import Column, DataSet
+
+if TYPE_CHECKING:  # they load gRPC and numpy, which --help does not need
+    from vicinia.coordinator.console.expectation import Expectation
+    from vicinia.coordinator.console.link import JobStatus
+    from vicinia.coordinator.console.result import Result
+    from vicinia.query.dataset import Column, DataSet
 
 __all__ = ["checked", "datasets", "facts_of", "jobs", "number", "result"]
 

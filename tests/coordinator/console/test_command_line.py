@@ -1,0 +1,77 @@
+"""The command `vicinia`: help with examples, errors as one sentence, a status for each kind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # typer 0.20 imports a name that click 8.2 deprecates
+    from vicinia.coordinator.console import app
+
+COMMANDS = ("login", "datasets", "check", "submit", "jobs", "watch", "result")
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    """One command in this process: status, output, errors."""
+    status = 0
+    try:
+        app.main(list(words))
+    except SystemExit as end:
+        status = int(end.code or 0)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_an_example(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    status, out, _ = run(capsys, command, "--help")
+    assert status == 0
+    assert f"Example: vicinia {command}" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "expected", "sentence"),
+    [
+        (("datasets",), 3, "not logged in"),
+        (("login", "nonsense"), 2, "does not look like one"),
+        (("login", "vicinia1.e30.e30"), 2, "not an invitation"),
+        (("check", "/nowhere/JOB.toml"), 3, "cannot be read"),
+        (("frobnicate",), 2, "No such command"),
+        (("result", "ab", "--json", "--csv"), 2, "exclude each other"),
+        (("result",), 2, "Missing argument"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_a_status(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: tuple[str, ...], expected: int, sentence: str
+) -> None:
+    status, out, err = run(capsys, *words, "--dir", str(tmp_path / "console"))
+    assert status == expected
+    assert sentence in err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert out == ""
+
+
+def test_a_job_that_is_no_text_or_too_large_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    binary, large = tmp_path / "a.toml", tmp_path / "b.toml"
+    binary.write_bytes(b"\xff\xfe")
+    large.write_bytes(b"#" * 100_000)
+    assert run(capsys, "check", str(binary))[0] == 2
+    assert "at most" in run(capsys, "check", str(large))[2]
+
+
+def test_help_loads_neither_grpc_nor_numpy() -> None:
+    program = (
+        "import sys\n"
+        "from vicinia.coordinator.console import app\n"
+        "try: app.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "assert not {'grpc', 'numpy', 'sqlglot'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
