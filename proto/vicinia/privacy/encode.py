@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from vicinia.errors import InvalidInput
 from vicinia.privacy.gaussian import DiscreteGaussian
-from vicinia.privacy.rounding import round_vector
+from vicinia.privacy.rounding import Groups, round_vector
 from vicinia.privacy.stream import chacha_stream
 
 if TYPE_CHECKING:
@@ -29,9 +28,7 @@ def noise_share(plan: NoisePlan, seed: bytes) -> NDArray[np.int64]:
     return DiscreteGaussian(plan.sigma_squared).sample(plan.length, chacha_stream(seed, _NOISE))
 
 
-def encode(
-    vector: NDArray[np.float64], plan: NoisePlan, seed: bytes, groups: Sequence[int] | None = None
-) -> NDArray[np.int64]:
+def encode(vector: NDArray[np.float64], plan: NoisePlan, seed: bytes, groups: Groups = None) -> NDArray[np.int64]:
     """The vector without noise as integers, int64[plan.length], with |result|² <= S²·norm_squared whatever it holds.
 
     groups: lengths of the consecutive L2 groups, whose longest the plan was derived for; None: one group.
@@ -45,9 +42,7 @@ def encode(
     )
 
 
-def contribution(
-    vector: NDArray[np.float64], plan: NoisePlan, seed: bytes, groups: Sequence[int] | None = None
-) -> NDArray[np.int64]:
+def contribution(vector: NDArray[np.float64], plan: NoisePlan, seed: bytes, groups: Groups = None) -> NDArray[np.int64]:
     """What a home feeds into secure aggregation: int64[plan.length], magnitudes far below 2^31."""
     noise = noise_share(plan, seed)
     return encode(vector, plan, seed, groups) + noise

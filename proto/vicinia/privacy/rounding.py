@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from vicinia.errors import InvalidInput
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from vicinia.privacy.stream import Stream
 
-__all__ = ["clip_vector", "round_vector"]
+__all__ = ["Groups", "clip_vector", "round_vector"]
 
 _ATTEMPTS = 64
 _FRACTION_BITS = 53
 
+Groups: TypeAlias = "Sequence[int] | NDArray[np.int64] | None"
+"""Lengths of the consecutive L2 groups of a vector; None: the vector is one group."""
 
-def clip_vector(
-    vector: NDArray[np.float64], norm_squared: Fraction, groups: Sequence[int] | None = None
-) -> NDArray[np.float64]:
+
+def clip_vector(vector: NDArray[np.float64], norm_squared: Fraction, groups: Groups = None) -> NDArray[np.float64]:
     """Shorten what is too long: every group to norm 1, the whole to √norm_squared; every slot within [-1, 1].
 
     A vector with NaN, an infinity or an overflowing norm becomes zeros: what leaves home must not tell.
@@ -37,8 +38,9 @@ def clip_vector(
         return np.zeros_like(vector)
     clipped = np.clip(vector, -1.0, 1.0)
     if groups is not None:
-        norms = np.sqrt(np.add.reduceat(clipped * clipped, _starts(groups, len(vector))))
-        clipped /= np.repeat(np.maximum(norms, 1.0), groups)
+        lengths = _lengths(groups, len(vector))
+        norms = np.sqrt(np.add.reduceat(clipped * clipped, _starts(lengths)))
+        clipped /= np.repeat(np.maximum(norms, 1.0), lengths)
     return clipped / max(1.0, float(np.sqrt(clipped @ clipped / float(norm_squared))))
 
 
@@ -49,7 +51,7 @@ def round_vector(
     rng: Stream,
     *,
     unit: int | None = None,
-    groups: Sequence[int] | None = None,
+    groups: Groups = None,
 ) -> NDArray[np.int64]:
     """Clip, scale by `unit` and round so that |result|² <= scale²·norm_squared and each group's is <= scale².
 
@@ -59,27 +61,32 @@ def round_vector(
     """
     if vector.ndim != 1 or len(vector) == 0:
         raise InvalidInput("A vector of slots has one dimension and at least one slot.", where="vector")
-    if unit is None:
-        unit = encoding_scale(scale, max(groups) if groups else len(vector))
-    exact = clip_vector(np.asarray(vector, dtype=np.float64), norm_squared, groups) * unit
-    starts = _starts(groups, len(vector)) if groups is not None else np.zeros(1, dtype=np.int64)
-    lengths = np.asarray(groups if groups is not None else [len(vector)], dtype=np.int64)
-    limits = scale * scale if groups is not None else int(scale * scale * norm_squared)
     whole = int(scale * scale * norm_squared)
-
+    limit = whole if groups is None else scale * scale
+    lengths = _lengths([len(vector)] if groups is None else groups, len(vector))
+    if unit is None:
+        unit = encoding_scale(scale, int(lengths.max()))
+    exact = clip_vector(np.asarray(vector, dtype=np.float64), norm_squared, None if groups is None else lengths) * unit
     # Rounding towards zero never lengthens a vector: it stands in wherever no draw fits.
-    result = np.trunc(exact).astype(np.int64)
-    pending = np.ones(len(lengths), dtype=bool)
+    shortest = np.trunc(exact).astype(np.int64)
+    result = _round_groups(exact, shortest, lengths, limit, rng)
+    return result if int(result @ result) <= whole else shortest
+
+
+def _round_groups(
+    exact: NDArray[np.float64], shortest: NDArray[np.int64], lengths: NDArray[np.int64], limit: int, rng: Stream
+) -> NDArray[np.int64]:
+    """Round group by group; those that came out longer than the limit are drawn again."""
+    starts = _starts(lengths)
+    result = _round_once(exact, rng)
     for _ in range(_ATTEMPTS):
-        drawn = _round_once(exact, rng)
-        fits = np.add.reduceat(drawn * drawn, starts) <= limits
-        take = np.repeat(pending & fits, lengths)
-        result[take] = drawn[take]
-        pending &= ~fits
-        if not pending.any():
-            break
-    if int(result @ result) > whole:
-        return np.trunc(exact).astype(np.int64)
+        too_long = np.add.reduceat(result * result, starts) > limit
+        if not too_long.any():
+            return result
+        again = np.repeat(too_long, lengths)
+        result[again] = _round_once(exact[again], rng)
+    too_long = np.repeat(np.add.reduceat(result * result, starts) > limit, lengths)
+    result[too_long] = shortest[too_long]
     return result
 
 
@@ -89,8 +96,12 @@ def _round_once(exact: NDArray[np.float64], rng: Stream) -> NDArray[np.int64]:
     return floor.astype(np.int64) + (uniform < exact - floor)
 
 
-def _starts(groups: Sequence[int], length: int) -> NDArray[np.int64]:
-    sizes = np.asarray(groups, dtype=np.int64)
-    if sizes.ndim != 1 or len(sizes) == 0 or (sizes < 1).any() or int(sizes.sum()) != length:
+def _lengths(groups: Sequence[int] | NDArray[np.int64], length: int) -> NDArray[np.int64]:
+    lengths = np.asarray(groups, dtype=np.int64)
+    if lengths.ndim != 1 or len(lengths) == 0 or (lengths < 1).any() or int(lengths.sum()) != length:
         raise InvalidInput(f"The groups do not add up to {length} slots.", where="groups")
-    return np.concatenate(([0], np.cumsum(sizes)[:-1]))
+    return lengths
+
+
+def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(lengths)[:-1]))

@@ -99,13 +99,18 @@ def guarded(method: Callable[..., Reply]) -> Callable[..., Reply]:
             return method(self, request, context)
         except ViciniaError as error:
             abort(context, error)
-        except Exception:
-            if not context.is_active() or context.code() is not None:  # the caller has gone, or this is an abort
+        except Exception as error:
+            if _is_abort(error) or not context.is_active():  # the caller has gone
                 raise
             _log.exception("A call failed: %s", method.__qualname__)
             abort(context, InternalFault("The other side has a defect and could not answer.", where=method.__name__))
 
     return answer
+
+
+def _is_abort(error: Exception) -> bool:
+    """Whether this is what gRPC's own `context.abort` raises: a bare Exception."""
+    return type(error) is Exception and not error.args
 
 
 def guard(servicer: Servicer) -> Servicer:
