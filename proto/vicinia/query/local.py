@@ -39,8 +39,8 @@ Cells = dict[tuple[int, ...], Sequence[Any]]
 class Connection(Protocol):
     """What is used of a connection of `sqlite3` or `sqlcipher3`."""
 
-    Error: type[Exception]
-
+    @property
+    def Error(self) -> type[Exception]: ...  # noqa: N802  # the name that PEP 249 gives it
     def execute(self, sql: str, parameters: Mapping[str, str], /) -> Iterable[Sequence[Any]]: ...
     def set_authorizer(self, callback: Any, /) -> None: ...
     def set_progress_handler(self, callback: Any, n: int, /) -> None: ...

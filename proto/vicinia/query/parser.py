@@ -117,6 +117,7 @@ class _Query:
 
     def _items(self, tree: exp.Select) -> tuple[int | None, tuple[Key, ...], tuple[Aggregate, ...]]:
         items = list(tree.expressions)
+        self._syntax.take_commas(items)
         if len(items) > MAX_ITEMS:
             raise self._syntax.refuse(items[MAX_ITEMS], f"at most {MAX_ITEMS} columns can be selected.")
         cells_limit = self._select.cells_limit(items[0]) if items else None
@@ -144,6 +145,7 @@ class _Query:
             self._syntax.only(group, "expressions")
             self._syntax.take("GROUP", "BY")
             nodes = list(group.expressions)
+            self._syntax.take_commas(nodes)
         keys = tuple(self._select.key(node) for node in nodes)
         if len(set(keys)) != len(keys) or len(set(selected)) != len(selected):
             raise self._syntax.refuse(tree, "a key stands twice in SELECT or in GROUP BY.")

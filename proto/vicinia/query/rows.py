@@ -144,6 +144,7 @@ class PredicateReader:
         syntax.only(node, "this", "expressions")
         syntax.take("IN")
         values = list(node.args.get("expressions") or [])
+        syntax.take_commas(values)
         if not values:
             raise syntax.refuse(node, "the list after IN is empty.")
         text = self._text_enum(node.this)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sized
 from decimal import Decimal
 from fractions import Fraction
 
@@ -14,7 +15,7 @@ from vicinia.query.scanner import Token, refuse
 
 __all__ = ["Syntax"]
 
-_IGNORED = frozenset("(),")
+_IGNORED = frozenset("()")
 
 
 class Syntax:
@@ -29,6 +30,10 @@ class Syntax:
     def take(self, *tokens: str) -> None:
         """Account for tokens of the text, in the spelling of `Token.same`."""
         self._taken.update(tokens)
+
+    def take_commas(self, items: Sized) -> None:
+        """Account for the commas between the items of a list."""
+        self._taken[","] += max(0, len(items) - 1)
 
     def all_taken(self) -> None:
         """Refuse the query if a token of its text does not show in the plan, or the reverse."""
@@ -111,8 +116,10 @@ class Syntax:
         self.only(node, "this", "expressions")
         if not isinstance(node.this, str):
             raise self.foreign(node)
+        arguments = list(node.args.get("expressions") or [])
         self.take(node.this.upper())
-        return node.this.upper(), list(node.args.get("expressions") or [])
+        self.take_commas(arguments)
+        return node.this.upper(), arguments
 
     def number(self, node: object) -> Fraction:
         """A literal number, perhaps with a minus."""
