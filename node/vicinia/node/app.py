@@ -1,0 +1,96 @@
+"""The program `vicinia-node`: reads the command line, wires the services, maps every error once."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from vicinia.errors import InternalFault, InvalidInput, StorageFault, ViciniaError
+from vicinia.node.commands import consent, importing, init, jobs, join, left, office, run, status, unlock, vote
+from vicinia.node.commands.context import Context
+from vicinia.node.homes import Selection, default_directory, read_names
+from vicinia.node.output import fail
+from vicinia.node.services.clock import system_clock
+from vicinia.node.services.ports import Enroller, Link
+from vicinia.node.store.home import Home
+
+__all__ = ["connect", "main"]
+
+_COMMANDS = (init, join, importing, run, consent, vote, office, jobs, left, status, unlock)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose complaints have the form of every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InvalidInput(f"{message}.", where=self.prog, hint=f"See: {self.prog} --help")
+
+
+def connect(home: Home) -> Link:
+    """A link with the home's certificate; loads gRPC."""
+    from vicinia.node.link import GrpcLink
+    from vicinia.node.services.keyring import membership, tls_key
+
+    member = membership(home.facts)
+    return GrpcLink(member.address, member.ca, tls_key(home.facts).pem, member.certificate)
+
+
+def enroller(address: str, authority: bytes) -> Enroller:
+    """A link to the enrolment port; loads gRPC."""
+    from vicinia.node.link import GrpcEnroller
+
+    return GrpcEnroller(address, authority)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. No traceback reaches a person."""
+    try:
+        parsed = _parser().parse_args(arguments)
+        selection = Selection(*_where(parsed))
+        context = Context(selection, parsed.json, system_clock, connect, enroller)
+        return int(parsed.run(context, parsed))
+    except ViciniaError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 0
+    except OSError as error:
+        where = str(error.filename) if error.filename else ""
+        return fail(StorageFault(f"the system refused ({error.strerror or error}).", where=where))
+    except Exception as error:
+        return fail(
+            InternalFault(
+                f"the program has a defect ({type(error).__name__}: {error}).", hint="Please report it to its makers."
+            )
+        )
+
+
+def _where(parsed: argparse.Namespace) -> tuple[Path, bool, tuple[str, ...] | None]:
+    if parsed.homes is not None and parsed.dir is not None:
+        raise InvalidInput("give --dir or --homes, not both.")
+    if parsed.only is not None and parsed.homes is None:
+        raise InvalidInput("--only narrows --homes, which is missing.")
+    only = None if parsed.only is None else read_names(parsed.only)
+    root = parsed.homes or parsed.dir or default_directory()
+    return root.expanduser().absolute(), parsed.homes is not None, only
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--dir", type=Path, metavar="DIR", help="the home's directory")
+    common.add_argument("--homes", type=Path, metavar="DIR", help="many homes: every subfolder is one")
+    common.add_argument("--only", type=Path, metavar="FILE", help="with --homes: only these names, one a line")
+    common.add_argument("--json", action="store_true", help="print one JSON document")
+    parser = _Parser(prog="vicinia-node", description="A household's node of a data cooperative.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.add(commands, common)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

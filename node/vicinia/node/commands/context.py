@@ -1,0 +1,89 @@
+"""What every command is given: the homes it is about, how to print, the clock, and the way to the coordinator."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from vicinia.errors import InvalidInput
+from vicinia.node.homes import Selection
+from vicinia.node.services.clock import Clock
+from vicinia.node.services.keyring import membership
+from vicinia.node.services.ports import Enroller, Link
+from vicinia.node.services.replica import Cooperative, Replica
+from vicinia.node.store.home import Home
+from vicinia.node.store.replica import ReplicaStore
+
+__all__ = ["Command", "Context", "cooperative_of", "job_hash_of", "open_replica"]
+
+Subparsers = Any  # argparse keeps this type private
+Command = Callable[["Context", argparse.Namespace], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Wired by the app; commands know nothing of gRPC."""
+
+    selection: Selection
+    as_json: bool
+    clock: Clock
+    connect: Callable[[Home], Link]
+    enroller: Callable[[str, bytes], Enroller]
+
+    @contextmanager
+    def homes(self) -> Iterator[dict[str, Home]]:
+        """The selected homes, open."""
+        homes = self.selection.open()
+        try:
+            yield homes
+        finally:
+            for home in homes.values():
+                home.close()
+
+    @contextmanager
+    def home(self) -> Iterator[Home]:
+        """The one selected home; InvalidInput where there are many."""
+        with self.homes() as homes:
+            if len(homes) != 1:
+                raise InvalidInput(
+                    f"this is about one home, and {len(homes)} are selected.",
+                    hint="Use --dir, or --only with one name.",
+                )
+            yield next(iter(homes.values()))
+
+    @contextmanager
+    def linked(self, home: Home) -> Iterator[Link]:
+        """A call to the home's coordinator."""
+        link = self.connect(home)
+        try:
+            yield link
+        finally:
+            link.close()
+
+
+def cooperative_of(homes: Mapping[str, Home]) -> Cooperative:
+    """The cooperative that all these homes joined; InvalidInput where they joined different ones."""
+    found = {
+        Cooperative(member.coop, member.genesis, member.log_key)
+        for member in (membership(home.facts) for home in homes.values())
+    }
+    if len(found) != 1:
+        raise InvalidInput("these homes belong to different cooperatives.", hint="Keep them in different folders.")
+    return found.pop()
+
+
+def open_replica(selection: Selection, cooperative: Cooperative, clock: Clock) -> Replica:
+    """The homes' shared copy of the log."""
+    return Replica(ReplicaStore(selection.replica), cooperative, clock)
+
+
+def job_hash_of(text: str) -> bytes:
+    """A job's hash from 64 hexadecimal digits; InvalidInput otherwise."""
+    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+        raise InvalidInput(
+            f"{text!r} is no job.", where="JOB", hint="A job is named by 64 hexadecimal digits: vicinia-node jobs"
+        )
+    return bytes.fromhex(text)

@@ -1,0 +1,101 @@
+"""vicinia-node join: redeem one invitation, or one for each of many homes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from vicinia.assembly.invitation import Invitation
+from vicinia.errors import InvalidInput, ViciniaError
+from vicinia.node.commands.context import Context, Subparsers
+from vicinia.node.homes import read_lines, read_names
+from vicinia.node.output import show
+from vicinia.node.services import enrolment, keyring
+from vicinia.node.services.ports import Enroller
+from vicinia.node.store.home import Home, is_home
+
+__all__ = ["add", "run"]
+
+_AT_ONCE = 4
+
+
+def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "join",
+        parents=[common],
+        help="join a cooperative with an invitation",
+        epilog="example: vicinia-node join vicinia1.eyJ...",
+    )
+    parser.add_argument("invitation", nargs="?", metavar="INVITATION", help="the line that the cooperative gave you")
+    parser.add_argument("--invitations", type=Path, metavar="FILE", help="one invitation a line, for many homes")
+    parser.add_argument("--names", type=Path, metavar="FILE", help="with --homes: names of the homes, one a line")
+    parser.set_defaults(run=run)
+
+
+def run(context: Context, arguments: argparse.Namespace) -> int:
+    """Join; homes that have joined already are skipped, so that the command can be repeated."""
+    wanted, texts = _wanted(context, arguments)
+    enroller = _enrollers(context)
+    failed: list[ViciniaError] = []
+
+    def one(place: int, name: str, directory: Path) -> tuple[str, str]:
+        home = Home.open(directory) if is_home(directory) else _make(directory)
+        try:
+            if home.facts.get("certificate") is not None:
+                return name, "joined before"
+            invitation = Invitation.parse(texts[place], role="household", now_ms=context.clock())
+            enrolment.join(home, invitation, enroller(invitation), context.clock)
+            return name, "waits for the registrars"
+        except ViciniaError as error:
+            failed.append(error)
+            return name, f"error: {error}"
+        finally:
+            home.close()
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        results = dict(pool.map(lambda item: one(item[0], *item[1]), enumerate(wanted.items())))
+    if failed and not context.selection.many:
+        raise failed[0]
+    show(context.as_json, {"homes": results}, (f"{name}: {state}" for name, state in results.items()))
+    return failed[0].exit_status if failed else 0
+
+
+def _wanted(context: Context, arguments: argparse.Namespace) -> tuple[dict[str, Path], list[str]]:
+    selection = context.selection
+    if (arguments.invitation is None) == (arguments.invitations is None):
+        raise InvalidInput("give one invitation, or --invitations FILE.", where="join")
+    texts = [arguments.invitation] if arguments.invitation else read_lines(arguments.invitations)
+    if arguments.names is not None:
+        selection = replace(selection, only=read_names(arguments.names))
+    wanted = selection.wanted()
+    if len(texts) < len(wanted):
+        raise InvalidInput(f"there are {len(wanted)} homes and only {len(texts)} invitations.", where="join")
+    if not selection.many and is_home(selection.root):
+        home = Home.open(selection.root)
+        joined = home.facts.get("certificate") is not None
+        home.close()
+        if joined:
+            raise InvalidInput("this home has joined already.", where=str(selection.root))
+    return wanted, texts
+
+
+def _make(directory: Path) -> Home:
+    home = Home.create(directory)
+    keyring.create(home)
+    return home
+
+
+def _enrollers(context: Context) -> Callable[[Invitation], Enroller]:
+    known: dict[tuple[str, bytes], Enroller] = {}
+
+    def enroller(invitation: Invitation) -> Enroller:
+        key = (invitation.enrolment, invitation.authority)
+        if key not in known:
+            known[key] = context.enroller(*key)
+        return known[key]
+
+    return enroller

@@ -1,0 +1,101 @@
+"""vicinia-node left: what left home, whether the record is whole, and the exact content."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import struct
+
+from vicinia.errors import InvalidInput, NotFound, ViciniaError
+from vicinia.node.commands.context import Context, Subparsers
+from vicinia.node.output import show, table, when
+from vicinia.node.services import departures as chain
+from vicinia.node.store.accounts import Accounts
+from vicinia.node.store.departures import Departure, Departures
+from vicinia.node.store.home import Home
+
+__all__ = ["add", "run"]
+
+
+def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "left",
+        parents=[common],
+        help="what left home: when, for whom, why, what, at which cost",
+        epilog="example: vicinia-node left --verify",
+    )
+    parser.add_argument("--verify", action="store_true", help="check that nothing in the record was changed")
+    parser.add_argument("--vector", metavar="RUN", help="the exact vector of a run, before noise and mask")
+    parser.set_defaults(run=run)
+
+
+def run(context: Context, arguments: argparse.Namespace) -> int:
+    """List, verify, or show a vector."""
+    with context.homes() as homes:
+        if arguments.verify:
+            return _verify(context, homes)
+        if arguments.vector is not None:
+            return _vector(context, homes, arguments.vector)
+        return _list(context, homes)
+
+
+def _list(context: Context, homes: dict[str, Home]) -> int:
+    document: dict[str, object] = {}
+    rows: list[tuple[str, ...]] = []
+    for name, home in homes.items():
+        records = [chain.describe(one) for one in Departures(home.database).all()]
+        document[name] = records
+        for one in records:
+            cost = f"rho {int(str(one['rho_nano'])) / 1e9:.4f}"
+            datasets = one["datasets"]
+            names = ", ".join(datasets) if isinstance(datasets, list) else ""
+            rows.append(
+                (name, when(int(str(one["at_ms"]))), str(one["title"]), str(one["recipient"]), names,
+                 str(one["bytes"]), cost, str(one["run_id"])[:16])
+            )  # fmt: skip
+    header = ("home", "when", "what for", "recipient", "data", "bytes", "cost", "run")
+    show(context.as_json, {"homes": document}, table(header, rows) or ["Nothing has left."])
+    return 0
+
+
+def _verify(context: Context, homes: dict[str, Home]) -> int:
+    lines: list[str] = []
+    document: dict[str, object] = {}
+    status = 0
+    for name, home in homes.items():
+        try:
+            count = chain.verify(Departures(home.database), Accounts(home.database), home.facts)
+            document[name] = {"ok": True, "records": count}
+            lines.append(f"{name}: {count} record(s), unchanged.")
+        except ViciniaError as error:
+            document[name] = {"ok": False, "what": str(error)}
+            lines.append(f"{name}: {error}")
+            status = error.exit_status
+    show(context.as_json, {"ok": status == 0, "homes": document}, lines)
+    return status
+
+
+def _vector(context: Context, homes: dict[str, Home], run_text: str) -> int:
+    document: dict[str, object] = {}
+    lines: list[str] = []
+    for name, home in homes.items():
+        found = _find(home, run_text)
+        if found is None:
+            continue
+        labels: list[str] = json.loads(found.labels)
+        values = struct.unpack(f"<{len(found.vector) // 8}d", found.vector)
+        document[name] = {"run_id": found.run_id.hex(), "labels": labels, "vector": list(values)}
+        lines += [f"{name}: run {found.run_id.hex()}, before noise and mask"]
+        lines += table(("value", "slot"), [(f"{v:.6g}", label) for v, label in zip(values, labels, strict=True)])
+    if not document:
+        raise NotFound("nothing left in such a run.", where=run_text, hint="See: vicinia-node left")
+    show(context.as_json, {"homes": document}, lines)
+    return 0
+
+
+def _find(home: Home, run_text: str) -> Departure | None:
+    if not run_text or not set(run_text) <= set("0123456789abcdef"):
+        raise InvalidInput(f"{run_text!r} is no run.", where="--vector", hint="See: vicinia-node left")
+    found = [one for one in Departures(home.database).all() if one.run_id.hex().startswith(run_text)]
+    return found[0] if len(found) == 1 else None

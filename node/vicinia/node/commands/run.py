@@ -1,0 +1,41 @@
+"""vicinia-node run: the daemon of one home or of many."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import threading
+
+from vicinia.node.commands.context import Context, Subparsers, cooperative_of, open_replica
+
+__all__ = ["add", "run"]
+
+
+def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "run", parents=[common], help="the daemon", epilog="example: vicinia-node run --homes ~/homes"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(context: Context, arguments: argparse.Namespace) -> int:  # noqa: ARG001 - the signature of every command
+    """Serve until SIGTERM or SIGINT."""
+    from vicinia.node.services.daemon import Daemon
+    from vicinia.node.services.spawn import WorkerProcess
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with context.homes() as homes:
+        replica = open_replica(context.selection, cooperative_of(homes), context.clock)
+        worker = WorkerProcess(context.selection.root, many=context.selection.many)
+        daemon = Daemon(homes, replica, context.connect, context.enroller, worker, context.clock)
+        try:
+            daemon.run(stop)
+        finally:
+            replica.store.close()
+    return 0

@@ -1,0 +1,43 @@
+"""vicinia-node unlock: bring a locked home back under a new key."""
+
+from __future__ import annotations
+
+import argparse
+
+from vicinia.errors import InvalidInput
+from vicinia.node.commands.context import Context, Subparsers, cooperative_of, open_replica
+from vicinia.node.output import show
+from vicinia.node.services import guard
+
+__all__ = ["add", "run"]
+
+
+def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "unlock",
+        parents=[common],
+        help="unlock a home whose store was restored from a copy",
+        epilog="example: vicinia-node unlock --rotate",
+    )
+    parser.add_argument("--rotate", action="store_true", help="log a new key, and charge what may have been forgotten")
+    parser.set_defaults(run=run)
+
+
+def run(context: Context, arguments: argparse.Namespace) -> int:
+    """Rotate the key of the one selected home, charge forgotten runs, and unlock it."""
+    if not arguments.rotate:
+        raise InvalidInput(
+            "a restored home may have forgotten what it signed and spent.",
+            where="unlock",
+            hint="Run: vicinia-node unlock --rotate",
+        )
+    with context.home() as home, context.linked(home) as link:
+        replica = open_replica(context.selection, cooperative_of({home.name: home}), context.clock)
+        try:
+            waiting = guard.rotate(home, replica, link, context.clock)
+        finally:
+            replica.store.close()
+    line = f"unlocked; the new key waits: {waiting}" if waiting else "unlocked; the new key is in the log."
+    show(context.as_json, {"home": home.name, "waiting_for": waiting}, [line])
+    return 0

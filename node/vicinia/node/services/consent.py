@@ -1,0 +1,198 @@
+"""The household's consent: versioned records, and the one function that says whether they cover a use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Literal, cast
+
+from vicinia.errors import InvalidInput, ViciniaError
+from vicinia.node.store.consents import Consents
+from vicinia.tlog.canonical import canonical, parse_canonical
+
+__all__ = ["ANY", "ConsentRecord", "Use", "Verdict", "covers", "decide", "read"]
+
+ANY = "*"
+RECIPIENTS = ("non-profit", "public", "commercial")
+Mode = Literal["allow", "never", "ask", "withdraw"]
+# Each mode under the name that the Data Privacy Vocabulary gives the state which it leads to.
+_STATUS: dict[str, Mode] = {
+    "dpv:ConsentGiven": "allow",
+    "dpv:ConsentRefused": "never",
+    "dpv:ConsentRequested": "ask",
+    "dpv:ConsentWithdrawn": "withdraw",
+}
+_STATUS_OF = {mode: status for status, mode in _STATUS.items()}
+_FIELDS = {"v", "dataset", "purpose", "recipient", "status", "floor", "epsilon", "expires_ms", "created_ms", "notice"}
+_PURPOSE = re.compile(r"dpv:[A-Za-z][A-Za-z0-9]{0,63}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+NOTICE = (
+    "Your home computes a vector from this data set, blurs it with noise, and masks it; only the sum over a group of "
+    "homes can be read. Homes of the same run see each other's registry numbers. What was sent cannot be recalled: "
+    "withdrawing stops every later run, and one in flight until its vector is sent."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRecord:
+    """One decision of the household. `floor`: smallest group it accepts; `epsilon`: the most that a job may cost.
+
+    `expires_ms` is 0 where the decision does not expire (only for decisions that deny).
+    """
+
+    dataset: str
+    purpose: str
+    recipient: str
+    mode: Mode
+    floor: int
+    epsilon: Decimal
+    expires_ms: int
+    created_ms: int
+    notice: str = NOTICE
+
+    def __post_init__(self) -> None:
+        wild = self.mode != "allow"
+        _require(bool(_NAME.fullmatch(self.dataset)) or (wild and self.dataset == ANY), "dataset", self.dataset)
+        _require(bool(_PURPOSE.fullmatch(self.purpose)) or (wild and self.purpose == ANY), "purpose", self.purpose)
+        _require(self.recipient in RECIPIENTS or (wild and self.recipient == ANY), "recipient", self.recipient)
+        _require(self.floor >= 0, "floor", self.floor)
+        _require(self.epsilon.is_finite() and self.epsilon >= 0, "epsilon", self.epsilon)
+        _require(self.mode != "allow" or self.expires_ms > self.created_ms, "days", "consent that never expires")
+
+    def encode(self) -> bytes:
+        """Canonical JSON, as it is stored."""
+        return canonical(
+            {
+                "v": 1,
+                "dataset": self.dataset,
+                "purpose": self.purpose,
+                "recipient": self.recipient,
+                "status": _STATUS_OF[self.mode],
+                "floor": self.floor,
+                "epsilon": str(self.epsilon),
+                "expires_ms": self.expires_ms,
+                "created_ms": self.created_ms,
+                "notice": self.notice,
+            }
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> ConsentRecord:
+        """Read a stored record; anything unexpected in it is an InvalidInput."""
+        fields = parse_canonical(data, where="consent record")
+        if set(fields) != _FIELDS or fields["v"] != 1 or fields["status"] not in _STATUS:
+            raise InvalidInput("the record has unknown or missing fields.", where="consent record")
+        numbers = (fields["floor"], fields["expires_ms"], fields["created_ms"])
+        texts = (fields["dataset"], fields["purpose"], fields["recipient"], fields["epsilon"], fields["notice"])
+        if not all(type(n) is int for n in numbers) or not all(type(t) is str for t in texts):
+            raise InvalidInput("a field of the record has the wrong type.", where="consent record")
+        return cls(
+            cast(str, fields["dataset"]),
+            cast(str, fields["purpose"]),
+            cast(str, fields["recipient"]),
+            _STATUS[cast(str, fields["status"])],
+            cast(int, fields["floor"]),
+            _decimal(cast(str, fields["epsilon"])),
+            cast(int, fields["expires_ms"]),
+            cast(int, fields["created_ms"]),
+            cast(str, fields["notice"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a job wants: its data sets, purpose, kind of recipient, floor, and epsilon of all its runs together."""
+
+    datasets: tuple[str, ...]
+    purpose: str
+    recipient: str
+    floor: int
+    epsilon: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the records cover a use; `state` is allow, deny or ask; the sentence says why."""
+
+    state: Literal["allow", "deny", "ask"]
+    sentence: str
+
+
+def read(consents: Consents) -> tuple[ConsentRecord, ...]:
+    """Every record, oldest first; one unreadable record makes all of them unreadable, for it may be a withdrawal."""
+    return tuple(ConsentRecord.decode(record) for _, record in consents.all())
+
+
+def covers(consents: Consents, use: Use, now_ms: int) -> Verdict:
+    """Whether the stored records cover a use; unreadable records deny."""
+    try:
+        records = read(consents)
+    except ViciniaError as error:
+        return Verdict("deny", f"the consent records cannot be read ({error.what}), so nothing is allowed.")
+    return decide(records, use, now_ms)
+
+
+def decide(records: Sequence[ConsentRecord], use: Use, now_ms: int) -> Verdict:
+    """Whether records (oldest first) cover a use. Without a record that allows it, the answer is deny.
+
+    For every data set the newest record that applies decides, except that a standing `never` denies whatever
+    came later for a narrower key. A job that names no data set is denied.
+    """
+    if not use.datasets:
+        return Verdict("deny", "the job names no data set, and consent is per data set.")
+    verdicts = [_decide_one(records, dataset, use, now_ms) for dataset in use.datasets]
+    for state in ("deny", "ask"):
+        for verdict in verdicts:
+            if verdict.state == state:
+                return verdict
+    return verdicts[0]
+
+
+def _decide_one(records: Sequence[ConsentRecord], dataset: str, use: Use, now_ms: int) -> Verdict:
+    what = f"{dataset} for {use.purpose} by a {use.recipient} recipient"
+    newest: dict[tuple[str, str, str], ConsentRecord] = {}
+    last: ConsentRecord | None = None
+    for record in records:
+        if (
+            record.dataset in (dataset, ANY)
+            and record.purpose in (use.purpose, ANY)
+            and record.recipient in (use.recipient, ANY)
+        ):
+            newest[record.dataset, record.purpose, record.recipient] = record
+            last = record
+    if last is None:
+        return Verdict("deny", f"no consent was given for {what}; the default is no.")
+    if last.mode == "ask":
+        return Verdict("ask", f"the household wants to be asked about {what}, and has not answered.")
+    reason = _objection(last, any(record.mode == "never" for record in newest.values()), use, now_ms, what)
+    return Verdict("deny", reason) if reason else Verdict("allow", f"the household consents to {what}.")
+
+
+def _objection(last: ConsentRecord, never: bool, use: Use, now_ms: int, what: str) -> str:
+    """Why a record does not allow a use, or the empty string."""
+    objections = (
+        (never, f"the household said never to {what}."),
+        (last.mode == "withdraw", f"the household withdrew its consent to {what}."),
+        (last.mode != "allow", f"the household did not allow {what}."),
+        (now_ms >= last.expires_ms, f"the consent to {what} has expired."),
+        (use.floor < last.floor, f"the job's smallest group is {use.floor}, the household wants {last.floor} or more."),
+        (
+            not use.epsilon <= float(last.epsilon),
+            f"the job costs epsilon {use.epsilon:.3f}, the household allows {last.epsilon}.",
+        ),
+    )
+    return next((sentence for holds, sentence in objections if holds), "")
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise InvalidInput(f"{text!r} is not a number.", where="epsilon") from error
+
+
+def _require(holds: bool, field: str, value: object) -> None:
+    if not holds:
+        raise InvalidInput(f"{value!s} is not possible here.", where=field, hint="See: vicinia-node consent --help")

@@ -1,0 +1,168 @@
+"""The daemon at rest: every home polls, keeps its copy of the log, witnesses, votes, and hands runs to the worker."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from vicinia.errors import Unavailable, ViciniaError
+from vicinia.node.services import enrolment, guard
+from vicinia.node.services.clock import Clock, HomeClock
+from vicinia.node.services.keyring import membership
+from vicinia.node.services.ports import Enroller, Link
+from vicinia.node.services.replica import Replica
+from vicinia.node.services.scheduler import Scheduler
+from vicinia.node.services.voting import cast_votes
+from vicinia.node.services.witness import witness_checkpoint
+from vicinia.node.store.alerts import Alerts
+from vicinia.node.store.home import Home
+from vicinia.node.store.runs import Runs
+from vicinia.wire.rounds import PollReply
+
+__all__ = ["PROTOCOLS", "Daemon", "Resident", "Worker"]
+
+PROTOCOLS = (1,)
+_THREADS = 8
+_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 60.0
+_AFTER_TROUBLE = 5.0
+_log = logging.getLogger("vicinia.node")
+
+
+class Worker(Protocol):
+    """Takes runs off the daemon's hands; a run that it has in hand already is ignored."""
+
+    def assign(self, home: str, run_id: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Resident:
+    """One home in the daemon. `visit` is one contact with the coordinator; it never raises."""
+
+    def __init__(
+        self,
+        home: Home,
+        replica: Replica,
+        connect: Callable[[Home], Link],
+        enroller: Callable[[str, bytes], Enroller],
+        worker: Worker,
+        clock: Clock,
+    ) -> None:
+        self._home = home
+        self._replica = replica
+        self._connect = connect
+        self._enroller = enroller
+        self._worker = worker
+        self._clock = HomeClock(home.facts, clock)
+        self._link: Link | None = None
+        self._lost = False
+        self._backoff = _FIRST_BACKOFF
+
+    def visit(self) -> float:
+        """Seconds until the next visit."""
+        try:
+            self._renew_certificate()
+            link = self._linked()
+            reply = link.poll(PROTOCOLS, self._replica.size)
+            self._back()
+            self._follow_log(link, reply)
+            cast_votes(self._home, self._replica, link, self._clock)
+            self._take_runs(reply)
+            return reply.retry_after_ms / 1000 * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, not secrecy
+        except Unavailable as error:
+            return self._away(error)
+        except ViciniaError as error:
+            _log.error("%s: %s", self._home.name, error)
+            Alerts(self._home.database).add(str(error), self._clock())
+        except Exception:
+            _log.exception("%s: the daemon met a defect", self._home.name)
+        return _AFTER_TROUBLE
+
+    def resume(self) -> None:
+        """Hand the runs that were open when the daemon ended to the worker."""
+        for run in Runs(self._home.database).all():
+            if run.open:
+                self._worker.assign(self._home.name, run.run_id)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    def _follow_log(self, link: Link, reply: PollReply) -> None:
+        if reply.uncosigned_note:
+            witness_checkpoint(self._home, self._replica, link, reply.uncosigned_note, self._clock)
+        if reply.note:
+            self._replica.sync(link, reply.note)
+        guard.check_signatures(self._home, self._replica, self._clock)
+        if self._replica.halted:
+            Alerts(self._home.database).add(f"Every job is halted: {self._replica.halted}", self._clock())
+
+    def _take_runs(self, reply: PollReply) -> None:
+        if self._home.locked or self._replica.halted:
+            return
+        runs = Runs(self._home.database)
+        for summary in reply.runs:
+            known = runs.get(summary.run_id)
+            if known is None or known.open:
+                self._worker.assign(self._home.name, summary.run_id)
+
+    def _renew_certificate(self) -> None:
+        member = membership(self._home.facts)
+        if enrolment.renewal_due(member.certificate, self._clock()):
+            enrolment.renew(self._home, self._enroller(member.enrolment, member.ca), self._clock)
+            self.close()
+
+    def _linked(self) -> Link:
+        if self._link is None:
+            self._link = self._connect(self._home)
+        return self._link
+
+    def _away(self, error: Unavailable) -> float:
+        if not self._lost:
+            self._lost = True
+            _log.warning("%s: the coordinator cannot be reached (%s)", self._home.name, error.what)
+        delay = self._backoff * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not secrecy
+        self._backoff = min(self._backoff * 2, _LONGEST_BACKOFF)
+        return delay
+
+    def _back(self) -> None:
+        if self._lost:
+            self._lost = False
+            _log.info("%s: the coordinator is back", self._home.name)
+        self._backoff = _FIRST_BACKOFF
+
+
+class Daemon:
+    """Serves many homes with a few threads."""
+
+    def __init__(
+        self,
+        homes: Mapping[str, Home],
+        replica: Replica,
+        connect: Callable[[Home], Link],
+        enroller: Callable[[str, bytes], Enroller],
+        worker: Worker,
+        clock: Clock,
+    ) -> None:
+        self._worker = worker
+        self._residents = [Resident(home, replica, connect, enroller, worker, clock) for home in homes.values()]
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until `stop` is set."""
+        scheduler = Scheduler(min(_THREADS, len(self._residents)))
+        for resident in self._residents:
+            resident.resume()
+            scheduler.add(resident.visit)
+        _log.info("serving %d home(s)", len(self._residents))
+        try:
+            scheduler.run(stop)
+        finally:
+            self._worker.close()
+            for resident in self._residents:
+                resident.close()
+        _log.info("ended")

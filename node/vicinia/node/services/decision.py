@@ -1,0 +1,115 @@
+"""May this home take part in this run? Every check in the order of the design, one line each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vicinia.errors import BudgetSpent, ViciniaError
+from vicinia.node.services import account, consent
+from vicinia.node.services.clock import Clock
+from vicinia.node.services.consent import Use
+from vicinia.node.services.keyring import membership
+from vicinia.node.services.replica import Replica
+from vicinia.node.services.terms import Terms, read_manifest
+from vicinia.node.store.accounts import Accounts
+from vicinia.node.store.consents import Consents
+from vicinia.node.store.home import Home
+from vicinia.node.store.runs import Line
+
+__all__ = ["Decision", "consent_line", "decide"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The lines up to the first that failed; `terms` only where every line holds."""
+
+    lines: tuple[Line, ...]
+    terms: Terms | None
+
+    @property
+    def reason(self) -> str:
+        """The sentence of the line that failed, or the empty string."""
+        return next((line.sentence for line in self.lines if not line.ok), "")
+
+
+def decide(home: Home, replica: Replica, run_id: bytes, manifest: bytes, job: bytes, clock: Clock) -> Decision:
+    """Check a run: the home, the manifest, the log (design 3, checks 1 to 4), the query, consent, budget.
+
+    Where everything holds, the job's runs are reserved: call it inside the transaction that joins the run.
+    """
+    lines: list[Line] = []
+    terms: Terms | None
+    try:
+        terms = _checked(home, replica, run_id, manifest, job, clock, lines)
+        lines.append(consent_line(home, terms, clock()))
+        if lines[-1].ok:
+            lines.append(_budget_line(home, terms))
+    except _Stop:
+        terms = None
+    except ViciniaError as error:
+        lines.append(Line(error.where or "job", False, f"{error.what} {error.hint}".strip()))
+        terms = None
+    return Decision(tuple(lines), terms if lines and all(line.ok for line in lines) else None)
+
+
+def consent_line(home: Home, terms: Terms, now_ms: int) -> Line:
+    """Whether the household's records cover the job now."""
+    job = terms.job
+    use = Use(job.datasets, job.purpose, job.recipient, job.floor, terms.epsilon)
+    verdict = consent.covers(Consents(home.database), use, now_ms)
+    return Line("consent", verdict.state == "allow", verdict.sentence)
+
+
+class _Stop(Exception):
+    """A line failed; nothing after it is looked at."""
+
+
+def _checked(
+    home: Home,
+    replica: Replica,
+    run_id: bytes,
+    manifest_bytes: bytes,
+    job_bytes: bytes,
+    clock: Clock,
+    lines: list[Line],
+) -> Terms:
+    """Everything that the household's will is not asked for."""
+    member = membership(home.facts)
+    _add(lines, "home", not home.locked, "this home is not locked.", f"this home is locked: {home.locked}")
+    _add(lines, "log", not replica.halted, "no evidence against the log.", f"every job is halted: {replica.halted}")
+    manifest, job = read_manifest(run_id, manifest_bytes, job_bytes, member.coop)
+    lines.append(Line("manifest", True, f"the manifest names this job, run {manifest.run + 1}."))
+    _add(
+        lines,
+        "history",
+        replica.contains(manifest.checkpoint_size, manifest.checkpoint_root),
+        "the run relies on the log that this home has checked.",
+        "the run relies on another history of the log than this home has checked.",
+    )
+    verdict = replica.assembly.may_run(job, manifest.run, clock(), replica.checkpoint)
+    for check in verdict.checks:
+        lines.append(Line(check.name, check.ok, check.sentence))
+        if not check.ok:
+            raise _Stop
+    if not verdict.ok:
+        raise _Stop
+    terms = Terms.of(manifest, job, replica.assembly, member.id)
+    lines.append(Line("membership", True, "this home is in the electorate of the job."))
+    lines.append(Line("query", True, f"this home computes {terms.plan.layout.length} number(s) by itself."))
+    return terms
+
+
+def _budget_line(home: Home, terms: Terms) -> Line:
+    try:
+        account.reserve(Accounts(home.database), terms.cost, terms.budget)
+    except BudgetSpent as error:
+        return Line("budget", False, error.what)
+    except ViciniaError as error:
+        return Line("budget", False, f"the privacy account does not cover the job: {error.what}")
+    return Line("budget", True, f"the privacy account covers rho {terms.cost.total / 1e9:.4f}.")
+
+
+def _add(lines: list[Line], name: str, ok: bool, yes: str, no: str) -> None:
+    lines.append(Line(name, ok, yes if ok else no))
+    if not ok:
+        raise _Stop

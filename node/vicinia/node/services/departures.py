@@ -1,0 +1,120 @@
+"""What left home: a hash chain of records, each naming its exact content by hash."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from vicinia.errors import ProofInvalid, ViciniaError
+from vicinia.node.store.accounts import Accounts
+from vicinia.node.store.departures import Departure, Departures
+from vicinia.node.store.facts import Facts
+from vicinia.tlog.canonical import canonical, parse_canonical
+
+__all__ = ["Leaving", "append", "describe", "verify"]
+
+_HEAD = "left-head"
+_START = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What is about to leave: for whom, why, what, at which price. Hashes are bytes; rho in 1e-9; money in cents."""
+
+    run_id: bytes
+    job_hash: bytes
+    run: int
+    roster: bytes
+    title: str
+    why: str
+    purpose: str
+    researcher: str
+    recipient: str
+    datasets: tuple[str, ...]
+    query: str
+    rho_nano: int
+    price_cents: int
+    at_ms: int
+    sent: bytes
+    labels: tuple[str, ...]
+    vector: bytes
+
+
+def append(departures: Departures, facts: Facts, leaving: Leaving) -> None:
+    """Add a link to the chain. Call inside the transaction that charges and stores the masked vector."""
+    last = departures.last()
+    seq = last.seq + 1 if last else 1
+    labels = canonical(list(leaving.labels))
+    record = canonical(
+        {
+            "v": 1,
+            "seq": seq,
+            "run_id": leaving.run_id.hex(),
+            "job": leaving.job_hash.hex(),
+            "run": leaving.run,
+            "roster": leaving.roster.hex(),
+            "title": leaving.title,
+            "why": leaving.why,
+            "purpose": leaving.purpose,
+            "researcher": leaving.researcher,
+            "recipient": leaving.recipient,
+            "datasets": list(leaving.datasets),
+            "query": leaving.query,
+            "rho_nano": leaving.rho_nano,
+            "price_cents": leaving.price_cents,
+            "at_ms": leaving.at_ms,
+            "bytes": len(leaving.sent),
+            "sent_sha256": hashlib.sha256(leaving.sent).hexdigest(),
+            "labels_sha256": hashlib.sha256(labels).hexdigest(),
+            "vector_sha256": hashlib.sha256(leaving.vector).hexdigest(),
+            "previous": (last.hash if last else _START).hex(),
+        }
+    )
+    link = hashlib.sha256(record).digest()
+    departures.add(Departure(seq, leaving.run_id, record, link, labels, leaving.vector))
+    facts.put(_HEAD, seq.to_bytes(8, "big") + link)
+
+
+def describe(departure: Departure) -> dict[str, object]:
+    """The record's fields, and the chain's hash."""
+    return {**parse_canonical(departure.record, where=f"left #{departure.seq}"), "hash": departure.hash.hex()}
+
+
+def verify(departures: Departures, accounts: Accounts, facts: Facts) -> int:
+    """Recompute the whole chain; the number of links. A changed, missing, added or reordered link is a ProofInvalid.
+
+    The chain is compared with its head, with the content that each record names, and with the account's charges.
+    """
+    previous, links = _START, departures.all()
+    charged = {(c.job_hash.hex(), c.run, c.roster.hex(), c.rho_nano) for c in accounts.charges()}
+    for number, link in enumerate(links, start=1):
+        where = f"left #{number}"
+        try:
+            fields = parse_canonical(link.record, where=where)
+        except ViciniaError as error:
+            raise _changed(where, "the record cannot be read") from error
+        if link.seq != number or fields.get("seq") != number:
+            raise _changed(where, "a record is missing or out of order")
+        if hashlib.sha256(link.record).digest() != link.hash or fields.get("previous") != previous.hex():
+            raise _changed(where, "the chain is broken")
+        if fields.get("run_id") != link.run_id.hex():
+            raise _changed(where, "the record belongs to another run")
+        if fields.get("labels_sha256") != hashlib.sha256(link.labels).hexdigest():
+            raise _changed(where, "the slot labels were changed")
+        if fields.get("vector_sha256") != hashlib.sha256(link.vector).hexdigest():
+            raise _changed(where, "the vector was changed")
+        key = (fields.get("job"), fields.get("run"), fields.get("roster"), fields.get("rho_nano"))
+        if key not in charged:
+            raise _changed(where, "the privacy account has no such charge")
+        charged.discard(key)
+        previous = link.hash
+    head = len(links).to_bytes(8, "big") + previous if links else None
+    if facts.get(_HEAD) != head:
+        raise _changed("left", "the newest record is missing or was changed")
+    return len(links)
+
+
+def _changed(where: str, what: str) -> ProofInvalid:
+    return ProofInvalid(
+        f"the record of what left home was changed: {what}.", where=where, hint="Restore it from a backup and rotate."
+    )

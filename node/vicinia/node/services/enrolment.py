@@ -1,0 +1,84 @@
+"""Joining a cooperative, and keeping the client certificate alive."""
+
+from __future__ import annotations
+
+import hashlib
+
+from cryptography import x509
+from vicinia.assembly.invitation import Invitation
+from vicinia.errors import AlreadyExists, Unauthenticated, ViciniaError
+from vicinia.identity import check_certificate
+from vicinia.node.services.clock import Clock
+from vicinia.node.services.keyring import identity, membership, tls_key
+from vicinia.node.services.ports import Enroller
+from vicinia.node.store.home import Home
+from vicinia.node.store.signed import Signed
+from vicinia.tlog.dsse import sign_detached
+from vicinia.tlog.statement import Statement
+
+__all__ = ["join", "renew", "renewal_due"]
+
+
+def join(home: Home, invitation: Invitation, enroller: Enroller, clock: Clock) -> bytes:
+    """Redeem an invitation; the digest under which registrars find the home's `member` statement.
+
+    The statement is in the store before it is sent, so that a join that was cut short can be repeated.
+    """
+    if home.facts.get("certificate") is not None:
+        raise AlreadyExists("this home has joined already.", where=home.name)
+    key, tls = identity(home.facts), tls_key(home.facts)
+    statement = Statement("member", {"coop": invitation.coop, "key": key.public.hex}).sign(key)
+    Signed(home.database).add(statement.digest, statement.kind, statement.leaf(), clock())
+    certificate, digest = enroller.enrol(invitation.token, statement.leaf(), tls.signing_request())
+    if digest != statement.digest:
+        raise Unauthenticated("the coordinator answered for another statement.", where="join")
+    _check(certificate, invitation.authority, f"vicinia://{invitation.coop}/household/{key.public.id}", clock)
+    with home.critical("store the membership"):
+        for name, value in (
+            ("coop", invitation.coop.encode()),
+            ("genesis", invitation.genesis),
+            ("log-key", invitation.log_key.raw),
+            ("address", invitation.address.encode()),
+            ("enrolment", invitation.enrolment.encode()),
+            ("ca", invitation.authority),
+            ("certificate", certificate),
+        ):
+            home.facts.put(name, value)
+    return digest
+
+
+def renewal_due(certificate: bytes, now_ms: int) -> bool:
+    """Whether two thirds of the certificate's life are over."""
+    read = x509.load_pem_x509_certificate(certificate)
+    start, end = read.not_valid_before_utc.timestamp(), read.not_valid_after_utc.timestamp()
+    return now_ms / 1000 >= start + (end - start) * 2 / 3
+
+
+def renew(home: Home, enroller: Enroller, clock: Clock) -> bytes:
+    """Fetch and store a new certificate for the same key; also after the old one has expired."""
+    member, now = membership(home.facts), clock()
+    request = tls_key(home.facts).signing_request()
+    payload: dict[str, object] = {
+        "coop": member.coop,
+        "principal": member.principal.uri,
+        "request_sha256": hashlib.sha256(request).hexdigest(),
+        "signed_at_ms": now,
+    }
+    signature = sign_detached(identity(home.facts), "renew", payload)
+    certificate = enroller.renew(member.principal.uri, request, now, signature)
+    _check(certificate, member.ca, member.principal.uri, clock)
+    home.facts.put("certificate", certificate)
+    return certificate
+
+
+def _check(certificate: bytes, ca: bytes, uri: str, clock: Clock) -> None:
+    from datetime import UTC, datetime
+
+    try:
+        principal = check_certificate(certificate, ca, datetime.fromtimestamp(clock() / 1000, UTC))
+    except ViciniaError as error:
+        raise Unauthenticated(
+            f"the coordinator sent a certificate that does not verify ({error.what}).", where="certificate"
+        ) from error
+    if principal.uri != uri:
+        raise Unauthenticated("the coordinator sent another home's certificate.", where="certificate")

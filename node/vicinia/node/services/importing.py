@@ -1,0 +1,180 @@
+"""Carrying files into the homes' tables: read once, cleaned by the definition, twice adds nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vicinia.errors import InvalidInput
+from vicinia.node.services.clock import Clock
+from vicinia.node.services.records import BadRecord, Record, locate, read_records
+from vicinia.node.store.database import Database
+from vicinia.node.store.datasets import DataSets
+from vicinia.query.dataset import DataSet
+from vicinia.query.mapping import EVERY_ROW
+from vicinia.query.mapping import Mapping as FileMap
+from vicinia.query.schema import CleanRow, Problem, Raw, RowCleaner, create_table_sql, insert_sql, row_key
+from vicinia.tlog.canonical import canonical
+
+__all__ = ["Finding", "Report", "import_file"]
+
+_FLUSH_ROWS = 100_000
+_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about one line: a row that was not counted, or a value that was clamped or taken as missing."""
+
+    line: int
+    sentence: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What an import did: rows by home, rows that were there already, and the dirty lines (the first 100)."""
+
+    dataset: str
+    file: str
+    imported: dict[str, int] = field(default_factory=dict)
+    already: int = 0
+    clamped: int = 0
+    rejected: int = 0
+    missing: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    def note(self, line: int, sentence: str) -> None:
+        """Add a finding, as far as they are shown."""
+        if len(self.findings) < _SHOWN:
+            self.findings.append(Finding(line, sentence))
+
+
+def import_file(
+    homes: Mapping[str, Database],
+    owner: Callable[[str], str | None],
+    definition: DataSet,
+    file_map: FileMap,
+    data: Path,
+    clock: Clock,
+    registered: Mapping[str, object] | None = None,
+) -> Report:
+    """Import a file into one or many homes. `owner` names the home of a household of the file, or None to skip it.
+
+    A map that contradicts the registered or the stored definition, and a file that lacks a column, are refused with
+    nothing changed; single bad lines are reported and left out.
+    """
+    path, form = locate(data, file_map)
+    payload = definition.payload()
+    _check_definitions(homes, definition.name, payload, registered)
+    report = Report(definition.name, path.name)
+    target = _Target(homes, definition, path.name, report)
+    cleaner = RowCleaner(definition, file_map.formats)
+    # The generator refuses a file that does not fit when it is first asked, which is before anything is written.
+    for record in read_records(path, form, file_map.needs()):
+        target.begin(canonical(payload), clock())
+        if isinstance(record, BadRecord):
+            report.rejected += 1
+            report.note(record.line, record.sentence)
+            continue
+        home = owner(_household(record, file_map))
+        if home is None or home not in homes:
+            continue
+        rows = file_map.rows(record.fields)
+        if isinstance(rows, Problem):
+            report.rejected += 1
+            report.note(record.line, f"{rows.column}: {rows.sentence}")
+            continue
+        for raw in rows:
+            target.take(home, record.line, cleaner.clean(raw))
+    target.begin(canonical(payload), clock())
+    target.flush()
+    return report
+
+
+class _Target:
+    """Buffers cleaned rows and writes them home by home: SD cards wear."""
+
+    def __init__(self, homes: Mapping[str, Database], definition: DataSet, source: str, report: Report) -> None:
+        self._homes = homes
+        self._definition = definition
+        self._source = source
+        self._report = report
+        self._begun = False
+        self._waiting: dict[str, list[tuple[object, ...]]] = {}
+        self._count = 0
+        self._seen: dict[str, Counter[str]] = {}
+
+    def begin(self, payload: bytes, now_ms: int) -> None:
+        """Make the tables, once."""
+        if self._begun:
+            return
+        self._begun = True
+        for name, database in self._homes.items():
+            self._report.imported[name] = 0
+            with database.transaction("make a table"):
+                database.run(create_table_sql(self._definition))
+                DataSets(database).put(self._definition.name, payload, now_ms)
+
+    def take(self, home: str, line: int, row: CleanRow | Problem) -> None:
+        """Buffer a row, or report why it is not counted."""
+        if isinstance(row, Problem):
+            self._report.rejected += 1
+            self._report.note(line, f"{row.column}: {row.sentence}")
+            return
+        if row.clamped:
+            self._report.clamped += 1
+            self._report.note(line, f"{', '.join(row.clamped)}: outside the bounds, clamped")
+        for sentence in row.notes:
+            self._report.missing += 1
+            self._report.note(line, sentence)
+        seen = self._seen.setdefault(home, Counter())
+        first = row_key(self._definition, row, 0)
+        key = row_key(self._definition, row, seen[first]) if seen[first] else first
+        seen[first] += 1
+        self._waiting.setdefault(home, []).append((key, self._source, *row.values))
+        self._count += 1
+        if self._count >= _FLUSH_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is buffered, one transaction a home."""
+        for home, rows in self._waiting.items():
+            database = self._homes[home]
+            with database.transaction("import rows"):
+                added = database.run_many(insert_sql(self._definition), rows)
+            self._report.imported[home] += added
+            self._report.already += len(rows) - added
+        self._waiting, self._count = {}, 0
+
+
+def _check_definitions(
+    homes: Mapping[str, Database], name: str, payload: Mapping[str, object], registered: Mapping[str, object] | None
+) -> None:
+    if registered is not None and registered != payload:
+        raise InvalidInput(
+            f"the map contradicts the cooperative's definition of {name!r}.",
+            where="MAP.toml",
+            hint="Use the map that the cooperative published.",
+        )
+    for home, database in homes.items():
+        known = DataSets(database).get(name)
+        if known is not None and known != canonical(dict(payload)):
+            raise InvalidInput(
+                f"the home {home} has a data set {name!r} with another definition.",
+                where="MAP.toml",
+                hint="Use the map that it was imported with.",
+            )
+
+
+def _household(record: Record, file_map: FileMap) -> str:
+    if file_map.household == EVERY_ROW:
+        return str(record.place)
+    return _identifier(record.fields.get(file_map.household))
+
+
+def _identifier(value: Raw) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value).strip()

@@ -1,0 +1,75 @@
+"""The home's keys and its membership, as they lie in its encrypted store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vicinia.errors import NotFound
+from vicinia.identity import Principal, Role, SigningKey, TlsKey, VerifyingKey
+from vicinia.node.store.facts import Facts
+from vicinia.node.store.home import Home
+
+__all__ = ["Membership", "create", "identity", "membership", "replace_identity", "tls_key"]
+
+_JOIN = "Run: vicinia-node join INVITATION"
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """The cooperative that the home joined, and under which id. `genesis` is the digest of the first statement."""
+
+    coop: str
+    id: str
+    genesis: bytes
+    log_key: VerifyingKey
+    address: str
+    enrolment: str
+    ca: bytes
+    certificate: bytes
+
+    @property
+    def principal(self) -> Principal:
+        """The name in the certificate."""
+        return Principal(self.coop, Role.HOUSEHOLD, self.id)
+
+
+def create(home: Home) -> SigningKey:
+    """Make the identity and the TLS key of a new home."""
+    key = SigningKey.generate()
+    with home.critical("make the keys"):
+        home.facts.put("identity", key.seed)
+        home.facts.put("household", key.public.id)
+        home.facts.put("tls-key", TlsKey.generate().pem)
+    return key
+
+
+def identity(facts: Facts) -> SigningKey:
+    """The key that signs the household's statements now."""
+    return SigningKey.from_seed(facts.need("identity", "Run: vicinia-node init"))
+
+
+def replace_identity(facts: Facts, key: SigningKey) -> None:
+    """Sign with another key from now on; the household's id stays that of its first key."""
+    facts.put("identity", key.seed)
+
+
+def tls_key(facts: Facts) -> TlsKey:
+    """The key of the client certificate."""
+    return TlsKey.load(facts.need("tls-key", "Run: vicinia-node init"))
+
+
+def membership(facts: Facts) -> Membership:
+    """The membership; NotFound where the home has not joined."""
+    certificate = facts.get("certificate")
+    if certificate is None:
+        raise NotFound("this home has not joined a cooperative.", hint=_JOIN)
+    return Membership(
+        coop=facts.need("coop").decode(),
+        id=facts.need("household").decode(),
+        genesis=facts.need("genesis"),
+        log_key=VerifyingKey.from_bytes(facts.need("log-key")),
+        address=facts.need("address").decode(),
+        enrolment=facts.need("enrolment").decode(),
+        ca=facts.need("ca"),
+        certificate=certificate,
+    )

@@ -1,0 +1,126 @@
+"""Reading the records of a household's file: CSV with the standard library, Parquet where pyarrow is installed."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vicinia.errors import Incompatible, InvalidInput, NotFound, TooLarge
+from vicinia.query.mapping import Mapping as FileMap
+from vicinia.query.schema import Raw
+
+__all__ = ["BadRecord", "Record", "locate", "read_records"]
+
+MAX_FILE_BYTES = 4 << 30
+_BATCH = 256
+_DELIMITERS = ",;\t"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record: its line (CSV, the header is line 1) or row (Parquet, from 1), its place from 0, its fields."""
+
+    line: int
+    place: int
+    fields: Mapping[str, Raw]
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A line that cannot be read as a record, and why."""
+
+    line: int
+    sentence: str
+
+
+def locate(data: Path, file_map: FileMap) -> tuple[Path, str]:
+    """The file to read and its format; a folder needs `file` in the map."""
+    if data.is_dir():
+        if file_map.file is None:
+            raise InvalidInput("--data is a folder and the map names no file.", where=str(data), hint="Add `file`.")
+        data = data / file_map.file
+    if not data.is_file():
+        raise NotFound("there is no such file.", where=str(data))
+    if data.stat().st_size > MAX_FILE_BYTES:
+        raise TooLarge(f"the file has more than {MAX_FILE_BYTES >> 30} GiB.", where=str(data), hint="Split it.")
+    form = file_map.format or data.suffix.lstrip(".").lower()
+    if form not in ("csv", "parquet"):
+        raise InvalidInput(f"{data.suffix or 'no ending'} is no known format.", where=str(data), hint="Add `format`.")
+    return data, form
+
+
+def read_records(path: Path, form: str, needed: Sequence[str]) -> Iterator[Record | BadRecord]:
+    """The file's records in order. A file that lacks a needed column is an InvalidInput before the first record."""
+    return _csv(path, needed) if form == "csv" else _parquet(path, needed)
+
+
+def _csv(path: Path, needed: Sequence[str]) -> Iterator[Record | BadRecord]:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        first = file.readline()
+        if not first.strip():
+            raise InvalidInput("the file is empty.", where=str(path), hint="Its first line must name the columns.")
+        delimiter = max(_DELIMITERS, key=first.count)
+        file.seek(0)
+        reader = csv.reader(file, delimiter=delimiter)
+        try:
+            header = [name.strip() for name in next(reader)]
+        except csv.Error as error:
+            raise InvalidInput(f"the first line cannot be read ({error}).", where=f"{path}, line 1") from error
+        _check_header(path, header, needed)
+        width, place = len(header), 0
+        while True:
+            line = reader.line_num + 1
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield BadRecord(line, f"the line cannot be read ({error})")
+                place += 1
+                continue
+            if not row:
+                continue
+            if len(row) != width:
+                yield BadRecord(line, f"the line has {len(row)} fields, the header {width}")
+            elif any("\ufffd" in value or "\0" in value for value in row):
+                yield BadRecord(line, "the line is not text in UTF-8")
+            else:
+                yield Record(line, place, dict(zip(header, row, strict=True)))
+            place += 1
+
+
+def _parquet(path: Path, needed: Sequence[str]) -> Iterator[Record | BadRecord]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise Incompatible(
+            "reading Parquet files needs pyarrow, which is not installed.",
+            where=str(path),
+            hint="Install vicinia[parquet], or convert the file to CSV.",
+        ) from None
+    try:
+        file = pyarrow.parquet.ParquetFile(path)
+        _check_header(path, list(file.schema_arrow.names), needed)
+        place = 0
+        for batch in file.iter_batches(batch_size=_BATCH, columns=list(needed)):
+            for fields in batch.to_pylist():
+                yield Record(place + 1, place, fields)
+                place += 1
+    except (pyarrow.ArrowException, OSError) as error:
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InvalidInput(f"this is no readable Parquet file ({text}).", where=str(path)) from error
+
+
+def _check_header(path: Path, header: Sequence[str], needed: Sequence[str]) -> None:
+    twice = sorted({name for name in needed if header.count(name) > 1})
+    if twice:
+        raise InvalidInput(f"the column {twice[0]!r} is there twice.", where=str(path))
+    missing = [name for name in needed if name not in header]
+    if missing:
+        names = ", ".join(repr(name) for name in missing[:5])
+        raise InvalidInput(
+            f"the file has no column {names}.", where=str(path), hint="It has " + ", ".join(header[:20]) + "."
+        )

@@ -1,0 +1,213 @@
+"""The home's own copy of the public log: every leaf checked, every checkpoint under signatures, or not accepted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vicinia.assembly.state import Assembly
+from vicinia.assembly.statements import Genesis
+from vicinia.errors import NotAccepted, ProofInvalid, Unavailable, ViciniaError
+from vicinia.identity import VerifyingKey
+from vicinia.node.services.clock import Clock
+from vicinia.node.services.ports import Link
+from vicinia.node.store.replica import ReplicaStore
+from vicinia.tlog.checkpoint import SignedCheckpoint, log_origin, open_checkpoint, witness_name
+from vicinia.tlog.merkle import EMPTY_ROOT, Tree, verify_consistency
+
+__all__ = ["Cooperative", "Replica"]
+
+_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Cooperative:
+    """What an invitation pins: id, digest of the first statement, and the key that signs the log."""
+
+    coop: str
+    genesis: bytes
+    log_key: VerifyingKey
+
+
+class Replica:
+    """The verified log of one cooperative. Safe to share between threads and, through its file, between processes.
+
+    A signed checkpoint that contradicts the leaves held here, or a leaf that no honest coordinator would have logged,
+    is stored as evidence; from then on `halted` says so, and no job runs.
+    """
+
+    def __init__(self, store: ReplicaStore, cooperative: Cooperative, clock: Clock) -> None:
+        self._store = store
+        self._cooperative = cooperative
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._genesis: Genesis | None = None
+        self._assembly: Assembly | None = None
+        self.refresh()
+
+    @property
+    def size(self) -> int:
+        """Leaves under the last accepted checkpoint."""
+        return self._assembly.size if self._assembly is not None else 0
+
+    @property
+    def assembly(self) -> Assembly:
+        """The state that the leaves add up to; NotAccepted before the first sync."""
+        with self._lock:
+            if self._assembly is None:
+                raise NotAccepted(
+                    "this home has no checkpoint of the public log yet.",
+                    where="log",
+                    hint="Start the daemon: vicinia-node run",
+                )
+            return self._assembly
+
+    @property
+    def checkpoint(self) -> SignedCheckpoint:
+        """The last accepted checkpoint with its cosignatures; NotAccepted before the first sync."""
+        with self._lock:
+            known = self._store.checkpoint()
+            if known is None or self._genesis is None:
+                raise NotAccepted("this home has no checkpoint of the public log yet.", where="log")
+            return self._open(known[1], self._genesis)
+
+    @property
+    def store(self) -> ReplicaStore:
+        """The file."""
+        return self._store
+
+    @property
+    def halted(self) -> str:
+        """Why no job runs any more, or the empty string."""
+        evidence = self._store.evidence()
+        return evidence[0][1] if evidence else ""
+
+    def root(self, size: int) -> bytes:
+        """Root of the first `size` leaves."""
+        with self._lock:
+            return self.assembly.root(size) if size else EMPTY_ROOT
+
+    def leaves_since(self, start: int) -> list[bytes]:
+        """Accepted leaves from `start` on."""
+        return self._store.leaves(start, self.size)
+
+    def genesis(self, link: Link) -> Genesis:
+        """The founding statement, fetched when it is not here yet, as the invitation pins it."""
+        with self._lock:
+            if self._genesis is None:
+                leaves = link.entries(0, 1)
+                if len(leaves) != 1:
+                    raise Unavailable("the coordinator did not send the founding statement.", where="log")
+                self._genesis = self._check_genesis(leaves[0])
+            return self._genesis
+
+    def refresh(self) -> None:
+        """Take in what another process has accepted."""
+        with self._lock:
+            known = self._store.checkpoint()
+            size = known[0] if known else 0
+            while self.size < size:
+                self._take(self._store.leaves(self.size, min(size, self.size + _BATCH)))
+
+    def sync(self, link: Link, note: bytes = b"") -> bool:
+        """Accept a newer checkpoint (fetched where `note` is empty) and its leaves; True where something was new."""
+        with self._lock:
+            self.refresh()
+            genesis = self.genesis(link)
+            note = note or link.checkpoint()
+            signed = self._open(note, genesis)
+            self._require_cosigned(signed, genesis)
+            size, root = signed.checkpoint.size, signed.checkpoint.root
+            if size <= self.size:
+                self._require_same(note, size, root)
+                return size == self.size and self._renew(note, signed)
+            self._advance(link, note, size, root)
+            return True
+
+    def contains(self, size: int, root: bytes) -> bool:
+        """Whether the accepted log had this root at this size."""
+        with self._lock:
+            return 0 < size <= self.size and self.root(size) == root
+
+    def _advance(self, link: Link, note: bytes, size: int, root: bytes) -> None:
+        start = self.size
+        leaves: list[bytes] = []
+        while start + len(leaves) < size:
+            batch = link.entries(start + len(leaves), min(size, start + len(leaves) + _BATCH))
+            if not batch:
+                raise Unavailable("the coordinator did not send the leaves of its checkpoint.", where="log")
+            leaves += batch
+        try:
+            self._take(leaves, note)
+            if self.root(size) != root:
+                self._explain_mismatch(link, note, start, size, root)
+            if not self._store.advance(start, leaves, note):
+                raise Unavailable("another process is syncing the log.", where="log")
+        except BaseException:
+            # Nothing half-checked stays in memory: what was accepted is what the store holds.
+            self._assembly = None
+            self.refresh()
+            raise
+
+    def _explain_mismatch(self, link: Link, note: bytes, start: int, size: int, root: bytes) -> None:
+        """The leaves do not add up to the signed root: wrong leaves, or a log that was rewritten."""
+        known = self._store.checkpoint()
+        if known is not None and start:
+            old = Tree(self._store.leaves(0, start)).root()
+            try:
+                verify_consistency(start, size, link.consistency(start, size), old, root)
+            except ProofInvalid:
+                self._accuse("the coordinator signed two histories of the log.", known[1], note)
+        raise ProofInvalid("the leaves sent do not add up to the signed checkpoint.", where="log")
+
+    def _require_same(self, note: bytes, size: int, root: bytes) -> None:
+        if size and self.root(size) != root:
+            known = self._store.checkpoint()
+            self._accuse("the coordinator signed two histories of the log.", known[1] if known else b"", note)
+
+    def _renew(self, note: bytes, signed: SignedCheckpoint) -> bool:
+        """Keep the same checkpoint under newer cosignatures."""
+        if self.size == 0 or signed.cosignatures <= self.checkpoint.cosignatures:
+            return False
+        return self._store.advance(self.size, [], note)
+
+    def _accuse(self, what: str, ours: bytes, theirs: bytes) -> None:
+        self._store.add_evidence(what, ours, theirs, self._clock())
+        raise ProofInvalid(
+            what, where="log", hint="Every job is halted. Show the evidence to the members: vicinia-node status --json"
+        )
+
+    def _require_cosigned(self, signed: SignedCheckpoint, genesis: Genesis) -> None:
+        needed = genesis.bylaws.witnesses_needed
+        time = signed.kth_newest(needed)
+        if time is None:
+            raise ProofInvalid(
+                f"the checkpoint has {len(signed.cosignatures)} cosignatures of witnesses, {needed} are needed.",
+                where="log",
+            )
+        age = self._clock() // 1000 - time
+        if age > genesis.bylaws.checkpoint_age_seconds:
+            raise ProofInvalid(f"the checkpoint is {age} seconds old, which is too old.", where="log")
+
+    def _open(self, note: bytes, genesis: Genesis) -> SignedCheckpoint:
+        coop = self._cooperative.coop
+        witnesses: Mapping[str, VerifyingKey] = {witness_name(coop, key): key for key in genesis.witnesses}
+        return open_checkpoint(note, log_origin(coop), self._cooperative.log_key, witnesses)
+
+    def _check_genesis(self, leaf: bytes) -> Genesis:
+        return Assembly(leaf, self._cooperative.genesis).genesis
+
+    def _take(self, leaves: list[bytes], note: bytes = b"") -> None:
+        """Append to the state in memory; a leaf that may not be there accuses the coordinator when it is `note`'s."""
+        for leaf in leaves:
+            if self._assembly is None:
+                self._assembly = Assembly(leaf, self._cooperative.genesis)
+                self._genesis = self._assembly.genesis
+            else:
+                try:
+                    self._assembly.append(leaf)
+                except ViciniaError as error:
+                    if note:
+                        self._accuse(f"the log holds a leaf that is not valid ({error.what})", leaf, note)
+                    raise

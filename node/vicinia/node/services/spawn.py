@@ -1,0 +1,95 @@
+"""The worker process as the daemon sees it: started when there is a run, gone when there is none.
+
+One line of JSON a run goes in, the same line comes back when the home is done with it. The worker ends by itself
+when it is idle or when its standard input closes, so it never outlives the daemon.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+__all__ = ["WorkerProcess", "task_line"]
+
+_RESTART_SECONDS = 2.0
+_END_SECONDS = 10.0
+_log = logging.getLogger("vicinia.node")
+
+
+def task_line(home: str, run_id: bytes) -> str:
+    """One task as it goes over the pipe."""
+    return json.dumps({"home": home, "run": run_id.hex()}, sort_keys=True) + "\n"
+
+
+class WorkerProcess:
+    """At most one worker for all homes. `exec`, never fork: gRPC has threads."""
+
+    def __init__(self, root: Path, *, many: bool) -> None:
+        self._command = [sys.executable, "-m", "vicinia.node.worker", "--homes" if many else "--dir", str(root)]
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._in_hand: set[str] = set()
+        self._started = 0.0
+
+    def assign(self, home: str, run_id: bytes) -> None:
+        """Hand over a run; ignored while the worker has it, dropped (the daemon asks again) while it cannot start."""
+        line = task_line(home, run_id)
+        with self._lock:
+            if line in self._in_hand:
+                return
+            process = self._running()
+            if process is None or process.stdin is None:
+                return
+            try:
+                process.stdin.write(line)
+                process.stdin.flush()
+                self._in_hand.add(line)
+            except (BrokenPipeError, ValueError):
+                return
+
+    def close(self) -> None:
+        """End the worker; what it had in hand is in the homes' journals."""
+        with self._lock:
+            process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _running(self) -> subprocess.Popen[str] | None:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        if self._process is not None:
+            self._in_hand.clear()
+            self._process = None
+        if time.monotonic() - self._started < _RESTART_SECONDS and self._started:
+            return None
+        self._started = time.monotonic()
+        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
+        return self._process
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        if process.stdout is None:
+            return
+        for line in process.stdout:
+            with self._lock:
+                if process is self._process:
+                    self._in_hand.discard(line)
+        code = process.wait()
+        if code:
+            _log.warning("the worker ended with status %d; its runs are taken up again", code)
+        with self._lock:
+            if process is self._process:
+                self._process = None
+                self._in_hand.clear()

@@ -1,0 +1,94 @@
+"""What a run means for this home: its job, its plan, its electorate, its bounds. Loads numpy and sqlglot."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from vicinia.assembly.job import Job
+from vicinia.assembly.state import Assembly
+from vicinia.errors import InvalidInput, NotAccepted, ProtocolViolation
+from vicinia.identity import VerifyingKey
+from vicinia.node.services.account import Budget, Cost
+from vicinia.privacy.account import Limits
+from vicinia.privacy.conversion import rho_to_epsilon
+from vicinia.privacy.noise import NoisePlan
+from vicinia.query.dataset import DataSet
+from vicinia.query.plan import Plan, compile_query
+from vicinia.secagg.manifest import PROTOCOL, Manifest
+from vicinia.secagg.parameters import Parameters, corrupt_bound
+
+__all__ = ["Terms", "read_manifest"]
+
+
+def read_manifest(run_id: bytes, manifest_bytes: bytes, job_bytes: bytes, coop: str) -> tuple[Manifest, Job]:
+    """The manifest and the job of a run, each bound to the next by its hash; ProtocolViolation where one is not."""
+    manifest, job = Manifest.from_canonical(manifest_bytes), Job.from_canonical(job_bytes)
+    if manifest.digest != run_id:
+        raise ProtocolViolation("the manifest is not the one of this run.", where="manifest")
+    if manifest.job != hashlib.sha256(job_bytes).digest():
+        raise ProtocolViolation("the manifest is for another job than the one shown.", where="manifest.job")
+    if manifest.coop != coop or job.coop != coop:
+        raise ProtocolViolation("the manifest is for another cooperative.", where="manifest.coop")
+    if manifest.protocol != PROTOCOL:
+        raise ProtocolViolation(f"the manifest has protocol version {manifest.protocol}.", where="manifest.protocol")
+    return manifest, job
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A run as this home has to compute it: everything follows from the manifest, the job and the log."""
+
+    manifest: Manifest
+    job: Job
+    plan: Plan
+    index: int
+    electorate: Mapping[int, VerifyingKey]
+    corrupt: int
+    delta: Fraction
+    cost: Cost
+    budget: Budget
+    epsilon: float
+
+    @classmethod
+    def of(cls, manifest: Manifest, job: Job, assembly: Assembly, household: str) -> Terms:
+        """Compute the terms; NotAccepted where the household is not in the electorate, InvalidInput for the query."""
+        member, vote = assembly.member(household), assembly.vote_on(manifest.job)
+        keys = assembly.electorate_keys(vote, manifest.checkpoint_size)
+        if member is None or not member.active or member.index not in keys:
+            raise NotAccepted("this home is not in the electorate of the job, and takes no part.", where="membership")
+        definitions = {name: DataSet.from_payload(one.dataset.definition) for name, one in assembly.datasets.items()}
+        plan = compile_query(job.query, definitions)
+        if job.datasets != (plan.dataset.name,):
+            raise InvalidInput("the job names other data sets than its query reads.", where="query")
+        bylaws = assembly.bylaws
+        certificate = assembly.certificates.get(manifest.job)
+        runs = certificate.max_runs if certificate is not None else bylaws.max_runs
+        dated = job.period if plan.dataset.time_column is not None else None
+        first, last = dated or ("", "")
+        return cls(
+            manifest=manifest,
+            job=job,
+            plan=plan,
+            index=member.index,
+            electorate=keys,
+            corrupt=corrupt_bound(vote.electorate, bylaws.gamma),
+            delta=bylaws.delta,
+            cost=Cost(manifest.job, job.rho_nano, runs, first, last),
+            budget=Budget(bylaws.rho_job_nano, Limits(bylaws.rho_period_nano, bylaws.rho_lifetime_nano)),
+            epsilon=rho_to_epsilon(job.rho_nano * runs, float(bylaws.delta_dp)),
+        )
+
+    def noise(self, parameters: Parameters) -> NoisePlan:
+        """How a roster of these parameters encodes and adds noise; InvalidInput where no plan exists."""
+        layout = self.plan.layout
+        return NoisePlan.derive(
+            layout.norm_squared,
+            layout.length,
+            self.job.rho_nano,
+            parameters.n,
+            parameters.honest,
+            group=max(layout.group_lengths),
+        )

@@ -1,0 +1,138 @@
+"""Casting a household's votes: those by hand first, then its standing rules; and seeing that they are counted."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from math import ceil
+
+from vicinia.assembly.build import build_ballot
+from vicinia.assembly.job import Job
+from vicinia.assembly.predicate import job_facts
+from vicinia.assembly.registry import Household
+from vicinia.assembly.standing import StandingVote
+from vicinia.assembly.state import Assembly
+from vicinia.assembly.vote import Vote as Record
+from vicinia.errors import ProofInvalid, Unavailable, ViciniaError
+from vicinia.node.services.clock import Clock
+from vicinia.node.services.keyring import identity, membership
+from vicinia.node.services.ports import Link
+from vicinia.node.services.replica import Replica
+from vicinia.node.store.alerts import Alerts
+from vicinia.node.store.home import Home
+from vicinia.node.store.signed import Signed
+from vicinia.node.store.votes import Vote, Votes
+from vicinia.privacy.conversion import rho_to_epsilon
+from vicinia.tlog.statement import Statement
+
+__all__ = ["cast_votes", "fetch_job"]
+
+_NANO = 10**9
+
+
+def cast_votes(home: Home, replica: Replica, link: Link, clock: Clock) -> int:
+    """Cast what is wanted on every open proposal in whose electorate the home is; how many ballots were sent."""
+    if home.locked or replica.halted or not replica.size:
+        return 0
+    assembly, votes, sent = replica.assembly, Votes(home.database), 0
+    household = assembly.member(membership(home.facts).id)
+    if household is None or not household.active:
+        return 0
+    for job_hash, record in assembly.votes.items():
+        vote = votes.get(job_hash)
+        if _open(record, clock()):
+            if not record.is_elector(household):
+                continue
+            vote = vote or _by_rule(home, replica, link, job_hash, household, clock)
+            if vote is not None and vote.state in ("queued", "signed"):
+                sent += _cast(home, assembly, household, vote, link, clock)
+        elif vote is not None:
+            _settle(home, record, household, vote, clock)
+    return sent
+
+
+def fetch_job(replica: Replica, link: Link, job_hash: bytes) -> Job:
+    """The job of a hash, checked against it; kept in the replica."""
+    data = replica.store.job(job_hash)
+    if data is None:
+        data = link.job(job_hash)
+        if hashlib.sha256(data).digest() != job_hash:
+            raise ProofInvalid("the coordinator showed another job than the one proposed.", where=job_hash.hex())
+        job = Job.from_canonical(data)
+        replica.store.put_job(job_hash, data)
+        return job
+    return Job.from_canonical(data)
+
+
+def _open(record: Record, now_ms: int) -> bool:
+    proposal = record.proposal
+    return record.closing is None and record.revoked is None and proposal.opens <= now_ms < proposal.deadline
+
+
+def _by_rule(
+    home: Home, replica: Replica, link: Link, job_hash: bytes, household: Household, clock: Clock
+) -> Vote | None:
+    """What the standing rules say of a job on which no vote was cast yet, queued; None where they say nothing."""
+    votes = Votes(home.database)
+    rules = votes.rules()
+    if rules is None or household.index in replica.assembly.vote_on(job_hash).latest:
+        return None
+    standing = StandingVote.parse_toml(rules[0], rules[1])
+    job = fetch_job(replica, link, job_hash)
+    accredited = replica.assembly.researchers.get(job.researcher)
+    runs = replica.assembly.bylaws.max_runs
+    epsilon = rho_to_epsilon(job.rho_nano * runs, float(replica.assembly.bylaws.delta_dp))
+    facts = job_facts(job, accredited.institution if accredited else "", ceil(epsilon * _NANO))
+    choice = standing.choice(facts, clock())
+    if choice is None:
+        return None
+    vote = Vote(job_hash, choice, "standing", "queued", "", None, clock())
+    votes.put(vote)
+    return vote
+
+
+def _cast(home: Home, assembly: Assembly, household: Household, vote: Vote, link: Link, clock: Clock) -> int:
+    """Sign (in the store before it is sent) and send; a ballot signed before is sent again as it was."""
+    votes = Votes(home.database)
+    if vote.state == "queued" or vote.leaf is None:
+        sequence = _next_sequence(home, assembly, household, vote)
+        ballot = build_ballot(assembly, vote.job_hash, household.id, vote.choice, sequence).sign(identity(home.facts))
+        vote = replace(vote, state="signed", leaf=ballot.leaf())
+        with home.critical("sign a ballot"):
+            Signed(home.database).add(ballot.digest, ballot.kind, ballot.leaf(), clock())
+            home.facts.put(_sequence_fact(vote.job_hash), sequence)
+            votes.put(vote)
+    try:
+        link.submit(vote.leaf or b"")
+    except Unavailable:
+        raise
+    except ViciniaError as error:
+        votes.put(replace(vote, state="refused", reason=error.what))
+        return 0
+    current = votes.get(vote.job_hash)
+    if current is not None and current.leaf == vote.leaf:  # another wish may have been queued meanwhile
+        votes.put(replace(vote, state="cast"))
+    return 1
+
+
+def _next_sequence(home: Home, assembly: Assembly, household: Household, vote: Vote) -> int:
+    """Above every ballot of this home on this job, in the log or only signed."""
+    logged = assembly.vote_on(vote.job_hash).latest.get(household.index)
+    return 1 + max(logged.rank[1] if logged else 0, home.facts.number(_sequence_fact(vote.job_hash)))
+
+
+def _sequence_fact(job_hash: bytes) -> str:
+    return f"ballot-{job_hash.hex()}"
+
+
+def _settle(home: Home, record: Record, household: Household, vote: Vote, clock: Clock) -> None:
+    """After the deadline: the ballot is in the log, or the household is told."""
+    if vote.state in ("counted", "lost", "refused"):
+        return
+    logged = record.latest.get(household.index)
+    ours = None if vote.leaf is None else Statement.parse(vote.leaf).payload
+    if ours is not None and logged is not None and logged.rank[1] >= int(ours["seq"]):
+        Votes(home.database).put(replace(vote, state="counted"))
+    elif record.closing is not None:
+        Votes(home.database).put(replace(vote, state="lost", reason="it was not in the log at the close"))
+        Alerts(home.database).add(f"Your vote on job {vote.job_hash.hex()} was not counted.", clock())

@@ -1,0 +1,49 @@
+"""Single values of a home: its keys, its cooperative, its generation."""
+
+from __future__ import annotations
+
+from vicinia.errors import StorageFault
+from vicinia.node.store.database import Database
+
+__all__ = ["Facts"]
+
+
+class Facts:
+    """Named byte strings in a home's store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, name: str) -> bytes | None:
+        """The value, or None."""
+        row = self._database.one("SELECT value FROM fact WHERE name = ?", (name,))
+        return None if row is None else bytes(row[0])
+
+    def text(self, name: str) -> str | None:
+        """The value as text, or None."""
+        value = self.get(name)
+        return None if value is None else value.decode()
+
+    def need(self, name: str, hint: str = "") -> bytes:
+        """The value; its absence is a StorageFault."""
+        value = self.get(name)
+        if value is None:
+            raise StorageFault(f"the store has no {name!r}.", where=str(self._database.path.parent), hint=hint)
+        return value
+
+    def number(self, name: str) -> int:
+        """The value as an integer, 0 where absent."""
+        value = self.get(name)
+        return 0 if value is None else int(value)
+
+    def put(self, name: str, value: bytes | str | int) -> None:
+        """Set the value."""
+        data = value if isinstance(value, bytes) else str(value).encode()
+        self._database.run(
+            "INSERT INTO fact(name, value) VALUES(?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+            (name, data),
+        )
+
+    def drop(self, name: str) -> None:
+        """Remove the value, if it is there."""
+        self._database.run("DELETE FROM fact WHERE name = ?", (name,))

@@ -1,0 +1,121 @@
+"""One household's directory: the encrypted store, the key file, and the marker that shows an older store."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vicinia.errors import AlreadyExists, NotFound, PermissionDenied
+from vicinia.identity.keyfile import read_secret, write_secret
+from vicinia.node.store.database import Database
+from vicinia.node.store.facts import Facts
+from vicinia.node.store.schema import HOME
+
+__all__ = ["Home", "is_home"]
+
+_STORE, _KEY, _MARKER = "home.db", "store.key", "marker"
+_RESTORED = "the store is older than the marker beside it: it was restored from a copy."
+
+
+def is_home(directory: Path) -> bool:
+    """Whether a home was made in this directory."""
+    return (directory / _STORE).exists() and (directory / _KEY).exists()
+
+
+class Home:
+    """An open home. Everything in it is encrypted under the key file (0600), which never leaves the directory.
+
+    The store counts its critical commits; the marker outside holds the count last seen. A store with a smaller count
+    than its marker was restored, and the home locks itself.
+    """
+
+    def __init__(self, directory: Path, key: bytes) -> None:
+        self.directory = directory
+        self.name = directory.name
+        self._key = key
+        self.database = Database(directory / _STORE, HOME, key)
+        self.facts = Facts(self.database)
+
+    @classmethod
+    def create(cls, directory: Path) -> Home:
+        """Make a new home; one that is there already is an AlreadyExists."""
+        if (directory / _STORE).exists() or (directory / _KEY).exists():
+            raise AlreadyExists("a home is here already.", where=str(directory), hint="Choose another --dir.")
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        directory.chmod(0o700)
+        key = secrets.token_bytes(32)
+        write_secret(directory / _KEY, key.hex().encode())
+        home = cls(directory, key)
+        home._write_marker(0)
+        return home
+
+    @classmethod
+    def open(cls, directory: Path) -> Home:
+        """Open an existing home; a restored store is locked on the way."""
+        if not is_home(directory):
+            raise NotFound("there is no home here.", where=str(directory), hint="Run: vicinia-node init")
+        home = cls(directory, bytes.fromhex(read_secret(directory / _KEY).decode().strip()))
+        generation = home.facts.number("generation")
+        marker = home._read_marker()
+        if (marker is None and generation) or (marker is not None and marker > generation):
+            home.lock(_RESTORED)
+        return home
+
+    @contextmanager
+    def critical(self, name: str) -> Iterator[None]:
+        """A transaction after which an older copy of the store can no longer pass for the current one."""
+        with self.database.transaction(name):
+            yield
+            generation = self.facts.number("generation") + 1
+            self.facts.put("generation", generation)
+        self._write_marker(generation)
+
+    def reader(self) -> Database:
+        """A second connection that writes nothing, for statements that are limited in what they may read."""
+        database = Database(self.directory / _STORE, HOME, self._key)
+        database.run("PRAGMA query_only = ON")
+        return database
+
+    @property
+    def locked(self) -> str:
+        """Why this home takes part in nothing, or the empty string."""
+        return self.facts.text("locked") or ""
+
+    def lock(self, reason: str) -> None:
+        """Take part in nothing from now on; the first reason stays."""
+        if not self.locked:
+            self.facts.put("locked", reason)
+
+    def unlock(self) -> None:
+        """Take part again; the marker is set to this store's count."""
+        with self.critical("unlock the home"):
+            self.facts.drop("locked")
+        self._write_marker(self.facts.number("generation"), exactly=True)
+
+    def require_unlocked(self) -> None:
+        """Raise PermissionDenied where the home is locked."""
+        if self.locked:
+            raise PermissionDenied(
+                f"this home is locked: {self.locked}", where=self.name, hint="Run: vicinia-node unlock --rotate"
+            )
+
+    def close(self) -> None:
+        """Close the store."""
+        self.database.close()
+
+    def _read_marker(self) -> int | None:
+        try:
+            return int((self.directory / _MARKER).read_text())
+        except (OSError, ValueError):
+            return None
+
+    def _write_marker(self, generation: int, *, exactly: bool = False) -> None:
+        if not exactly and (self._read_marker() or 0) > generation:
+            return
+        temporary = self.directory / f"{_MARKER}.{os.getpid()}.{secrets.token_hex(4)}"
+        temporary.write_text(str(generation))
+        temporary.chmod(0o600)
+        temporary.replace(self.directory / _MARKER)

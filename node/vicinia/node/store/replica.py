@@ -1,0 +1,70 @@
+"""The verified copy of the public log, shared by the homes of one process: public data, plain SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from vicinia.node.store.database import Database
+from vicinia.node.store.schema import REPLICA
+
+__all__ = ["ReplicaStore"]
+
+
+class ReplicaStore:
+    """Leaves under the last accepted checkpoint; both change in one transaction or not at all."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.database = Database(path, REPLICA)
+
+    def checkpoint(self) -> tuple[int, bytes] | None:
+        """(size, note) of the last accepted checkpoint, or None."""
+        row = self.database.one("SELECT size, note FROM checkpoint")
+        return None if row is None else (int(row[0]), bytes(row[1]))
+
+    def leaves(self, start: int, end: int) -> list[bytes]:
+        """Leaves [start, end)."""
+        rows = self.database.all("SELECT leaf FROM leaf WHERE idx >= ? AND idx < ? ORDER BY idx", (start, end))
+        return [bytes(row[0]) for row in rows]
+
+    def advance(self, start: int, leaves: Sequence[bytes], note: bytes) -> bool:
+        """Append leaves at `start` with their checkpoint; False where another process was there first."""
+        with self.database.transaction("advance the replica"):
+            known = self.checkpoint()
+            if (known[0] if known else 0) != start:
+                return False
+            self.database.run_many(
+                "INSERT INTO leaf(idx, leaf) VALUES(?, ?)", [(start + i, leaf) for i, leaf in enumerate(leaves)]
+            )
+            self.database.run(
+                "INSERT INTO checkpoint(only, size, note) VALUES(1, ?, ?) "
+                "ON CONFLICT(only) DO UPDATE SET size = excluded.size, note = excluded.note",
+                (start + len(leaves), note),
+            )
+        return True
+
+    def add_evidence(self, what: str, ours: bytes, theirs: bytes, now_ms: int) -> None:
+        """Keep two inconsistent signed checkpoints, or a leaf that cannot be where it is."""
+        if not self.database.one("SELECT 1 FROM evidence WHERE ours = ? AND theirs = ?", (ours, theirs)):
+            self.database.run(
+                "INSERT INTO evidence(at_ms, what, ours, theirs) VALUES(?, ?, ?, ?)", (now_ms, what, ours, theirs)
+            )
+
+    def evidence(self) -> list[tuple[int, str, bytes, bytes]]:
+        """(when, what, ours, theirs), oldest first. Any row halts every job."""
+        rows = self.database.all("SELECT at_ms, what, ours, theirs FROM evidence ORDER BY id")
+        return [(int(a), str(b), bytes(c), bytes(d)) for a, b, c, d in rows]
+
+    def job(self, job_hash: bytes) -> bytes | None:
+        """Canonical bytes of a job of the log, or None where it was not fetched yet."""
+        row = self.database.one("SELECT job FROM job WHERE job_hash = ?", (job_hash,))
+        return None if row is None else bytes(row[0])
+
+    def put_job(self, job_hash: bytes, job: bytes) -> None:
+        """Keep a job, whose hash the caller has checked."""
+        self.database.run("INSERT INTO job(job_hash, job) VALUES(?, ?) ON CONFLICT DO NOTHING", (job_hash, job))
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()

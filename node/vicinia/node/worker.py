@@ -1,0 +1,125 @@
+"""The worker: a short-lived process that computes the runs of the daemon's homes and then gives its memory back.
+
+Runs come as lines of JSON on the standard input, and go back as the same lines when a home is done. It ends when the
+input closes, or when it has had nothing to do for a while.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import threading
+import time
+from pathlib import Path
+
+from vicinia.errors import InvalidInput, ViciniaError
+from vicinia.node.app import connect
+from vicinia.node.commands.context import cooperative_of, open_replica
+from vicinia.node.homes import Selection
+from vicinia.node.services.clock import HomeClock, system_clock
+from vicinia.node.services.participation import Participation
+from vicinia.node.services.ports import Link
+from vicinia.node.services.replica import Replica
+from vicinia.node.services.scheduler import Scheduler
+from vicinia.node.services.spawn import task_line
+from vicinia.node.store.home import Home
+
+__all__ = ["main"]
+
+_THREADS = 4
+_IDLE_SECONDS = 5.0
+_AFTER_DEFECT = 5.0
+_log = logging.getLogger("vicinia.node")
+
+
+class Worker:
+    """Opens homes as they are named, one link each, and schedules their participations."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self._homes: dict[str, Home] = {}
+        self._links: dict[str, Link] = {}
+        self._replica: Replica | None = None
+        self._scheduler = Scheduler(_THREADS)
+        self._output = threading.Lock()
+
+    def read(self, stop: threading.Event) -> None:
+        """Take tasks from the standard input until it closes."""
+        for line in sys.stdin:
+            try:
+                task = json.loads(line)
+                self._start(str(task["home"]), bytes.fromhex(task["run"]))
+            except (ValueError, KeyError, TypeError, ViciniaError):
+                _log.exception("a task could not be started")
+                self._done(line)
+        stop.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until there is nothing left."""
+        self._scheduler.run(stop, until_idle=_IDLE_SECONDS)
+
+    def close(self) -> None:
+        """Hang up and close every store."""
+        for link in self._links.values():
+            link.close()
+        if self._replica is not None:
+            self._replica.store.close()
+        for home in self._homes.values():
+            home.close()
+
+    def _start(self, name: str, run_id: bytes) -> None:
+        home = self._home(name)
+        link = self._links.setdefault(name, connect(home)) if name not in self._links else self._links[name]
+        if self._replica is None:
+            self._replica = open_replica(self._selection, cooperative_of({name: home}), system_clock)
+        clock = HomeClock(home.facts)
+        participation = Participation(home, self._replica, link, run_id, clock, time.monotonic)
+
+        def step() -> float | None:
+            try:
+                delay = participation.advance()
+            except Exception:
+                _log.exception("%s: a run could not go on", name)
+                return _AFTER_DEFECT
+            if delay is None:
+                self._done(task_line(name, run_id))
+            return delay
+
+        self._scheduler.add(step)
+
+    def _home(self, name: str) -> Home:
+        if name not in self._homes:
+            directories = self._selection.directories()
+            if name not in directories:
+                raise InvalidInput("there is no such home.", where=name)
+            self._homes[name] = Home.open(directories[name])
+        return self._homes[name]
+
+    def _done(self, line: str) -> None:
+        with self._output:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+
+
+def main() -> int:
+    """Entry of the process."""
+    parser = argparse.ArgumentParser(prog="vicinia.node.worker")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--dir", type=Path)
+    where.add_argument("--homes", type=Path)
+    parsed = parser.parse_args()
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    worker = Worker(Selection(parsed.homes or parsed.dir, parsed.homes is not None))
+    stop = threading.Event()
+    threading.Thread(target=worker.read, args=(stop,), daemon=True).start()
+    try:
+        worker.run(stop)
+    finally:
+        worker.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
