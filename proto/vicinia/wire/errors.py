@@ -60,6 +60,9 @@ STATUS: Mapping[Code, str] = MappingProxyType(
 _WHAT, _WHERE, _HINT = 1_000, 300, 700
 _TRAILER_BYTES = 8 * 1024
 
+# Faults of the serving side, of which its operator must know.
+_OUR_OWN = frozenset({Code.INTERNAL, Code.STORAGE_FAULT})
+
 _log = logging.getLogger(__name__)
 
 Request = TypeVar("Request")
@@ -98,6 +101,8 @@ def guarded(method: Callable[..., Reply]) -> Callable[..., Reply]:
         try:
             return method(self, request, context)
         except ViciniaError as error:
+            if error.code in _OUR_OWN:
+                _log.error("%s: %s", method.__qualname__, error)
             abort(context, error)
         except Exception as error:
             if _is_abort(error) or not context.is_active():  # the caller has gone

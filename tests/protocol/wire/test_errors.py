@@ -134,7 +134,10 @@ class Log(log_pb2_grpc.LogServicer):
     def Cosign(self, request: log_pb2.CosignRequest, context: grpc.ServicerContext) -> NoReturn:
         context.abort(grpc.StatusCode.PERMISSION_DENIED, "by hand")
 
-    Submit = Pending = Endorse = unserved
+    def Pending(self, request: log_pb2.PendingRequest, context: grpc.ServicerContext) -> NoReturn:
+        raise StorageFault("The database is read-only.")
+
+    Submit = Endorse = unserved
 
 
 @guard
@@ -199,6 +202,16 @@ def test_an_abort_within_a_method_keeps_its_error(channel: grpc.Channel, caplog:
     assert not caplog.records
 
 
+def test_a_fault_of_the_serving_side_is_told_and_logged_for_its_operator(
+    channel: grpc.Channel, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        _, error = failure_of(log_pb2_grpc.LogStub(channel).Pending, log_pb2.PendingRequest())
+        _, budget = failure_of(log_pb2_grpc.LogStub(channel).Checkpoint, log_pb2.CheckpointRequest())
+    assert (type(error), type(budget)) == (StorageFault, BudgetSpent)
+    assert [record.getMessage() for record in caplog.records] == ["Log.Pending: The database is read-only."]
+
+
 def test_a_streaming_call_is_guarded_too(channel: grpc.Channel) -> None:
     pieces = iter([rounds_pb2.UploadPiece(data=b"x")])
     _, error = failure_of(rounds_pb2_grpc.RoundsStub(channel).Upload, pieces)
@@ -206,7 +219,7 @@ def test_a_streaming_call_is_guarded_too(channel: grpc.Channel) -> None:
 
 
 def test_a_call_that_is_not_served_and_a_server_that_is_not_there(channel: grpc.Channel, tmp_path: Path) -> None:
-    _, error = failure_of(log_pb2_grpc.LogStub(channel).Pending, log_pb2.PendingRequest())
+    _, error = failure_of(log_pb2_grpc.LogStub(channel).Submit, log_pb2.SubmitRequest())
     assert type(error) is Incompatible
     kind = grpc.local_channel_credentials(grpc.LocalConnectionType.UDS)
     with grpc.secure_channel(f"unix:{tmp_path / 'nobody'}", kind) as nobody:
