@@ -37,8 +37,11 @@ class Group:
 class Cooperative:
     """Founds the cooperative in a folder and leads it through a job, one method for each step."""
 
-    def __init__(self, folder: Path, cast: Cast, data: Households, processes: Supervisor) -> None:
+    def __init__(
+        self, folder: Path, cast: Cast, data: Households, processes: Supervisor, bylaws: Path = HERE / "BYLAWS.toml"
+    ) -> None:
         self._folder = folder
+        self._bylaws = bylaws
         self._cast = cast
         self._data = data
         self._processes = processes
@@ -59,7 +62,7 @@ class Cooperative:
         registrars = [word for key in keys[:-1] for word in ("--registrar", key)]
         self._processes.run(
             COORDINATOR, *self._coordinator, "found", "--coop", COOP, "--name", "The demo cooperative",
-            *registrars, "--witness", keys[-1], "--bylaws", str(HERE / "BYLAWS.toml"), "--dataset", str(self._data.map),
+            *registrars, "--witness", keys[-1], "--bylaws", str(self._bylaws), "--dataset", str(self._data.map),
         )  # fmt: skip
 
     def serve(self) -> None:
@@ -154,6 +157,10 @@ class Cooperative:
         """The record of what left, by household; with the exact vectors of a run on request."""
         words = ("--vector", vector_of) if vector_of is not None else ()
         return self._gather("left", *words)
+
+    def households(self) -> dict[str, str]:
+        """The id under which the log knows each home, by household."""
+        return {name: str(state["household"]) for name, state in self._gather("status").items()}
 
     def verify_left(self) -> dict[str, Any]:
         """Every home verifies the chain of its own record."""

@@ -48,7 +48,7 @@ class Narrator:
 
     def note(self, text: str) -> None:
         """An indented line of explanation."""
-        self._console.print(f"          [dim]{text}[/dim]", highlight=False)
+        self._console.print(f"          [dim]{text}[/dim]", soft_wrap=True)
 
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[Step]:
@@ -99,7 +99,7 @@ class Narrator:
     def _line(self, mark: str, title: str, detail: str, began: float) -> None:
         took = time.monotonic() - began
         words = f"{title} [dim]{detail}[/dim]" if detail else title
-        self._console.print(f"{self.elapsed:6.1f} s {mark} {words} [dim]({took:.1f} s)[/dim]", highlight=False)
+        self._console.print(f"{self.elapsed:6.1f} s {mark} {words} [dim]({took:.1f} s)[/dim]", soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from vicinia.query.plan import compile_query
 from deploy.demo import breakin, truth
 from deploy.demo.arguments import Options
 from deploy.demo.choices import cast_homes
+from deploy.demo.cohort import read_cohort
 from deploy.demo.cooperative import Cooperative
 from deploy.demo.data import built_in, households
 from deploy.demo.processes import Supervisor, resident_mb
@@ -28,6 +29,7 @@ __all__ = ["Story"]
 
 HERE = Path(__file__).resolve().parent
 DEFAULT_HOUSEHOLDS = 320
+LEAST_HOUSEHOLDS = 12
 UNIVERSITY, AGENCY = "university", "agency"
 RECIPIENT = "non-profit"
 
@@ -66,7 +68,8 @@ class Story:
                 source, map_path = built_in(self._folder)
             definition, mapping = parse_map(map_path.read_text())
             wanted = options.households or DEFAULT_HOUSEHOLDS
-            data = households(definition.name, mapping.household, source, mapping.file, map_path, wanted)
+            least = options.households or LEAST_HOUSEHOLDS
+            data = households(definition.name, mapping, source, map_path, wanted, least)
             cast = cast_homes(
                 data.names, data.dataset, options.refuse, processes=options.processes, lone=options.lone,
                 drop=options.drop, seed=options.seed,
@@ -180,11 +183,16 @@ class Story:
             vectors = self._coop.left(vector_of=_run_of(job, left))
             step.say(f"{sum(len(records) for records in left.values())} records")
         self._judge_records(job, left, verified)
+        sizes = [record["bytes"] for records in left.values() for record in records if record["job"] == job]
+        self._report.bytes_up_per_home = sum(sizes) / len(sizes)
         self._report.privacy = {name: result[name] for name in ("rho", "epsilon", "delta", "sigma")}
         self._report.log = {name: result["log"][name] for name in ("size", "root")}
-        survivors = [name for name in self._cast.survivors if name in vectors]
-        self._report.survivors = result["survivors"]
+        ids, cohort = self._coop.households(), read_cohort(self._coop.coordinator_folder(), job)
+        survivors = [name for name in self._cast.everybody if ids[name] in cohort.survivors]
+        self._report.survivors = len(survivors)
         self._report.dropped = self._report.consenting - len(survivors)
+        self._promise("every home that consented and lived took part", set(self._cast.survivors) <= set(survivors))
+        self._promise("nobody else took part", set(survivors) <= set(self._cast.consenting))
         plan = compile_query(self._spec.query, {self._definition.name: self._definition})
         rows = truth.beside(plan, result["cells"], {name: vectors[name]["vector"] for name in survivors})
         self._report.cells = rows

@@ -68,24 +68,27 @@ def test_more_than_a_run_bears_cannot_be_dropped() -> None:
 def test_the_built_in_data_fits_its_map(tmp_path: Path) -> None:
     source, map_path = built_in(tmp_path)
     definition, mapping = parse_map(map_path.read_text())
-    found = households(definition.name, mapping.household, source, mapping.file, map_path, 1519)
+    found = households(definition.name, mapping, source, map_path, wanted=1519, least=1519)
     assert found.names == tuple(map(str, range(1519)))
     header = source.read_text().splitlines()[0].split(",")
     assert set(mapping.needs()) <= set(header)
     with pytest.raises(InvalidInput, match="only 1519"):
-        households(definition.name, mapping.household, source, mapping.file, map_path, 1520)
+        households(definition.name, mapping, source, map_path, wanted=1520, least=1520)
 
 
 def test_households_are_named_by_their_column_each_once(tmp_path: Path) -> None:
-    data = tmp_path / "readings.csv"
+    data, map_path = tmp_path / "readings.csv", tmp_path / "MAP.toml"
     data.write_text("VID,kwh\n7,1\n8,1\n7,2\n\n9,1\n")
-    assert households("d", "VID", data, None, data, 3).names == ("7", "8", "9")
-    assert households("d", "VID", tmp_path, "readings.csv", data, 2).names == ("7", "8")
-    with pytest.raises(InvalidInput, match="no column 'house'"):
-        households("d", "house", data, None, data, 2)
-    data.write_text("VID\n../evil\n")
+    map_path.write_text(
+        'dataset = "power"\ndescription = "Power"\ncategory = "pd:Physical"\nfile = "readings.csv"\n'
+        'household = "VID"\n[columns]\nkwh = { type = "real", low = 0, high = 9 }\n'
+    )
+    _, mapping = parse_map(map_path.read_text())
+    assert households("power", mapping, data, map_path, wanted=5, least=3).names == ("7", "8", "9")
+    assert households("power", mapping, tmp_path, map_path, wanted=2, least=2).names == ("7", "8")
+    data.write_text("VID,kwh\n../evil,1\n")
     with pytest.raises(InvalidInput, match="cannot be the name of a folder"):
-        households("d", "VID", data, None, data, 1)
+        households("power", mapping, data, map_path, wanted=1, least=1)
 
 
 def test_contradicting_options_are_refused(tmp_path: Path) -> None:
