@@ -29,7 +29,7 @@ from vicinia.assembly.statements import (
     Rotate,
     Tally,
     rounded_down,
-)  # fmt: skip
+)
 from vicinia.errors import NotAccepted
 from vicinia.identity.keys import VerifyingKey
 from vicinia.tlog.statement import Statement

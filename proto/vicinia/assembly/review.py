@@ -29,7 +29,7 @@ from vicinia.assembly.statements import (
     Roster,
     Rotate,
     Tally,
-)  # fmt: skip
+)
 from vicinia.assembly.vote import Cast, Closing, LoggedRoster, Vote, count
 from vicinia.errors import AlreadyExists, ProofInvalid
 from vicinia.tlog.canonical import canonical

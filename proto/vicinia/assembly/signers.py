@@ -19,7 +19,7 @@ from vicinia.assembly.statements import (
     Resign,
     Revoke,
     Rotate,
-)  # fmt: skip
+)
 from vicinia.identity.keys import VerifyingKey
 from vicinia.tlog.statement import Statement
 

@@ -33,11 +33,11 @@ from vicinia.assembly import (
     build_ballot,
     build_close,
     build_tally,
+    checks,
     dataset_hash,
     statement,
-)  # fmt: skip
-
-from vicinia.assembly import checks, vote as votes  # isort: skip
+)
+from vicinia.assembly import vote as votes
 from vicinia.errors import ViciniaError
 from vicinia.tlog.checkpoint import (
     Checkpoint,
