@@ -1,0 +1,222 @@
+"""`vicinia-coordinator`: found a cooperative, invite members, accredit researchers, serve.
+
+The only module that wires: it reads files and options, builds the services, and shows errors as one line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from vicinia.coordinator.clock import system_clock
+from vicinia.coordinator.config import Folder, ServeOptions, default_folder
+from vicinia.errors import InvalidInput, NotFound, StorageFault, ViciniaError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="vicinia-coordinator",
+    help="Runs a data cooperative: found it, invite members, accredit researchers, serve.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_DirOption = Annotated[Path | None, typer.Option("--dir", help="The coordinator's folder.", show_default=False)]
+_JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_AddressOption = Annotated[str, typer.Option("--address", help="Where homes reach the coordinator, HOST:PORT.")]
+_EnrolmentOption = Annotated[str, typer.Option("--enrolment", help="Where they enrol, HOST:PORT.")]
+_OutOption = Annotated[Path | None, typer.Option("--out", help="Write there (0600) and not to the screen.")]
+
+
+@app.callback()
+def _folder(context: typer.Context, directory: _DirOption = None) -> None:
+    """Every command takes --dir; the default is ~/.local/share/vicinia/coordinator."""
+    context.obj = directory
+
+
+def _chosen(context: typer.Context, directory: Path | None) -> Folder:
+    return Folder(directory or context.obj or default_folder())
+
+
+@app.command(epilog="Example: vicinia-coordinator found --coop trento --name 'Trento' --registrar HEX --witness HEX")
+def found(
+    context: typer.Context,
+    coop: Annotated[str, typer.Option(help="Short name: a-z, 0-9, hyphens.")],
+    name: Annotated[str, typer.Option(help="The name in full.")],
+    registrar: Annotated[list[str], typer.Option(help="A registrar's public key, hex; repeat for each.")],
+    witness: Annotated[list[str], typer.Option(help="A witness's public key, hex; repeat for each.")],
+    bylaws: Annotated[Path | None, typer.Option(help="BYLAWS.toml; the defaults otherwise.")] = None,
+    dataset: Annotated[list[Path] | None, typer.Option(help="MAP.toml of a data set; repeat for each.")] = None,
+    directory: _DirOption = None,
+    as_json: _JsonOption = False,
+) -> None:
+    """Found a cooperative: keys, certificate authority, genesis, data sets. Never over an existing one."""
+    from dataclasses import replace
+
+    from vicinia.assembly import ByLaws
+    from vicinia.coordinator.services.founding import Charter
+    from vicinia.coordinator.services.founding import found as found_cooperative
+    from vicinia.query.mapping import parse_map
+
+    rules = ByLaws.from_toml(_read(bylaws), str(bylaws)) if bylaws else ByLaws()
+    charter = Charter(
+        coop=coop,
+        registrars=_keys(registrar, "--registrar"),
+        witnesses=_keys(witness, "--witness"),
+        bylaws=ByLaws.from_payload(replace(rules, name=name).payload()),
+        datasets=tuple(_located(path, parse_map)[0] for path in dataset or ()),
+    )
+    folder = _chosen(context, directory)
+    done = found_cooperative(folder, charter, system_clock())
+    shown = {"coop": coop, "genesis": done.genesis.hex(), "log_key": done.log_key.hex, "leaves": done.leaves}
+    _show(shown, as_json, f"{name} ({coop}) is founded in {folder.path}.\ngenesis {done.genesis.hex()}")
+
+
+@app.command(epilog="Example: vicinia-coordinator invite --count 20 --address HOST:8443 --enrolment HOST:8444")
+def invite(
+    context: typer.Context,
+    address: _AddressOption,
+    enrolment: _EnrolmentOption,
+    count: Annotated[int, typer.Option(help="How many.")] = 1,
+    out: _OutOption = None,
+    directory: _DirOption = None,
+    as_json: _JsonOption = False,
+) -> None:
+    """Write invitations for households, one a line; each is good for one use."""
+    from vicinia.coordinator.services.invitations import Addresses
+
+    with _opened(_chosen(context, directory)) as cooperative:
+        lines = cooperative.inviter.households(count, Addresses(address, enrolment))
+    _give_out(lines, out, as_json)
+
+
+@app.command(epilog="Example: vicinia-coordinator accredit --institution 'Universita di Trento' --kind public ...")
+def accredit(
+    context: typer.Context,
+    institution: Annotated[str, typer.Option(help="The researcher's institution.")],
+    kind: Annotated[str, typer.Option(help="non-profit, public or commercial.")],
+    address: _AddressOption,
+    enrolment: _EnrolmentOption,
+    out: _OutOption = None,
+    directory: _DirOption = None,
+    as_json: _JsonOption = False,
+) -> None:
+    """Write an invitation for a researcher; it counts once the registrars have endorsed who used it."""
+    from vicinia.assembly import RECIPIENTS
+    from vicinia.coordinator.services.invitations import Addresses
+
+    if kind not in RECIPIENTS:
+        raise InvalidInput(
+            f"{kind!r} is no kind of recipient.", where="--kind", hint=f"One of {', '.join(RECIPIENTS)}."
+        )
+    with _opened(_chosen(context, directory)) as cooperative:
+        line = cooperative.inviter.researcher(institution, kind, Addresses(address, enrolment))
+    _give_out([line], out, as_json)
+
+
+@app.command(epilog="Example: vicinia-coordinator serve --host 0.0.0.0 --port 8443 --enrolment-port 8444")
+def serve(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="The address to listen on; also a name in the certificate.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8443,
+    enrolment_port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8444,
+    ports_file: Annotated[Path | None, typer.Option(help="JSON with the ports, written when ready.")] = None,
+    directory: _DirOption = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    as_json: Annotated[bool, typer.Option("--json", help="Log JSON lines.")] = False,
+) -> None:
+    """Serve homes and researchers until SIGTERM."""
+    from vicinia.coordinator.logs import set_up_logging
+    from vicinia.coordinator.serving import serve as serve_folder
+
+    if log_level not in {"debug", "info", "warning", "error"}:
+        raise InvalidInput(f"{log_level!r} is no level.", where="--log-level", hint="debug, info, warning or error.")
+    set_up_logging(log_level, as_json=as_json)
+    serve_folder(_chosen(context, directory), ServeOptions(host, port, enrolment_port, ports_file), system_clock)
+
+
+@app.command(epilog="Example: vicinia-coordinator status --json")
+def status(context: typer.Context, directory: _DirOption = None, as_json: _JsonOption = False) -> None:
+    """What the cooperative is, and what is going on in it."""
+    from vicinia.coordinator.services.overview import overview
+
+    folder = _chosen(context, directory)
+    with _opened(folder) as cooperative:
+        shown = overview(cooperative, system_clock())
+    lines = [f"{key.replace('_', ' ')}: {value}" for key, value in shown.items() if key != "jobs"]
+    lines += [f"job {job['job'][:16]} {job['stage']}: {job['title']} {job['reason']}".rstrip() for job in shown["jobs"]]
+    _show(shown, as_json, "\n".join(lines))
+
+
+def _opened(folder: Folder) -> Any:
+    """The cooperative in this folder, closed at the end."""
+    from contextlib import closing
+
+    from vicinia.coordinator.services.cooperative import Cooperative
+
+    return closing(Cooperative.open(folder, system_clock))
+
+
+def _keys(texts: Sequence[str], where: str) -> Any:
+    from vicinia.identity import VerifyingKey
+
+    try:
+        return tuple(VerifyingKey.from_hex(text) for text in texts)
+    except InvalidInput as error:
+        raise InvalidInput(error.what, where=where, hint="A home shows its key with: vicinia-node init.") from error
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError as error:
+        raise NotFound("There is no such file.", where=str(path)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"The file cannot be read: {error}.", where=str(path)) from error
+
+
+def _located(path: Path, parse: Any) -> Any:
+    """Parse a file; an error names it."""
+    try:
+        return parse(_read(path))
+    except InvalidInput as error:
+        where = error.where if str(path) in error.where else f"{path}: {error.where}".removesuffix(": ")
+        raise type(error)(error.what, where=where, hint=error.hint) from error
+
+
+def _give_out(lines: Sequence[str], out: Path | None, as_json: bool) -> None:
+    """To the screen, or into a file that its owner alone can read."""
+    if out is None:
+        typer.echo(json.dumps({"invitations": lines}) if as_json else "\n".join(lines))
+        return
+    try:
+        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write("\n".join(lines) + "\n")
+    except OSError as error:
+        raise StorageFault(f"The invitations cannot be written: {error.strerror}.", where=str(out)) from error
+    _show({"count": len(lines), "file": str(out)}, as_json, f"{len(lines)} invitation(s) in {out}.")
+
+
+def _show(shown: dict[str, Any], as_json: bool, text: str) -> None:
+    typer.echo(json.dumps(shown, ensure_ascii=False) if as_json else text)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors become one line on standard error and the error's exit status."""
+    try:
+        app(args=None if arguments is None else list(arguments), standalone_mode=True)
+    except ViciniaError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main()

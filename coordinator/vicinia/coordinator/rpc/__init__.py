@@ -1,0 +1,1 @@
+"""The gRPC edge: generated types and who is calling stop here."""

@@ -1,0 +1,85 @@
+"""The service `Rounds`: polls, and the messages of runs."""
+
+# ruff: noqa: N802 - names and arguments are those of the generated class
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import grpc
+from vicinia.coordinator.rpc.caller import CallerOf
+from vicinia.coordinator.services.bulletin import Bulletin
+from vicinia.coordinator.services.intake import Intake
+from vicinia.v1 import rounds_pb2 as pb
+from vicinia.v1 import rounds_pb2_grpc
+from vicinia.wire import guard
+from vicinia.wire import rounds as wire
+from vicinia.wire.upload import receive_upload
+
+__all__ = ["RoundsServicer"]
+
+
+@guard
+class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
+    """What homes call."""
+
+    def __init__(self, bulletin: Bulletin, intake: Intake, caller_of: CallerOf) -> None:
+        self._bulletin = bulletin
+        self._intake = intake
+        self._caller_of = caller_of
+
+    def Poll(self, request: pb.PollRequest, context: grpc.ServicerContext) -> pb.PollReply:
+        """The only call of a home at rest."""
+        caller = self._caller_of(context)
+        return wire.POLL_REPLY.write(self._bulletin.poll(caller, wire.POLL_REQUEST.read(request)))
+
+    def GetManifest(self, request: pb.RunRequest, context: grpc.ServicerContext) -> pb.ManifestReply:
+        """The manifest of a run, and its job."""
+        caller = self._caller_of(context)
+        manifest, job = self._intake.manifest(caller, wire.RUN_REQUEST.read(request).run_id)
+        return wire.MANIFEST_REPLY.write(wire.ManifestReply(manifest, job))
+
+    def Advertise(self, request: pb.AdvertiseRequest, context: grpc.ServicerContext) -> pb.Accepted:
+        """Fresh keys."""
+        caller = self._caller_of(context)
+        asked = wire.ADVERTISE_REQUEST.read(request)
+        self._intake.advertise(caller, asked.run_id, asked.advert)
+        return self._accepted()
+
+    def Next(self, request: pb.NextRequest, context: grpc.ServicerContext) -> pb.NextReply:
+        """What was published since."""
+        caller = self._caller_of(context)
+        asked = wire.NEXT_REQUEST.read(request)
+        retry_after_ms = self._bulletin.pace.busy()
+        return wire.published_to_pb(self._intake.next(caller, asked.run_id, asked.after, retry_after_ms))
+
+    def Share(self, request: pb.ShareRequest, context: grpc.ServicerContext) -> pb.Accepted:
+        """Sealed shares."""
+        caller = self._caller_of(context)
+        run_id, upload = wire.share_request_from_pb(request)
+        self._intake.share(caller, run_id, upload)
+        return self._accepted()
+
+    def Upload(self, request: Iterator[pb.UploadPiece], context: grpc.ServicerContext) -> pb.Accepted:
+        """The masked vector."""
+        caller = self._caller_of(context)
+        header, packed = receive_upload(request, lambda header: self._intake.expect(caller, header))
+        self._intake.upload(caller, header, packed)
+        return self._accepted()
+
+    def Attest(self, request: pb.AttestRequest, context: grpc.ServicerContext) -> pb.Accepted:
+        """A notary's signature."""
+        caller = self._caller_of(context)
+        asked = wire.ATTEST_REQUEST.read(request)
+        self._intake.attest(caller, asked.run_id, asked.signature)
+        return self._accepted()
+
+    def Unmask(self, request: pb.UnmaskRequest, context: grpc.ServicerContext) -> pb.Accepted:
+        """Revealed shares."""
+        caller = self._caller_of(context)
+        run_id, shares = wire.unmask_request_from_pb(request)
+        self._intake.unmask(caller, run_id, shares)
+        return self._accepted()
+
+    def _accepted(self) -> pb.Accepted:
+        return wire.ACCEPTED.write(wire.Accepted(self._bulletin.pace.busy()))

@@ -1,0 +1,96 @@
+"""Two gRPC servers: the main port, where every caller shows a certificate, and the enrolment port."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from vicinia.coordinator.clock import Clock, as_datetime
+from vicinia.coordinator.rpc.caller import certificate_callers
+from vicinia.coordinator.rpc.enrolment import EnrolmentServicer
+from vicinia.coordinator.rpc.log import LogServicer
+from vicinia.coordinator.rpc.research import ResearchServicer
+from vicinia.coordinator.rpc.rounds import RoundsServicer
+from vicinia.coordinator.services.cooperative import Cooperative
+from vicinia.errors import Unavailable
+from vicinia.identity import CertificateAuthority, TlsKey, channel
+from vicinia.v1 import enrolment_pb2_grpc, log_pb2_grpc, research_pb2_grpc, rounds_pb2_grpc
+from vicinia.wire.shape import MAX_MESSAGE_BYTES
+
+import grpc  # isort: skip - after the channel module, which restricts TLS
+
+__all__ = ["Servers"]
+
+_LIFETIME = timedelta(days=30)
+_OPTIONS = [
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", 4 * 1024 * 1024),
+    ("grpc.so_reuseport", 0),
+]
+
+
+class _Identity:
+    """The server's certificate, issued anew when two thirds of its life are over; new handshakes show the new one."""
+
+    def __init__(self, authority: CertificateAuthority, hosts: tuple[str, ...], clock: Clock) -> None:
+        self._authority = authority
+        self._hosts = hosts
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._renew_ms = 0
+        self._shown = self._issue()
+
+    def __call__(self) -> channel.ServerIdentity:
+        with self._lock:
+            if self._clock() >= self._renew_ms:
+                self._shown = self._issue()
+            return self._shown
+
+    def _issue(self) -> channel.ServerIdentity:
+        now_ms, key = self._clock(), TlsKey.generate()
+        certificate = self._authority.issue_server(key.public, self._hosts, as_datetime(now_ms), _LIFETIME)
+        self._renew_ms = now_ms + int(_LIFETIME.total_seconds() * 1000) * 2 // 3
+        return channel.ServerIdentity(key.pem, certificate, self._authority.certificate_pem)
+
+
+class Servers:
+    """Both servers of one cooperative; `start` gives the ports that were bound."""
+
+    def __init__(self, cooperative: Cooperative, host: str, clock: Clock, threads: int) -> None:
+        self._host = host
+        hosts = tuple(dict.fromkeys((host, "localhost", "127.0.0.1")))
+        identity = _Identity(cooperative.authority, tuple(one for one in hosts if one != "0.0.0.0"), clock)  # noqa: S104
+        caller_of = certificate_callers(cooperative.authority.certificate_pem, clock)
+        self._main = grpc.server(ThreadPoolExecutor(threads, "call"), options=_OPTIONS)
+        rounds = RoundsServicer(cooperative.bulletin, cooperative.intake, caller_of)
+        rounds_pb2_grpc.add_RoundsServicer_to_server(rounds, self._main)
+        log = LogServicer(cooperative.ledger, cooperative.checkpoints, cooperative.statements, caller_of)
+        log_pb2_grpc.add_LogServicer_to_server(log, self._main)
+        research_pb2_grpc.add_ResearchServicer_to_server(ResearchServicer(cooperative.research, caller_of), self._main)
+        self._enrolment = grpc.server(ThreadPoolExecutor(4, "enrol"), options=_OPTIONS)
+        enrolment_pb2_grpc.add_EnrolmentServicer_to_server(EnrolmentServicer(cooperative.enrolment), self._enrolment)
+        self._credentials = channel.server_credentials(identity)
+        self._enrolment_credentials = channel.enrolment_server_credentials(identity)
+
+    def start(self, port: int, enrolment_port: int) -> tuple[int, int]:
+        """Bind and serve; Unavailable where a port is taken."""
+        bound = (
+            self._bind(self._main, port, self._credentials),
+            self._bind(self._enrolment, enrolment_port, self._enrolment_credentials),
+        )
+        self._main.start()
+        self._enrolment.start()
+        return bound
+
+    def stop(self, grace_s: float) -> None:
+        """Take no new calls, let those under way finish."""
+        for stopped in [self._main.stop(grace_s), self._enrolment.stop(grace_s)]:
+            stopped.wait()
+
+    def _bind(self, server: grpc.Server, port: int, credentials: grpc.ServerCredentials) -> int:
+        address = f"[{self._host}]:{port}" if ":" in self._host else f"{self._host}:{port}"
+        try:
+            return server.add_secure_port(address, credentials)
+        except RuntimeError as error:
+            raise Unavailable("The port cannot be bound.", where=address, hint="Is another server running?") from error

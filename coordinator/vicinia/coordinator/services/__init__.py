@@ -1,0 +1,1 @@
+"""What the coordinator does, one service a noun; no gRPC in here, and no SQL."""

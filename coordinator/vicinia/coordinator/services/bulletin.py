@@ -1,0 +1,101 @@
+"""What a home at rest asks for: answered from memory, with when it was seen flushed in batches."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass
+
+from vicinia.coordinator.clock import Clock
+from vicinia.coordinator.services.checkpoints import Checkpoints
+from vicinia.coordinator.services.ledger import Ledger
+from vicinia.coordinator.services.live import LiveRun, LiveRuns
+from vicinia.coordinator.store import people
+from vicinia.coordinator.store.database import Database
+from vicinia.coordinator.store.people import Seen
+from vicinia.identity import Principal
+from vicinia.wire.limits import RETRY_MS
+from vicinia.wire.rounds import Phase, PollReply, PollRequest, RunSummary
+
+__all__ = ["Bulletin", "Pace"]
+
+_RUN_STEPS_A_PHASE = 10
+_FLUSH_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When to come back, in ms: the by-laws' interval, a fifth more or less, so that homes do not come all at once."""
+
+    poll_ms: int
+    phase_ms: int
+
+    def idle(self) -> int:
+        """For a home at rest."""
+        return _jittered(self.poll_ms)
+
+    def busy(self) -> int:
+        """For a home in a run: some ten times a phase, never less often than at rest."""
+        return _jittered(max(50, min(self.poll_ms, self.phase_ms // _RUN_STEPS_A_PHASE)))
+
+
+class Bulletin:
+    """Answers polls. What it knows is refreshed by every tick; it may be that much behind, never ahead."""
+
+    def __init__(
+        self, database: Database, ledger: Ledger, checkpoints: Checkpoints, live: LiveRuns, clock: Clock
+    ) -> None:
+        bylaws = ledger.assembly.bylaws
+        self.pace = Pace(bylaws.poll_ms, bylaws.phase_seconds * 1000)
+        self._database = database
+        self._checkpoints = checkpoints
+        self._live = live
+        self._clock = clock
+        self._runs: tuple[LiveRun, ...] = ()
+        self._seen: dict[str, Seen] = {}
+        self._flush_ms = 0
+        self._lock = threading.Lock()
+
+    def poll(self, caller: Principal, request: PollRequest) -> PollReply:
+        """A newer checkpoint, the runs that concern the caller, and what a witness should cosign."""
+        with self._lock:
+            self._seen[caller.id] = Seen(caller.id, self._clock(), request.log_size)
+        runs = tuple(
+            RunSummary(live.run_id, live.row.job_hash, live.row.phase)
+            for live in self._runs
+            if _concerns(live, caller.id, request.protocols)
+        )
+        return PollReply(
+            note=self._checkpoints.news_for(request.log_size),
+            runs=runs,
+            retry_after_ms=self.pace.busy() if runs else self.pace.idle(),
+            uncosigned_note=self._checkpoints.due_for(caller.id),
+        )
+
+    def tick(self) -> None:
+        """Look which runs are under way; now and then write down who polled."""
+        self._runs = tuple(self._live.every())
+        if self._clock() >= self._flush_ms:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write down who polled since the last time."""
+        with self._lock:
+            seen, self._seen = self._seen, {}
+            self._flush_ms = self._clock() + _FLUSH_MS
+        if seen:
+            with self._database.write(f"seen {len(seen)}") as connection:
+                people.seen(connection, seen.values())
+
+
+def _concerns(live: LiveRun, household: str, protocols: tuple[int, ...]) -> bool:
+    """Whether a home is invited to this run, or is in its roster; a home that is too old is not recruited."""
+    index = live.terms.members.get(household)
+    if index is None or live.manifest.protocol not in protocols:
+        return False
+    return (live.row.phase is Phase.ADVERTISE and live.roster is None) or live.holds(index)
+
+
+def _jittered(interval_ms: int) -> int:
+    spread = max(1, interval_ms * 2 // 5)
+    return min(RETRY_MS, max(1, interval_ms - spread // 2 + secrets.randbelow(spread)))

@@ -1,0 +1,245 @@
+"""The conductor: leads each run from phase to phase, by the clock and by what has been journalled."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+import numpy as np
+from sqlalchemy import Connection
+from vicinia.assembly import build_release, build_roster
+from vicinia.coordinator.clock import Clock
+from vicinia.coordinator.services.checkpoints import Checkpoints
+from vicinia.coordinator.services.ledger import Ledger
+from vicinia.coordinator.services.live import LiveRun, LiveRuns
+from vicinia.coordinator.services.result import release_body
+from vicinia.coordinator.store import jobs, messages, runs
+from vicinia.coordinator.store.database import Database
+from vicinia.coordinator.store.jobs import JobRow, Stage
+from vicinia.coordinator.store.runs import RunRow
+from vicinia.errors import RoundFailed, StorageFault, ViciniaError
+from vicinia.secagg.manifest import PROTOCOL, Deadlines, Manifest
+from vicinia.wire.rounds import Phase
+
+__all__ = ["Conductor"]
+
+_log = logging.getLogger(__name__)
+
+
+class Conductor:
+    """Opens runs for accepted jobs and advances them; every transition is on disk before anybody is told."""
+
+    def __init__(
+        self, database: Database, ledger: Ledger, checkpoints: Checkpoints, live: LiveRuns, clock: Clock
+    ) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._checkpoints = checkpoints
+        self._live = live
+        self._clock = clock
+        self._phase_ms = ledger.assembly.bylaws.phase_seconds * 1000
+
+    def tick(self) -> None:
+        """Look at every accepted job and every run under way."""
+        with self._database.read() as connection:
+            accepted = jobs.in_stages(connection, (Stage.ACCEPTED,))
+        for row in accepted:
+            self._open(row)
+        for live in self._live.every():
+            self._advance(live)
+
+    def _open(self, row: JobRow) -> None:
+        """Open the next run, once the certificate is under an accepted checkpoint."""
+        vote, now_ms = self._ledger.assembly.vote_on(row.job_hash), self._clock()
+        accepted = self._checkpoints.accepted
+        certificate = vote.certificate
+        if vote.revoked is not None:
+            self._end(row.job_hash, Stage.REVOKED, "The permission was revoked.")
+        elif certificate is not None and now_ms >= certificate.expires:
+            self._end(row.job_hash, Stage.EXPIRED, "The certificate expired before a run was complete.")
+        elif accepted is not None and accepted.size > (row.certificate_index or 0):
+            self._open_run(row, accepted.size, now_ms)
+
+    def _open_run(self, row: JobRow, size: int, now_ms: int) -> None:
+        step = self._phase_ms
+        with self._database.read() as connection:
+            number = runs.count(connection, row.job_hash)
+        manifest = Manifest(
+            coop=self._ledger.coop,
+            job=row.job_hash,
+            run=number,
+            protocol=PROTOCOL,
+            checkpoint_size=size,
+            checkpoint_root=self._ledger.assembly.root(size),
+            # One more step before shares end: the roster must be logged and witnessed in it.
+            deadlines=Deadlines(*(now_ms + step * steps for steps in (1, 3, 4, 5, 6))),
+        )
+        run = RunRow(manifest.digest, row.job_hash, number, manifest.canonical(), Phase.ADVERTISE, now_ms)
+        with self._database.write("open run") as connection:
+            runs.add(connection, run)
+            jobs.move(connection, row.job_hash, Stage.RECRUITING)
+        _log.info("run %s of job %s is open", run.run_id.hex()[:16], row.job_hash.hex()[:16])
+
+    def _advance(self, live: LiveRun) -> None:
+        """One step, if it is due; whatever cannot be repaired ends the run with its reason."""
+        try:
+            if self._ledger.assembly.vote_on(live.row.job_hash).revoked is not None:
+                self._fail(live, "The permission was revoked.", Stage.REVOKED)
+            else:
+                _STEPS[live.row.phase](self, live)
+        except StorageFault as error:  # nothing was published: the next tick tries again from the disk
+            self._live.drop(live.run_id)
+            _log.warning("run %s waits: %s", live.run_id.hex()[:16], error)
+        except ViciniaError as error:
+            self._fail(live, str(error))
+        except Exception:
+            _log.exception("run %s met a defect", live.run_id.hex()[:16])
+            self._fail(live, "The coordinator met a defect of its own; its log says more.")
+
+    def _freeze_roster(self, live: LiveRun) -> None:
+        if live.row.roster is not None:
+            self._show_roster(live)
+            return
+        if not self._over(live, live.manifest.deadlines.advertise):
+            return
+        with live.gate.exclusive(), live.mutex:
+            roster = live.freeze_roster()
+            statement = build_roster(
+                self._ledger.coop, live.row.job_hash, live.row.number, roster.G, live.round.parameters.n
+            )
+
+            def keep(connection: Connection, index: int) -> None:
+                runs.change(connection, live.run_id, (Phase.ADVERTISE,), roster=roster.members, roster_index=index)
+
+            self._ledger.append(self._ledger.sign(statement), keep)
+            self._reread(live)
+
+    def _show_roster(self, live: LiveRun) -> None:
+        """The roster is in the log: wait until witnesses have confirmed it."""
+        accepted = self._checkpoints.accepted
+        if accepted is not None and accepted.size > (live.row.roster_index or 0):
+            with live.gate.exclusive():
+                self._enter(live, Phase.SHARE, live.round.parameters.n, checkpoint_size=accepted.size)
+        elif self._clock() >= live.manifest.deadlines.share:
+            raise RoundFailed("The witnesses did not confirm the roster in time.", where="run")
+
+    def _freeze_dealers(self, live: LiveRun) -> None:
+        if self._over(live, live.manifest.deadlines.share):
+            with live.gate.exclusive(), live.mutex:
+                dealers = live.round.freeze_dealers()
+                self._enter(live, Phase.INPUT, _ones(dealers), dealers=dealers)
+
+    def _freeze_survivors(self, live: LiveRun) -> None:
+        if self._over(live, live.manifest.deadlines.input):
+            with live.gate.exclusive(), live.mutex:
+                with self._database.read() as connection:
+                    sent = messages.of_phase(connection, live.run_id, Phase.INPUT)
+                survivors = live.round.freeze_survivors([live.round.position(index) for index, _ in sent])
+                self._enter(
+                    live,
+                    Phase.COMMIT,
+                    live.round.parameters.notaries,
+                    survivors=survivors,
+                    survivor_count=len(sent),
+                )
+
+    def _commit(self, live: LiveRun) -> None:
+        with live.gate.exclusive(), live.mutex:
+            if live.round.commitment() is not None:
+                self._enter(live, Phase.UNMASK, live.row.survivor_count)
+            elif self._clock() >= self._ends(live, live.manifest.deadlines.commit):
+                raise RoundFailed("Too few notaries confirmed who is in the sum.", where="run")
+
+    def _finish(self, live: LiveRun) -> None:
+        over = self._over(live, live.manifest.deadlines.unmask)
+        with live.gate.exclusive(), live.mutex:
+            if not live.round.recoverable():
+                if over:
+                    raise RoundFailed("Too few homes answered to take the masks off.", where="run")
+                return
+            with self._database.read() as connection:
+                total = messages.total(connection, live.run_id)
+            if live.noise is None or total is None:
+                raise RoundFailed("The sum of this run is not there.", where="run")
+            masked = np.frombuffer(total, "<u4") & np.uint32((1 << live.noise.width) - 1)
+            body = release_body(
+                live.terms, live.noise, live.row.number, live.round.unmask(masked), live.row.survivor_count
+            )
+            self._release(live, body)
+
+    def _release(self, live: LiveRun, body: bytes) -> None:
+        """Log the release, publish it and forget the messages, all in one transaction."""
+        row = live.row
+        statement = build_release(
+            self._ledger.coop,
+            row.job_hash,
+            row.number,
+            hashlib.sha256(body).digest(),
+            row.survivor_count,
+            live.terms.job.rho_nano,
+        )
+
+        def keep(connection: Connection, index: int) -> None:
+            runs.change(
+                connection, row.run_id, (Phase.UNMASK,), phase=Phase.DONE, release=body, release_index=index,
+                opened_ms=self._clock(),
+            )  # fmt: skip
+            jobs.move(connection, row.job_hash, Stage.RELEASED)
+            messages.erase(connection, row.run_id)
+
+        self._ledger.append(self._ledger.sign(statement), keep)
+        self._live.drop(row.run_id)
+        _log.info("run %s is released", row.run_id.hex()[:16])
+
+    def _fail(self, live: LiveRun, reason: str, stage: Stage | None = None) -> None:
+        """End a run without a result; the job goes on where the certificate allows another run."""
+        row = live.row
+        if stage is None:
+            certificate = self._ledger.assembly.vote_on(row.job_hash).certificate
+            again = certificate is not None and row.number + 1 < certificate.max_runs
+            stage = Stage.ACCEPTED if again else Stage.FAILED
+        with self._database.write("fail run") as connection:
+            runs.change(connection, row.run_id, tuple(_STEPS), phase=Phase.FAILED, reason=reason)
+            jobs.move(connection, row.job_hash, stage, reason)
+            messages.erase(connection, row.run_id)
+        self._live.drop(row.run_id)
+        _log.warning("run %s failed: %s", row.run_id.hex()[:16], reason)
+
+    def _enter(self, live: LiveRun, phase: Phase, expected: int, **values: object) -> None:
+        """One transition, within the gate: to disk, then into memory, where others read it."""
+        with self._database.write(f"enter {phase.name.lower()}") as connection:
+            runs.change(connection, live.run_id, (Phase(phase - 1),), phase=phase, opened_ms=self._clock(), **values)
+            if phase is Phase.SHARE:
+                jobs.move(connection, live.row.job_hash, Stage.RUNNING)
+        live.answered, live.expected = set(), expected
+        self._reread(live)
+
+    def _reread(self, live: LiveRun) -> None:
+        with self._database.read() as connection:
+            row = runs.find(connection, live.run_id)
+        if row is not None:
+            live.row = row
+
+    def _over(self, live: LiveRun, deadline_ms: int) -> bool:
+        """A phase ends when all have answered, or when its time is over."""
+        return len(live.answered) >= live.expected or self._clock() >= self._ends(live, deadline_ms)
+
+    def _ends(self, live: LiveRun, deadline_ms: int) -> int:
+        return min(deadline_ms, live.row.opened_ms + self._phase_ms)
+
+    def _end(self, job_hash: bytes, stage: Stage, reason: str) -> None:
+        with self._database.write(f"job is {stage}") as connection:
+            jobs.move(connection, job_hash, stage, reason)
+
+
+def _ones(bitmap: bytes) -> int:
+    return int.from_bytes(bitmap, "little").bit_count()
+
+
+_STEPS = {
+    Phase.ADVERTISE: Conductor._freeze_roster,
+    Phase.SHARE: Conductor._freeze_dealers,
+    Phase.INPUT: Conductor._freeze_survivors,
+    Phase.COMMIT: Conductor._commit,
+    Phase.UNMASK: Conductor._finish,
+}

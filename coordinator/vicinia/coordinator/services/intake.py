@@ -1,0 +1,214 @@
+"""What the homes of a run send, and what they are shown: every message is on disk before it is acknowledged."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+
+import numpy as np
+from sqlalchemy import Connection
+from vicinia.coordinator.services.live import LiveRun, LiveRuns
+from vicinia.coordinator.store import jobs, messages, runs
+from vicinia.coordinator.store.database import Database
+from vicinia.coordinator.store.runs import ENDED, RunRow
+from vicinia.errors import InvalidInput, NotFound, PermissionDenied, PhaseOver, ProtocolViolation
+from vicinia.identity import Principal, Role
+from vicinia.secagg.encoding import Vector
+from vicinia.secagg.messages import (
+    Advert,
+    Attestation,
+    Commitment,
+    Dealers,
+    RosterView,
+    ShareUpload,
+    Survivors,
+    UnmaskShares,
+)
+from vicinia.wire.journal import encode_advert, encode_attestation, encode_share_upload, encode_unmask_shares
+from vicinia.wire.rounds import Outcome, Phase, Published
+from vicinia.wire.upload import UploadHeader
+
+__all__ = ["Intake"]
+
+
+class Intake:
+    """Takes messages in, each phase's while the run is in it; the same message again is acknowledged again."""
+
+    def __init__(self, database: Database, live: LiveRuns) -> None:
+        self._database = database
+        self._live = live
+
+    def manifest(self, caller: Principal, run_id: bytes) -> tuple[bytes, bytes]:
+        """(manifest, job), both canonical JSON."""
+        live = self._live.get(run_id)
+        _index(live, caller)
+        with self._database.read() as connection:
+            job = jobs.find(connection, live.row.job_hash)
+        return live.row.manifest, job.body if job else b""
+
+    def advertise(self, caller: Principal, run_id: bytes, advert: Advert) -> None:
+        """Phase 1: a home's fresh keys."""
+        live = self._live.get(run_id)
+        if advert.index != _index(live, caller):
+            raise PermissionDenied("The advert is for another household's index.", where="advert.index")
+        self._take(live, advert.index, Phase.ADVERTISE, encode_advert(advert), lambda: live.round.add_advert(advert))
+
+    def share(self, caller: Principal, run_id: bytes, upload: ShareUpload) -> None:
+        """Phase 2: sealed shares for the neighbours."""
+        live, index = self._of_roster(caller, run_id)
+        self._take(live, index, Phase.SHARE, encode_share_upload(upload), lambda: live.round.add_shares(index, upload))
+
+    def expect(self, caller: Principal, header: UploadHeader) -> None:
+        """Refuse a vector by its header, before any of it is taken in."""
+        live, _ = self._of_roster(caller, header.run_id)
+        noise = live.noise
+        if noise is None or (header.elements, header.width) != (noise.length, noise.width):
+            raise InvalidInput("The vector has another length or width than the run's.", where="upload.header")
+
+    def upload(self, caller: Principal, header: UploadHeader, packed: bytes) -> None:
+        """Phase 3: the masked vector, added to the durable sum in the transaction that says who is in it.
+
+        The header is one that `expect` let pass, its hash that of `packed`.
+        """
+        live, index = self._of_roster(caller, header.run_id)
+        vector: list[Vector] = []
+
+        def add(connection: Connection) -> None:
+            messages.merge_into_sum(connection, live.run_id, lambda kept: _sum(kept, vector[0]))
+
+        def check() -> None:
+            vector.append(live.round.check_input(index, packed))
+
+        self._take(live, index, Phase.INPUT, header.sha256, check, add)
+
+    def attest(self, caller: Principal, run_id: bytes, signature: bytes) -> None:
+        """Phase 4: a notary's signature under the survivors."""
+        live, index = self._of_roster(caller, run_id)
+        attestation = Attestation(live.round.position(index), signature)
+        self._take(
+            live,
+            index,
+            Phase.COMMIT,
+            encode_attestation(attestation),
+            lambda: live.round.add_attestation(index, attestation),
+        )
+
+    def unmask(self, caller: Principal, run_id: bytes, shares: UnmaskShares) -> None:
+        """Phase 5: one share for each neighbour."""
+        live, index = self._of_roster(caller, run_id)
+        self._take(
+            live, index, Phase.UNMASK, encode_unmask_shares(shares), lambda: live.round.add_unmask(index, shares)
+        )
+
+    def next(self, caller: Principal, run_id: bytes, after: Phase, retry_after_ms: int) -> Published:
+        """What was published after the phase that the caller has finished."""
+        with self._database.read() as connection:
+            row = runs.find(connection, run_id)
+        if row is None:
+            raise NotFound("There is no such run.", where=f"run {run_id.hex()[:16]}")
+        if row.phase in ENDED:
+            return Published(row.phase, 0, _outcome(row, self._was_in_roster(caller, row)))
+        live = self._live.get(run_id)
+        index = _index(live, caller)
+        row = live.row
+        if row.phase <= after or row.phase is Phase.ADVERTISE:
+            return Published(row.phase, retry_after_ms)
+        with live.mutex:
+            return Published(row.phase, retry_after_ms, _after(live, index, after))
+
+    def _of_roster(self, caller: Principal, run_id: bytes) -> tuple[LiveRun, int]:
+        live = self._live.get(run_id)
+        index = _index(live, caller)
+        if live.roster is None:
+            raise ProtocolViolation("The roster of this run is not frozen yet.", where="run", hint="Wait for it.")
+        live.round.position(index)
+        return live, index
+
+    def _was_in_roster(self, caller: Principal, row: RunRow) -> bool:
+        """Rosters of ended runs stay in the database as bitmaps over registry indices."""
+        member = self._live.registry_index(caller.id) if caller.role is Role.HOUSEHOLD else None
+        return member is not None and row.roster is not None and _bit(row.roster, member)
+
+    def _take(
+        self,
+        live: LiveRun,
+        index: int,
+        phase: Phase,
+        body: bytes,
+        check: Callable[[], None],
+        also: Callable[[Connection], None] | None = None,
+    ) -> None:
+        """Check a message, then journal it in one transaction with `also`; nothing is acknowledged before."""
+        with live.gate.shared():
+            with self._database.read() as connection:
+                if _repeated(connection, live.run_id, phase, index, body):
+                    return
+            if live.row.phase is not phase or (phase is Phase.ADVERTISE and live.roster is not None):
+                raise PhaseOver(f"The phase {phase.name.lower()} of this run is over.", where="run")
+            with live.mutex:
+                check()
+
+            def work(connection: Connection) -> None:
+                if _repeated(connection, live.run_id, phase, index, body):
+                    return
+                if runs.phase_of(connection, live.run_id) is not phase:
+                    raise PhaseOver(f"The phase {phase.name.lower()} of this run is over.", where="run")
+                messages.add(connection, live.run_id, phase, index, body)
+                if also is not None:
+                    also(connection)
+
+            try:
+                self._database.grouped(f"take {phase.name.lower()}", work)
+            except BaseException:
+                self._live.drop(live.run_id)  # memory may hold what the disk does not: rebuild
+                raise
+            live.answered.add(index)
+
+
+def _repeated(connection: Connection, run_id: bytes, phase: Phase, index: int, body: bytes) -> bool:
+    """Whether this very message is on disk; another one of the same home and phase is refused."""
+    kept = messages.find(connection, run_id, phase, index)
+    if kept is not None and not hmac.compare_digest(kept, body):
+        raise ProtocolViolation(
+            f"This home has sent another message in the phase {phase.name.lower()}.", where=f"home {index}"
+        )
+    return kept is not None
+
+
+def _index(live: LiveRun, caller: Principal) -> int:
+    """The registry index of a caller that is in the run's electorate."""
+    index = live.terms.members.get(caller.id) if caller.role is Role.HOUSEHOLD else None
+    if index is None:
+        raise PermissionDenied("This household is not in the electorate of the run's job.", where="run")
+    return index
+
+
+def _sum(kept: bytes | None, vector: Vector) -> bytes:
+    """The partial sum with one more vector, modulo 2**32, of which the run's modulus is a divisor."""
+    total = vector if kept is None else np.frombuffer(kept, "<u4") + vector
+    return total.astype("<u4").tobytes()
+
+
+def _after(live: LiveRun, index: int, after: Phase) -> RosterView | Dealers | Survivors | Commitment | None:
+    """What the run's phase allows to be shown to somebody who has finished `after`."""
+    row, round_ = live.row, live.round
+    round_.position(index)
+    match after:
+        case Phase.ADVERTISE:
+            return round_.roster_view(index, row.roster_index or 0, row.checkpoint_size or 0)
+        case Phase.SHARE:
+            return round_.dealers_for(index)
+        case Phase.INPUT:
+            return Survivors(row.survivors or b"")
+        case Phase.COMMIT:
+            return round_.commitment()
+        case _:
+            return None
+
+
+def _outcome(row: RunRow, took_part: bool) -> Outcome:
+    return Outcome(row.phase, row.reason, row.survivor_count if took_part else 0, row.release or b"")
+
+
+def _bit(bitmap: bytes, index: int) -> bool:
+    return index // 8 < len(bitmap) and bool(bitmap[index // 8] >> (index % 8) & 1)

@@ -1,0 +1,153 @@
+"""Runs that are under way, in memory: caches that are rebuilt from the database whenever they are not there."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+from vicinia.assembly import Job
+from vicinia.coordinator.services.gate import Gate
+from vicinia.coordinator.services.ledger import Ledger
+from vicinia.coordinator.services.terms import Terms
+from vicinia.coordinator.store import jobs, messages, runs
+from vicinia.coordinator.store.database import Database
+from vicinia.coordinator.store.runs import ENDED, RunRow
+from vicinia.errors import NotFound, StorageFault
+from vicinia.privacy.noise import NoisePlan
+from vicinia.secagg.coordinator import CoordinatorRound, Roster
+from vicinia.secagg.manifest import Manifest
+from vicinia.wire.journal import decode_advert, decode_attestation, decode_share_upload, decode_unmask_shares
+from vicinia.wire.rounds import Phase
+
+__all__ = ["LiveRun", "LiveRuns"]
+
+
+@dataclass(eq=False, slots=True)
+class LiveRun:
+    """One run. `gate` parts messages from transitions, `mutex` guards `round`; `row` is replaced by transitions only.
+
+    `answered` are the registry indices whose message of the current phase is on disk, `expected` how many there may be.
+    """
+
+    row: RunRow
+    manifest: Manifest
+    terms: Terms
+    round: CoordinatorRound
+    roster: Roster | None = None
+    noise: NoisePlan | None = None
+    answered: set[int] = field(default_factory=set)
+    expected: int = 0
+    gate: Gate = field(default_factory=Gate)
+    mutex: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def run_id(self) -> bytes:
+        """J."""
+        return self.row.run_id
+
+    def holds(self, index: int) -> bool:
+        """Whether this member is in the frozen roster."""
+        members = self.roster.members if self.roster is not None else b""
+        return index // 8 < len(members) and bool(members[index // 8] >> (index % 8) & 1)
+
+    def freeze_roster(self) -> Roster:
+        """Freeze the roster and derive the noise from it; RoundFailed or InvalidInput where that cannot be."""
+        roster = self.round.freeze_roster()
+        self.noise = self.terms.noise(self.round.parameters)
+        self.round.encode_as(self.noise.length, self.noise.width)
+        self.roster = roster
+        return roster
+
+
+class LiveRuns:
+    """Every run that has not ended."""
+
+    def __init__(self, database: Database, ledger: Ledger) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._lock = threading.RLock()
+        self._live: dict[bytes, LiveRun] = {}
+
+    def get(self, run_id: bytes) -> LiveRun:
+        """The run, rebuilt if need be; NotFound when there is none under way."""
+        with self._lock:
+            live = self._live.get(run_id)
+            if live is None:
+                with self._database.read() as connection:
+                    row = runs.find(connection, run_id)
+                    if row is None or row.phase in ENDED:
+                        raise NotFound("No such run is under way.", where=f"run {run_id.hex()[:16]}")
+                    live = self._rebuild(connection, row)
+                self._live[run_id] = live
+            return live
+
+    def every(self) -> list[LiveRun]:
+        """All of them, rebuilt if need be."""
+        with self._database.read() as connection:
+            ids = [row.run_id for row in runs.active(connection)]
+        return [self.get(run_id) for run_id in ids]
+
+    def registry_index(self, household: str) -> int | None:
+        """The registry index of a household."""
+        member = self._ledger.assembly.member(household)
+        return None if member is None else member.index
+
+    def drop(self, run_id: bytes) -> None:
+        """Forget what is in memory: the run has ended, or memory may differ from the disk."""
+        with self._lock:
+            self._live.pop(run_id, None)
+
+    def _rebuild(self, connection: Connection, row: RunRow) -> LiveRun:
+        """Make the same calls again that made the run what it is."""
+        kept = jobs.find(connection, row.job_hash)
+        if kept is None:
+            raise StorageFault("A run has no job in the database.", where=f"run {row.run_id.hex()[:16]}")
+        manifest = Manifest.from_canonical(row.manifest)
+        with self._ledger.lock:
+            terms = Terms.of(Job.from_canonical(kept.body), self._ledger.assembly, manifest.checkpoint_size)
+        round_ = CoordinatorRound(manifest, terms.keys, terms.corrupt, terms.delta, terms.floor)
+        live = LiveRun(row, manifest, terms, round_, expected=len(terms.keys))
+        for index, body in messages.of_phase(connection, row.run_id, Phase.ADVERTISE):
+            round_.add_advert(decode_advert(body))
+            live.answered.add(index)
+        if row.roster is not None:
+            _replay_roster(connection, live, row.roster)
+        return live
+
+
+def _replay_roster(connection: Connection, live: LiveRun, members: bytes) -> None:
+    """Everything after the roster was frozen, as far as it went."""
+    row, round_ = live.row, live.round
+    _same(live.freeze_roster().members, members, "roster")
+    if row.phase is Phase.ADVERTISE:
+        return
+    _expect(connection, live, Phase.SHARE, round_.parameters.n)
+    for index, body in messages.of_phase(connection, row.run_id, Phase.SHARE):
+        round_.add_shares(index, decode_share_upload(body))
+    if row.dealers is not None:
+        _same(round_.freeze_dealers(), row.dealers, "dealers")
+        _expect(connection, live, Phase.INPUT, row.dealers)
+    if row.survivors is not None:
+        inputs = messages.of_phase(connection, row.run_id, Phase.INPUT)
+        _same(round_.freeze_survivors([round_.position(index) for index, _ in inputs]), row.survivors, "survivors")
+        _expect(connection, live, Phase.COMMIT, round_.parameters.notaries)
+        for index, body in messages.of_phase(connection, row.run_id, Phase.COMMIT):
+            round_.add_attestation(index, decode_attestation(body))
+    if row.phase is Phase.UNMASK:
+        _expect(connection, live, Phase.UNMASK, row.survivor_count)
+        for index, body in messages.of_phase(connection, row.run_id, Phase.UNMASK):
+            round_.add_unmask(index, decode_unmask_shares(body))
+
+
+def _expect(connection: Connection, live: LiveRun, phase: Phase, expected: bytes | int) -> None:
+    """Who has answered in this phase, of how many (a bitmap or a number)."""
+    sent = messages.of_phase(connection, live.run_id, phase)
+    live.answered = {index for index, _ in sent}
+    live.expected = expected if isinstance(expected, int) else int.from_bytes(expected, "little").bit_count()
+
+
+def _same(rebuilt: bytes, kept: bytes, what: str) -> None:
+    """What was published once is never published differently."""
+    if rebuilt != kept:
+        raise StorageFault(f"The {what} in the database do not follow from its messages.", where="run")

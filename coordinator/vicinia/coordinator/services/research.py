@@ -1,0 +1,218 @@
+"""Jobs, for researchers who submit them and members who read them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from vicinia.assembly import Job, draft_proposal
+from vicinia.assembly.statements import Proposal, rounded_down
+from vicinia.coordinator.clock import Clock
+from vicinia.coordinator.services.ledger import Ledger
+from vicinia.coordinator.services.live import LiveRuns
+from vicinia.coordinator.services.statements import Statements
+from vicinia.coordinator.services.terms import check_job
+from vicinia.coordinator.store import jobs, runs
+from vicinia.coordinator.store.database import Database
+from vicinia.coordinator.store.jobs import JobRow, Stage
+from vicinia.coordinator.store.runs import ENDED, RunRow
+from vicinia.errors import InvalidInput, NotAccepted, NotFound, PermissionDenied, ViciniaError
+from vicinia.identity import Principal, Role
+from vicinia.tlog.canonical import canonical
+from vicinia.tlog.statement import Statement
+from vicinia.wire.research import DataSetsReply, JobReply, JobState, JobStatus, ResultReply
+from vicinia.wire.rounds import Phase
+
+__all__ = ["Research"]
+
+_STATES = {
+    Stage.SUBMITTED: JobState.SUBMITTED,
+    Stage.REJECTED: JobState.REJECTED,
+    Stage.VOTING: JobState.VOTING,
+    Stage.CLOSING: JobState.VOTING,
+    Stage.NOT_ACCEPTED: JobState.NOT_ACCEPTED_BY_VOTE,
+    Stage.ACCEPTED: JobState.RECRUITING,
+    Stage.RECRUITING: JobState.RECRUITING,
+    Stage.RUNNING: JobState.RUNNING,
+    Stage.RELEASED: JobState.RELEASED,
+    Stage.FAILED: JobState.JOB_FAILED,
+    Stage.REVOKED: JobState.REVOKED,
+    Stage.EXPIRED: JobState.EXPIRED,
+}
+_DRAFT_MS = 3_600_000
+_COUNTED = frozenset(Stage) - {Stage.SUBMITTED, Stage.REJECTED, Stage.VOTING, Stage.CLOSING}
+
+
+class Research:
+    """Checks, takes and shows jobs."""
+
+    def __init__(
+        self, database: Database, ledger: Ledger, statements: Statements, live: LiveRuns, clock: Clock
+    ) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._statements = statements
+        self._live = live
+        self._clock = clock
+
+    def datasets(self) -> DataSetsReply:
+        """The registered data sets, and how many households there are, about."""
+        assembly = self._ledger.assembly
+        definitions = tuple(canonical(logged.dataset.definition) for logged in assembly.datasets.values())
+        return DataSetsReply(definitions, rounded_down(len(assembly.active_members)))
+
+    def check(self, caller: Principal, body: bytes) -> bytes:
+        """The terms that a proposal of this job would have, canonical JSON; raises what is wrong with it."""
+        job = self._own_job(caller, body)
+        with self._ledger.lock:
+            check_job(job, self._ledger.assembly, self._clock())
+            draft = draft_proposal(job, self._clock(), self._ledger.assembly)
+        terms = {
+            "class": draft.class_,
+            "opens": draft.opens,
+            "deadline": draft.deadline,
+            "registry_size": draft.registry_size,
+        }
+        return canonical(terms)
+
+    def submit(self, caller: Principal, body: bytes, leaf: bytes) -> bytes:
+        """Take a job and its signed proposal; the job's hash.
+
+        A job that the check finds wrong is kept as rejected, with the reason, which is raised, too.
+        """
+        job = self._own_job(caller, body)
+        statement = Statement.parse(leaf)
+        if statement.kind != Proposal.KIND:
+            raise InvalidInput(f"This is a statement {statement.kind!r}, no proposal.", where="proposal")
+        proposal = Proposal.from_payload(statement.payload)
+        job_hash, now_ms = job.hash, self._clock()
+        with self._ledger.lock:
+            with self._database.read() as connection:
+                known = jobs.find(connection, job_hash)
+            if known is not None:
+                return self._again(known, statement)
+            try:
+                check_job(job, self._ledger.assembly, now_ms)
+            except ViciniaError as error:
+                self._keep(job, statement, Stage.REJECTED, str(error), now_ms)
+                raise
+            self._check_proposal(job, proposal, statement, now_ms)
+            self._keep(job, statement, Stage.SUBMITTED, "", now_ms)
+        return job_hash
+
+    def jobs(self, caller: Principal) -> tuple[JobStatus, ...]:
+        """Every job, newest first; a rejected one is shown to its researcher alone."""
+        with self._database.read() as connection:
+            rows = [row for row in jobs.every(connection) if _may_see(caller, row)]
+            newest = {row.job_hash: runs.newest_of(connection, row.job_hash) for row in rows}
+        return tuple(self._status(row, newest[row.job_hash]) for row in rows)
+
+    def job(self, caller: Principal, job_hash: bytes) -> JobReply:
+        """One job: where it stands, its text, and its places in the log."""
+        with self._database.read() as connection:
+            row = jobs.find(connection, job_hash)
+            run = runs.newest_of(connection, job_hash)
+        if row is None or not _may_see(caller, row):
+            raise _unknown(job_hash)
+        return JobReply(self._status(row, run), row.body, row.proposal_index, row.certificate_index)
+
+    def result(self, caller: Principal, job_hash: bytes) -> ResultReply:
+        """What was released, for the job's researcher and for members."""
+        with self._database.read() as connection:
+            row = jobs.find(connection, job_hash)
+            run = runs.newest_of(connection, job_hash)
+        if row is None or not _may_see(caller, row):
+            raise _unknown(job_hash)
+        if caller.role is Role.RESEARCHER and caller.id != row.researcher:
+            raise PermissionDenied("The result belongs to another researcher.", where="result")
+        if run is None or run.release is None or run.release_index is None:
+            raise NotFound(f"There is no result; the job is {row.stage}.", where="result", hint=row.reason)
+        return ResultReply(run.release, run.release_index)
+
+    def _own_job(self, caller: Principal, body: bytes) -> Job:
+        if caller.role is not Role.RESEARCHER:
+            raise PermissionDenied("Only researchers submit jobs.", where="job")
+        job = Job.from_canonical(body)
+        if job.coop != self._ledger.coop:
+            raise InvalidInput("The job is for another cooperative.", where="job.coop")
+        if job.researcher != caller.id:
+            raise PermissionDenied("The job names another researcher.", where="job.researcher")
+        if caller.id not in self._ledger.assembly.researchers:
+            raise NotAccepted(
+                "This researcher is not accredited yet.", where="job.researcher", hint="The registrars have to approve."
+            )
+        return job
+
+    def _check_proposal(self, job: Job, proposal: Proposal, statement: Statement, now_ms: int) -> None:
+        """The proposal is of this job, of now, and signed by its researcher alone; it can become a leaf."""
+        statement.verify()
+        assembly = self._ledger.assembly
+        if [signer for signer, _ in statement.signatures] != [assembly.researchers[job.researcher].key]:
+            raise InvalidInput("The proposal must carry the researcher's signature alone.", where="proposal")
+        if abs(proposal.opens - now_ms) > _DRAFT_MS:
+            raise InvalidInput("The proposal was not drafted just now.", where="proposal.opens", hint="Draft it again.")
+        drafted = draft_proposal(job, proposal.opens, assembly)
+        sizes = (proposal.registry_size, drafted.registry_size)
+        if replace(proposal, registry_size=drafted.registry_size) != drafted or not 19 * sizes[1] <= 20 * sizes[0]:
+            raise InvalidInput(
+                "The proposal is not what follows from the job.", where="proposal", hint="Draft it again."
+            )
+
+    def _again(self, known: JobRow, statement: Statement) -> bytes:
+        if known.proposal != statement.digest:
+            raise InvalidInput(
+                "This job was submitted before, with another proposal.", where="proposal", hint="Change its title."
+            )
+        if known.stage is Stage.REJECTED:
+            raise NotAccepted(known.reason, where="job")
+        return known.job_hash
+
+    def _keep(self, job: Job, statement: Statement, stage: Stage, reason: str, now_ms: int) -> None:
+        row = JobRow(
+            job.hash, job.canonical(), job.title, job.researcher, statement.digest, stage, reason[:2000], now_ms
+        )
+        with self._database.write(f"job is {stage}") as connection:
+            jobs.add(connection, row)
+            if stage is Stage.SUBMITTED:
+                self._statements.hold(connection, statement)
+
+    def _status(self, row: JobRow, run: RunRow | None) -> JobStatus:
+        vote = self._ledger.assembly.votes.get(row.job_hash)
+        counted = row.stage in _COUNTED
+        phase, done, of, ends_ms = self._progress(run)
+        return JobStatus(
+            job_hash=row.job_hash,
+            title=row.title,
+            state=_STATES[row.stage],
+            submitted_ms=row.submitted_ms,
+            reason=row.reason,
+            deadline_ms=row.deadline_ms,
+            turnout=vote.turnout if vote else 0,
+            electorate=row.electorate,
+            yes=row.yes if counted else 0,
+            no=row.no if counted else 0,
+            abstain=row.abstain if counted else 0,
+            phase=phase,
+            phase_done=done,
+            phase_of=of,
+            phase_deadline_ms=ends_ms,
+            run=run.number if run is not None else 0,
+        )
+
+    def _progress(self, run: RunRow | None) -> tuple[Phase, int, int, int]:
+        """(phase, homes done, homes expected, deadline) of the run; sizes are rounded down for whoever watches."""
+        if run is None:
+            return Phase.PHASE_UNSPECIFIED, 0, 0, 0
+        if run.phase in ENDED:
+            return run.phase, 0, 0, 0
+        live = self._live.get(run.run_id)
+        deadline_ms = live.manifest.deadlines.in_order()[live.row.phase - 1]
+        return live.row.phase, rounded_down(len(live.answered)), rounded_down(live.expected), deadline_ms
+
+
+def _may_see(caller: Principal, row: JobRow) -> bool:
+    """A rejected job was never put before the members."""
+    return row.stage is not Stage.REJECTED or caller.id == row.researcher
+
+
+def _unknown(job_hash: bytes) -> NotFound:
+    return NotFound("There is no such job.", where=f"job {job_hash.hex()[:16]}", hint="List them.")

@@ -1,0 +1,166 @@
+"""Statements that people submit: appended when complete, kept in the tray until then (docs/adr/0003)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+from vicinia.assembly import Missing
+from vicinia.assembly.statements import PAYLOADS, Ballot, Proposal
+from vicinia.coordinator.clock import Clock
+from vicinia.coordinator.services.ledger import Ledger
+from vicinia.coordinator.store import jobs, leaves, tray
+from vicinia.coordinator.store.database import Database
+from vicinia.errors import InvalidInput, NotFound, PermissionDenied, PhaseOver, TooLarge, ViciniaError
+from vicinia.identity import Principal, Role, VerifyingKey
+from vicinia.tlog.statement import Statement
+from vicinia.wire.log import SubmitReply
+
+__all__ = ["Statements"]
+
+_SUBMITTED_BY_PEOPLE = frozenset(
+    {"member", "rotate", "resign", "expel", "dataset", "accredit", "proposal", "ballot", "revoke"}
+)
+_MAX_WAITING = 150_000
+_MAX_PENDING_BYTES = 3 * 1024 * 1024
+
+
+class Statements:
+    """Takes statements and signatures in. The rules are the assembly's; here is only the waiting."""
+
+    def __init__(self, database: Database, ledger: Ledger, clock: Clock) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._clock = clock
+
+    def submit(self, leaf: bytes) -> SubmitReply:
+        """Take a statement with at least one signature; the same again is answered again."""
+        statement = Statement.parse(leaf)
+        if statement.kind not in _SUBMITTED_BY_PEOPLE:
+            raise PermissionDenied(f"A statement {statement.kind!r} is the log's own to make.", where="statement")
+        self._check(statement)
+        if not statement.signatures:
+            raise InvalidInput("The statement carries no signature.", where="statement.signatures")
+        statement.verify()
+        with self._ledger.lock:
+            with self._database.read() as connection:
+                index = leaves.find(connection, statement.digest)
+                waiting = tray.find(connection, statement.digest)
+                self._check_open(connection, statement)
+            if index is not None:
+                return SubmitReply(statement.digest, index)
+            if waiting is not None:
+                statement = _joined(Statement.parse(waiting.body), statement)
+            return self._settle(statement)
+
+    def endorse(self, digest: bytes, key: VerifyingKey, signature: bytes) -> SubmitReply:
+        """Add a signature to a statement that waits; PermissionDenied for a key that has no part in it."""
+        with self._ledger.lock:
+            with self._database.read() as connection:
+                index = leaves.find(connection, digest)
+                waiting = tray.find(connection, digest)
+            if index is not None:
+                return SubmitReply(digest, index)
+            if waiting is None:
+                raise NotFound("No such statement waits for signatures.", where="endorse", hint="List them again.")
+            statement = Statement.parse(waiting.body)
+            if key not in dict(statement.signatures) and not _may_sign(key, self._missing(statement)):
+                raise PermissionDenied(
+                    f"This key has no part in this {statement.kind} statement.", where=f"key {key.id}"
+                )
+            return self._settle(statement.endorse(key, signature))
+
+    def pending(self, caller: Principal, kinds: Sequence[str]) -> list[bytes]:
+        """Statements that lack the caller's signature, oldest first, at most 3 MiB of them."""
+        keys = self._keys_of(caller)
+        found: list[bytes] = []
+        size = 0
+        with self._database.read() as connection:
+            waiting = tray.every(connection)
+        for one in waiting:
+            if (kinds and one.kind not in kinds) or not self._awaits(one.body, keys):
+                continue
+            size += len(one.body)
+            if size > _MAX_PENDING_BYTES:
+                break
+            found.append(one.body)
+        return found
+
+    def hold(self, connection: Connection, statement: Statement) -> None:
+        """Put a statement into the tray within somebody else's transaction."""
+        tray.put(connection, statement.digest, statement.kind, statement.leaf(), self._clock())
+
+    def _settle(self, statement: Statement) -> SubmitReply:
+        """Append what is complete; keep what is not."""
+        missing = self._missing(statement)
+        if not missing:
+            index = self._ledger.append(statement, lambda connection, at: self._logged(connection, statement, at))
+            return SubmitReply(statement.digest, index)
+        with self._database.write(f"hold {statement.kind}") as connection:
+            if tray.find(connection, statement.digest) is None and tray.count(connection) >= _MAX_WAITING:
+                raise TooLarge("Too many statements wait for signatures.", where="tray", hint="Try again later.")
+            self.hold(connection, statement)
+        words = " and ".join(dict.fromkeys(f"{one.who} ({one.count} missing)" for one in missing))
+        return SubmitReply(statement.digest, None, words)
+
+    def _logged(self, connection: Connection, statement: Statement, index: int) -> None:
+        """What belongs to a statement that has just become a leaf."""
+        tray.drop(connection, statement.digest)
+        if statement.kind == Proposal.KIND:
+            proposal = Proposal.from_payload(statement.payload)
+            vote = self._ledger.assembly.vote_on(proposal.job)
+            jobs.opened(connection, proposal.job, index, proposal.deadline, vote.electorate)
+
+    def _check(self, statement: Statement) -> None:
+        PAYLOADS[statement.kind].from_payload(statement.payload)
+        if statement.payload["coop"] != self._ledger.coop:
+            raise InvalidInput("The statement is for another cooperative.", where=f"{statement.kind}.coop")
+
+    def _check_open(self, connection: Connection, statement: Statement) -> None:
+        """A ballot comes before the deadline, a proposal with its job."""
+        if statement.kind == Ballot.KIND:
+            vote = self._ledger.assembly.vote_named(bytes.fromhex(statement.payload["proposal"]))
+            row = jobs.find(connection, vote.proposal.job)
+            if row is not None and self._clock() >= row.deadline_ms:
+                raise PhaseOver("The vote is over.", where="ballot", hint="Look at the result.")
+        if statement.kind == Proposal.KIND:
+            row = jobs.find(connection, bytes.fromhex(statement.payload["job"]))
+            if row is None or row.proposal != statement.digest:
+                raise NotFound(
+                    "The job of this proposal was not submitted.", where="proposal.job", hint="Submit both together."
+                )
+
+    def _missing(self, statement: Statement) -> tuple[Missing, ...]:
+        return self._ledger.assembly.signers_missing(statement)
+
+    def _awaits(self, leaf: bytes, keys: Sequence[VerifyingKey]) -> bool:
+        statement = Statement.parse(leaf)
+        signed = dict(statement.signatures)
+        try:
+            missing = self._missing(statement)
+        except ViciniaError:  # it names somebody who has left since: nobody needs to sign it
+            return False
+        return any(key not in signed and _may_sign(key, missing) for key in keys)
+
+    def _keys_of(self, caller: Principal) -> list[VerifyingKey]:
+        """The caller's own key now; a registrar may sign before it is a member."""
+        assembly = self._ledger.assembly
+        if caller.role is Role.RESEARCHER:
+            accredit = assembly.researchers.get(caller.id)
+            return [accredit.key] if accredit else []
+        member = assembly.member(caller.id)
+        if member is not None:
+            return [member.key] if member.active else []
+        genesis = assembly.genesis
+        return [key for key in (*genesis.registrars, *genesis.witnesses) if key.id == caller.id][:1]
+
+
+def _may_sign(key: VerifyingKey, missing: Sequence[Missing]) -> bool:
+    return any(one.may(key) for one in missing)
+
+
+def _joined(kept: Statement, given: Statement) -> Statement:
+    """The statement with the signatures of both."""
+    for key, signature in given.signatures:
+        kept = kept.endorse(key, signature)
+    return kept

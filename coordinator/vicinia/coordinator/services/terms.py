@@ -1,0 +1,76 @@
+"""What a job means under the by-laws: its plan, its electorate, its bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from vicinia.assembly import Assembly, Job
+from vicinia.errors import NotAccepted
+from vicinia.identity import VerifyingKey
+from vicinia.privacy.noise import NoisePlan
+from vicinia.query.dataset import DataSet
+from vicinia.query.plan import Plan, compile_query
+from vicinia.secagg.parameters import Parameters, corrupt_bound
+
+__all__ = ["Terms", "check_job", "registered_datasets"]
+
+
+def registered_datasets(assembly: Assembly) -> dict[str, DataSet]:
+    """Every data set in the log, by name."""
+    return {name: DataSet.from_payload(logged.dataset.definition) for name, logged in assembly.datasets.items()}
+
+
+def check_job(job: Job, assembly: Assembly, now_ms: int) -> Plan:
+    """What can be said of a job before a vote; NotAccepted or InvalidInput, with line and column of the query."""
+    failure = assembly.job_terms(job, now_ms).first_failure
+    if failure is not None:
+        raise NotAccepted(failure.sentence, where=f"job: {failure.name}")
+    registered = registered_datasets(assembly)
+    plan = compile_query(job.query, {name: registered[name] for name in job.datasets})
+    if job.datasets != (plan.dataset.name,):
+        raise NotAccepted("The job names data sets that its query does not read.", where="job.datasets")
+    return plan
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under which a run of this job takes place. `members`: household id -> registry index; `keys`: index -> key."""
+
+    job: Job
+    plan: Plan
+    members: Mapping[str, int]
+    keys: Mapping[int, VerifyingKey]
+    corrupt: int
+    delta: Fraction
+    floor: int
+    delta_dp: float
+
+    @classmethod
+    def of(cls, job: Job, assembly: Assembly, checkpoint_size: int) -> Terms:
+        """The terms of a run that relies on a checkpoint: the electorate of the proposal, less who left since."""
+        vote = assembly.vote_on(job.hash)
+        keys = assembly.electorate_keys(vote, checkpoint_size)
+        return cls(
+            job=job,
+            plan=compile_query(job.query, registered_datasets(assembly)),
+            members={assembly.members[index].id: index for index in keys},
+            keys=keys,
+            corrupt=corrupt_bound(vote.electorate, assembly.bylaws.gamma),
+            delta=assembly.bylaws.delta,
+            floor=job.floor,
+            delta_dp=float(assembly.bylaws.delta_dp),
+        )
+
+    def noise(self, parameters: Parameters) -> NoisePlan:
+        """How a roster with these parameters encodes and adds noise; InvalidInput where no plan exists."""
+        layout = self.plan.layout
+        return NoisePlan.derive(
+            layout.norm_squared,
+            layout.length,
+            self.job.rho_nano,
+            parameters.n,
+            parameters.honest,
+            group=max(layout.group_lengths),
+        )

@@ -1,0 +1,55 @@
+"""`serve`: servers and ticker, from start to the end that a signal asks for."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+
+from vicinia.coordinator.clock import Clock
+from vicinia.coordinator.config import Folder, ServeOptions
+from vicinia.coordinator.rpc.server import Servers
+from vicinia.coordinator.services.cooperative import Cooperative
+from vicinia.coordinator.services.ticker import Ticker
+from vicinia.errors import StorageFault
+
+__all__ = ["serve"]
+
+_TICK_S = 0.1
+_GRACE_S = 3.0
+_log = logging.getLogger(__name__)
+
+
+def serve(folder: Folder, options: ServeOptions, clock: Clock) -> None:
+    """Serve until SIGTERM or SIGINT; everything acknowledged is on disk, so that a kill loses nothing."""
+    cooperative = Cooperative.open(folder, clock)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    servers = Servers(cooperative, options.host, clock, options.threads)
+    ticker = Ticker(cooperative.steps, _TICK_S)
+    port, enrolment_port = servers.start(options.port, options.enrolment_port)
+    ticker.start()
+    if options.ports_file is not None:
+        _write_ports(options.ports_file, port, enrolment_port)
+    _log.info("%s: serving on %s:%d, enrolment on %d", cooperative.ledger.coop, options.host, port, enrolment_port)
+    stopped.wait()
+    servers.stop(_GRACE_S)
+    ticker.stop()
+    cooperative.bulletin.flush()
+    cooperative.database.close()
+    _log.info("stopped")
+
+
+def _write_ports(path: Path, port: int, enrolment_port: int) -> None:
+    """All at once, so that who waits for the file never reads half of it."""
+    body = json.dumps({"port": port, "enrolment_port": enrolment_port, "pid": os.getpid()})
+    try:
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        draft.write_text(body)
+        draft.replace(path)
+    except OSError as error:
+        raise StorageFault(f"The ports file cannot be written: {error.strerror}.", where=str(path)) from error

@@ -1,0 +1,114 @@
+"""Jobs and where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, insert, select, update
+from vicinia.coordinator.store.schema import job
+
+__all__ = ["ENDS", "JobRow", "Stage", "add", "every", "find", "in_stages", "move", "opened", "tallied", "witnessed"]
+
+
+class Stage(StrEnum):
+    """Where a job stands. In `CLOSING` the deadline is over and the close waits for the witnesses."""
+
+    SUBMITTED = "submitted"
+    REJECTED = "rejected"
+    VOTING = "voting"
+    CLOSING = "closing"
+    NOT_ACCEPTED = "not accepted"
+    ACCEPTED = "accepted"
+    RECRUITING = "recruiting"
+    RUNNING = "running"
+    RELEASED = "released"
+    FAILED = "failed"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+ENDS = frozenset({Stage.REJECTED, Stage.NOT_ACCEPTED, Stage.RELEASED, Stage.FAILED, Stage.REVOKED, Stage.EXPIRED})
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job: `body` is its canonical JSON, `proposal` the digest of the proposal statement."""
+
+    job_hash: bytes
+    body: bytes
+    title: str
+    researcher: str
+    proposal: bytes
+    stage: Stage
+    reason: str
+    submitted_ms: int
+    deadline_ms: int = 0
+    electorate: int = 0
+    yes: int = 0
+    no: int = 0
+    abstain: int = 0
+    proposal_index: int | None = None
+    certificate_index: int | None = None
+    opening: bytes | None = None
+
+
+_COLUMNS = tuple(JobRow.__dataclass_fields__)
+
+
+def add(connection: Connection, row: JobRow) -> None:
+    """Keep a job that was submitted."""
+    connection.execute(insert(job).values({name: getattr(row, name) for name in _COLUMNS} | {"stage": row.stage.value}))
+
+
+def find(connection: Connection, job_hash: bytes) -> JobRow | None:
+    """The job with this hash."""
+    found = connection.execute(select(job).where(job.c.job_hash == job_hash)).mappings().one_or_none()
+    return None if found is None else JobRow(**(dict(found) | {"stage": Stage(found["stage"])}))
+
+
+def every(connection: Connection, limit: int = 500) -> list[JobRow]:
+    """The newest jobs, newest first."""
+    rows = connection.execute(select(job).order_by(job.c.submitted_ms.desc(), job.c.job_hash).limit(limit))
+    return [JobRow(**(dict(row) | {"stage": Stage(row["stage"])})) for row in rows.mappings()]
+
+
+def in_stages(connection: Connection, stages: Collection[Stage]) -> list[JobRow]:
+    """Every job in one of these stages, oldest first."""
+    query = select(job).where(job.c.stage.in_([stage.value for stage in stages]))
+    rows = connection.execute(query.order_by(job.c.submitted_ms, job.c.job_hash))
+    return [JobRow(**(dict(row) | {"stage": Stage(row["stage"])})) for row in rows.mappings()]
+
+
+def opened(connection: Connection, job_hash: bytes, index: int, deadline_ms: int, electorate: int) -> None:
+    """The proposal is in the log: the vote is open."""
+    connection.execute(
+        update(job)
+        .where(job.c.job_hash == job_hash)
+        .values(
+            stage=Stage.VOTING.value, proposal_index=index, deadline_ms=deadline_ms, electorate=electorate, reason=""
+        )
+    )
+
+
+def witnessed(connection: Connection, job_hash: bytes, opening: bytes, deadline_ms: int) -> None:
+    """The witnesses have seen the proposal: from now on its vote lasts as long as the by-laws say."""
+    known = update(job).where(job.c.job_hash == job_hash, job.c.opening.is_(None))
+    connection.execute(known.values(opening=opening, deadline_ms=deadline_ms))
+
+
+def tallied(connection: Connection, job_hash: bytes, yes: int, no: int, abstain: int) -> None:
+    """Keep the counts, once the close is in the log."""
+    connection.execute(update(job).where(job.c.job_hash == job_hash).values(yes=yes, no=no, abstain=abstain))
+
+
+def move(
+    connection: Connection, job_hash: bytes, stage: Stage, reason: str = "", certificate_index: int | None = None
+) -> None:
+    """Put a job into another stage; a job that has ended stays where it is."""
+    values: dict[str, str | int] = {"stage": stage.value, "reason": reason}
+    if certificate_index is not None:
+        values["certificate_index"] = certificate_index
+    ended = [end.value for end in ENDS]
+    connection.execute(update(job).where(job.c.job_hash == job_hash, job.c.stage.not_in(ended)).values(values))

@@ -1,0 +1,51 @@
+"""What the homes sent in a run: kept from before the acknowledgement until the run ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, delete, insert, select, update
+from vicinia.coordinator.store.schema import message, partial_sum
+from vicinia.wire.rounds import Phase
+
+__all__ = ["add", "erase", "find", "merge_into_sum", "of_phase", "total"]
+
+
+def add(connection: Connection, run_id: bytes, phase: Phase, member: int, body: bytes) -> None:
+    """Keep one message; `member` is the registry index of the home."""
+    connection.execute(insert(message).values(run_id=run_id, phase=int(phase), member=member, body=body))
+
+
+def find(connection: Connection, run_id: bytes, phase: Phase, member: int) -> bytes | None:
+    """What this home sent in this phase."""
+    query = select(message.c.body).where(
+        message.c.run_id == run_id, message.c.phase == int(phase), message.c.member == member
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+def of_phase(connection: Connection, run_id: bytes, phase: Phase) -> list[tuple[int, bytes]]:
+    """(member, message) of one phase, by ascending member."""
+    query = select(message.c.member, message.c.body).where(message.c.run_id == run_id, message.c.phase == int(phase))
+    return [(row.member, row.body) for row in connection.execute(query.order_by(message.c.member))]
+
+
+def merge_into_sum(connection: Connection, run_id: bytes, merge: Callable[[bytes | None], bytes]) -> None:
+    """Replace the partial sum by what `merge` makes of it; None stands for no sum yet."""
+    kept = total(connection, run_id)
+    merged = merge(kept)
+    if kept is None:
+        connection.execute(insert(partial_sum).values(run_id=run_id, total=merged))
+    else:
+        connection.execute(update(partial_sum).where(partial_sum.c.run_id == run_id).values(total=merged))
+
+
+def total(connection: Connection, run_id: bytes) -> bytes | None:
+    """The partial sum of the inputs that came."""
+    return connection.execute(select(partial_sum.c.total).where(partial_sum.c.run_id == run_id)).scalar_one_or_none()
+
+
+def erase(connection: Connection, run_id: bytes) -> None:
+    """Forget every message of a run that has ended."""
+    connection.execute(delete(message).where(message.c.run_id == run_id))
+    connection.execute(delete(partial_sum).where(partial_sum.c.run_id == run_id))

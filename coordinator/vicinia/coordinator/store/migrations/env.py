@@ -1,0 +1,9 @@
+"""Runs migrations on the connection that `Database.upgrade` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+from vicinia.coordinator.store.schema import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.run_migrations()

@@ -1,0 +1,92 @@
+"""Runs and where they stand: every transition is kept before anybody is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+from vicinia.coordinator.store.schema import run
+from vicinia.errors import InternalFault
+from vicinia.wire.rounds import Phase
+
+__all__ = ["ENDED", "Phase", "RunRow", "active", "add", "change", "count", "find", "newest_of", "phase_of"]
+
+
+ENDED = frozenset({Phase.DONE, Phase.FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run. `roster` (bitmap over registry indices), `dealers`, `survivors` (over positions) once frozen.
+
+    In ADVERTISE with a roster: the roster is frozen and waits for its leaf and for the witnesses.
+    """
+
+    run_id: bytes
+    job_hash: bytes
+    number: int
+    manifest: bytes
+    phase: Phase
+    opened_ms: int
+    reason: str = ""
+    roster: bytes | None = None
+    roster_index: int | None = None
+    checkpoint_size: int | None = None
+    dealers: bytes | None = None
+    survivors: bytes | None = None
+    survivor_count: int = 0
+    release: bytes | None = None
+    release_index: int | None = None
+
+
+_COLUMNS = tuple(RunRow.__dataclass_fields__)
+
+
+def add(connection: Connection, row: RunRow) -> None:
+    """Keep a new run."""
+    connection.execute(insert(run).values({name: getattr(row, name) for name in _COLUMNS} | {"phase": int(row.phase)}))
+
+
+def find(connection: Connection, run_id: bytes) -> RunRow | None:
+    """The run with this id (J, 32 bytes)."""
+    return _row(connection.execute(select(run).where(run.c.run_id == run_id)).mappings().one_or_none())
+
+
+def newest_of(connection: Connection, job_hash: bytes) -> RunRow | None:
+    """The newest run of a job."""
+    query = select(run).where(run.c.job_hash == job_hash).order_by(run.c.number.desc()).limit(1)
+    return _row(connection.execute(query).mappings().one_or_none())
+
+
+def count(connection: Connection, job_hash: bytes) -> int:
+    """How many runs a job has had, with the one under way."""
+    return int(connection.execute(select(func.count()).select_from(run).where(run.c.job_hash == job_hash)).scalar_one())
+
+
+def active(connection: Connection) -> list[RunRow]:
+    """Every run that has not ended."""
+    query = select(run).where(run.c.phase.not_in([int(phase) for phase in ENDED]))
+    return [found for row in connection.execute(query).mappings() if (found := _row(row)) is not None]
+
+
+def phase_of(connection: Connection, run_id: bytes) -> Phase:
+    """The phase alone; InternalFault for a run that is not there."""
+    found = connection.execute(select(run.c.phase).where(run.c.run_id == run_id)).scalar_one_or_none()
+    if found is None:
+        raise InternalFault("A run that is under way is not in the database.", where=run_id.hex())
+    return Phase(found)
+
+
+def change(connection: Connection, run_id: bytes, within: Collection[Phase], **values: Any) -> bool:
+    """Change a run while it is in one of these phases; False, and nothing changed, when it is not."""
+    if "phase" in values:
+        values["phase"] = int(values["phase"])
+    phases = [int(phase) for phase in within]
+    done = connection.execute(update(run).where(run.c.run_id == run_id, run.c.phase.in_(phases)).values(values))
+    return done.rowcount == 1
+
+
+def _row(found: Any) -> RunRow | None:
+    return None if found is None else RunRow(**(dict(found) | {"phase": Phase(found["phase"])}))

@@ -1,0 +1,50 @@
+"""The tray: statements that wait for signatures. It holds no authority; the rules are checked on the leaf."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+from vicinia.coordinator.store.schema import tray
+
+__all__ = ["Waiting", "count", "drop", "every", "find", "put"]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A statement with the signatures that came so far."""
+
+    digest: bytes
+    kind: str
+    body: bytes
+    submitted_ms: int
+
+
+def put(connection: Connection, digest: bytes, kind: str, body: bytes, now_ms: int) -> None:
+    """Keep a statement, or the same one with more signatures."""
+    if find(connection, digest) is None:
+        connection.execute(insert(tray).values(digest=digest, kind=kind, body=body, submitted_ms=now_ms))
+    else:
+        connection.execute(update(tray).where(tray.c.digest == digest).values(body=body))
+
+
+def find(connection: Connection, digest: bytes) -> Waiting | None:
+    """The statement with this digest."""
+    row = connection.execute(select(tray).where(tray.c.digest == digest)).one_or_none()
+    return None if row is None else Waiting(row.digest, row.kind, row.body, row.submitted_ms)
+
+
+def every(connection: Connection) -> list[Waiting]:
+    """Everything that waits, oldest first."""
+    rows = connection.execute(select(tray).order_by(tray.c.submitted_ms, tray.c.digest))
+    return [Waiting(row.digest, row.kind, row.body, row.submitted_ms) for row in rows]
+
+
+def drop(connection: Connection, digest: bytes) -> None:
+    """Take a statement out: it is in the log now, or never will be."""
+    connection.execute(delete(tray).where(tray.c.digest == digest))
+
+
+def count(connection: Connection) -> int:
+    """How many statements wait."""
+    return int(connection.execute(select(func.count()).select_from(tray)).scalar_one())
