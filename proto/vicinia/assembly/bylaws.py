@@ -43,8 +43,6 @@ class ByLaws(Payload):
     rho_lifetime_nano: Nano = 4_000_000_000
     delta_dp_exponent: Annotated[int, Integer(5, 15)] = 8
     cooperative_share: Annotated[Fraction, Ratio(Fraction(0), Fraction(1))] = Fraction(1, 5)
-    standing_vote_seconds: Seconds = 365 * DAY
-    advert_seconds: Seconds = DAY
     phase_seconds: Seconds = 3600
     poll_ms: Annotated[int, Integer(10, 7 * DAY * 1000)] = 300_000
 

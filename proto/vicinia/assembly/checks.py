@@ -131,10 +131,11 @@ def covers(signed: SignedCheckpoint, leaf: int, where: str) -> None:
         raise ProofInvalid(f"The checkpoint does not include leaf {leaf}.", where=where)
 
 
-def witnessed(times: Sequence[int], needed: int, where: str) -> None:
-    """k different witnesses cosigned, at these times."""
+def witnessed(times: Sequence[int], needed: int, where: str) -> int:
+    """k different witnesses cosigned, at these times; returns the k-th earliest, by which one honest of them had."""
     if len(times) < needed:
         raise ProofInvalid(f"{len(times)} witnesses have cosigned in time and {needed} must.", where=where)
+    return sorted(times)[needed - 1]
 
 
 def open_long_enough(opened_ms: int, bylaws: ByLaws, deadline_ms: int) -> int:

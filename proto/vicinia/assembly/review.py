@@ -118,14 +118,8 @@ def opening_time(ledger: Ledger, vote: Vote, note: bytes) -> int:
     opening = ledger.open_note(note)
     checks.state_replayed(opening, ledger.tree)
     checks.covers(opening, vote.leaf, "close.opening")
-    times = sorted(time for _, time in opening.cosignatures)
-    checks.witnessed(times, ledger.bylaws.witnesses_needed, "close.opening")
-    return _kth(times, ledger.bylaws.witnesses_needed)
-
-
-def _kth(times: list[int], k: int) -> int:
-    """The k-th earliest time, in ms."""
-    return times[min(k, len(times)) - 1] * 1000 if times else 0
+    times = [time * 1000 for _, time in opening.cosignatures]
+    return checks.witnessed(times, ledger.bylaws.witnesses_needed, "close.opening")
 
 
 def review_closing(ledger: Ledger, vote: Vote, opening: bytes, note: bytes) -> Closing:
@@ -136,9 +130,9 @@ def review_closing(ledger: Ledger, vote: Vote, opening: bytes, note: bytes) -> C
     checks.state_replayed(closing, ledger.tree)
     checks.covers(closing, vote.leaf, "close.closing")
     ends = checks.open_long_enough(opened, ledger.bylaws, vote.proposal.deadline)
-    times = sorted(time for _, time in closing.cosignatures if time * 1000 >= ends)
-    checks.witnessed(times, ledger.bylaws.witnesses_needed, "close.closing")
-    return Closing(closing.checkpoint.size, opened, _kth(times, ledger.bylaws.witnesses_needed))
+    times = [time * 1000 for _, time in closing.cosignatures if time * 1000 >= ends]
+    closed = checks.witnessed(times, ledger.bylaws.witnesses_needed, "close.closing")
+    return Closing(closing.checkpoint.size, opened, closed)
 
 
 def _close(ledger: Ledger, close: Close) -> Change:

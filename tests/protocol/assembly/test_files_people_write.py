@@ -153,7 +153,9 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 PAYLOAD = Cooperative.found(households=0).job().payload()
-HOSTILE = st.sampled_from([None, 1.5, -1, "", [], {}, "x" * 20_000, "\x00", True, ["a", "a"]])
+HOSTILE: st.SearchStrategy[object] = st.sampled_from(
+    [None, 1.5, -1, "", [], {}, "x" * 20_000, "\x00", True, ["a", "a"]]
+)
 
 
 @given(st.sampled_from(sorted(set(PAYLOAD) - {"period"})), HOSTILE)
