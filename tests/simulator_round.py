@@ -6,8 +6,9 @@
 
 `run` is `advertise`, `share`, `deal`, `input`, `commit`, `unmask`, `finish`, which can be called one by one, with
 anything in between: `simulation.homes[i]` is a home (its `state` is a NodeRound), `simulation.coordinator` the
-coordinator. After every step a home's state goes through `dump` and `load`, as it does in a real home. All
-randomness comes from `seed`. Home i has the registry index 3 i + 1 and, when all advertise, the position i.
+coordinator. With `reload`, a home's state goes through `dump` and `load` after every step, as it does in a home
+whose process ends. All randomness comes from `seed`. Home i has the registry index
+3 i + 1 and, when all advertise, the position i.
 """
 
 from __future__ import annotations
@@ -49,10 +50,11 @@ class Home:
     key: SigningKey
     state: NodeRound
     vector: Vector
+    reload: bool = True
 
     def keep(self, state: NodeRound) -> None:
         """What a home does before it sends: write the state down (and, here, read it again)."""
-        self.state = NodeRound.load(state.dump(), self.key)
+        self.state = NodeRound.load(state.dump(), self.key) if self.reload else state
 
 
 def seeded(*parts: object) -> bytes:
@@ -79,6 +81,7 @@ class Simulation:
         width: int = 24,
         seed: int = 0,
         manifest: Manifest | None = None,
+        reload: bool = True,
     ) -> None:
         self.manifest = manifest or example_manifest()
         self.bounds = (corrupt, delta, floor)
@@ -92,6 +95,7 @@ class Simulation:
                 key,
                 NodeRound.start(self.manifest, 3 * home + 1, key, seeded("secret", seed, home))[0],
                 draw.integers(0, 1 << width, elements, dtype=np.uint32),
+                reload,
             )
             for home, key in enumerate(keys)
         ]

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from numpy.typing import NDArray
 from vicinia.errors import InvalidInput, PhaseOver, ProofInvalid, ProtocolViolation, RoundFailed
 from vicinia.identity.keys import VerifyingKey
-from vicinia.tlog.dsse import verify_detached
+from vicinia.tlog.dsse import signing_bytes, verify_detached
 from vicinia.tlog.merkle import leaf_hash, verify_inclusion
 
 if TYPE_CHECKING:
@@ -214,9 +214,9 @@ def one_digest(known: bytes | None, digest: bytes) -> None:
         raise ProtocolViolation("A second set of survivors under one roster.", where="survivors")
 
 
-def attestation(one: Attestation, key: VerifyingKey, coop: str, digest: bytes) -> None:
-    """A notary signed this survivor digest."""
-    verify_detached(key, one.signature, SURVIVORS, {"coop": coop, "digest": digest.hex()})
+def attested(coop: str, digest: bytes) -> bytes:
+    """The bytes that a notary signs."""
+    return signing_bytes(SURVIVORS, {"coop": coop, "digest": digest.hex()})
 
 
 def own_attestation_known(known: bytes | None, digest: bytes) -> None:
@@ -234,10 +234,11 @@ def quorum(
 ) -> None:
     """So many different notaries signed the digest that no other digest can have as many."""
     ascending("commitment.attestations", (one.position for one in attestations))
+    message = attested(coop, digest)
     for one in attestations:
         if one.position not in notaries:
             raise ProtocolViolation(f"Position {one.position} is no notary.", where="commitment.attestations")
-        attestation(one, notaries[one.position], coop, digest)
+        notaries[one.position].verify(one.signature, message)
     if len(attestations) < needed:
         raise ProtocolViolation(f"{len(attestations)} notaries signed, {needed} are needed.", where="commitment")
 

@@ -25,7 +25,7 @@ from vicinia.secagg.bitmap import Bits, from_bits, from_indices
 from vicinia.secagg.cohort import Cohort
 from vicinia.secagg.dealing import MASK, SEED, half_hash, list_payload
 from vicinia.secagg.encoding import Vector, centred, unpack
-from vicinia.secagg.keys import commit, edge_key, exchange, public, self_key
+from vicinia.secagg.keys import commit, edge_key, exchange, private, public, self_key
 from vicinia.secagg.manifest import Manifest
 from vicinia.secagg.messages import (
     Advert,
@@ -228,7 +228,7 @@ class CoordinatorRound:
         position = self.position(index)
         if attestation.position != position or position not in self._frozen().notaries:
             raise ProtocolViolation(f"Member {index} is not the notary at this position.", where="attestation")
-        checks.attestation(attestation, self._key(position), self.manifest.coop, self._digest())
+        self._key(position).verify(attestation.signature, checks.attested(self.manifest.coop, self._digest()))
         self._attestations[position] = attestation
 
     def commitment(self) -> Commitment | None:
@@ -295,7 +295,7 @@ class CoordinatorRound:
         survivors = self._survived()
         context = checks.mask_context(self.freeze_roster().G, from_bits(self._u2()))
         for dropped in np.flatnonzero(self._u2() & ~survivors).tolist():
-            secret = self._secret(dropped) or b""
+            secret = private(self._secret(dropped) or b"")
             for survivor in self._around(dropped):
                 if survivors[survivor] and (dropped > survivor) == above:
                     shared = exchange(secret, self._by_position[survivor].mask_key)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from vicinia.identity.keys import SigningKey
 from vicinia.secagg import checks, shamir
-from vicinia.secagg.keys import RunKeys, channel_key, derive, exchange, open_sealed, seal
+from vicinia.secagg.keys import RunKeys, channel_key, derive, exchange, open_sealed, private, seal
 from vicinia.secagg.messages import SALT, SHARE_PAIR, SealedShare, ShareUpload
 from vicinia.secagg.roster import OpenRoster
 from vicinia.secagg.stream import expand
 from vicinia.tlog.dsse import sign_detached
 
-__all__ = ["deal", "half_hash", "list_payload", "open_pair"]
+__all__ = ["deal", "half_hash", "list_payload", "open_pairs"]
 
 HALF = SHARE_PAIR // 2
 SEED, MASK = 0, 1
@@ -25,11 +25,12 @@ def deal(coop: str, roster: OpenRoster, keys: RunKeys, key: SigningKey) -> Share
     threshold, size = roster.cohort.parameters.threshold, (roster.cohort.parameters.threshold - 1) * SHARE_PAIR
     stream = expand(derive(keys.dealing, b"deal", roster.id), size + len(roster.peers) * SALT)
     pairs = shamir.split(keys.seed + keys.mask, threshold, len(roster.peers), stream[:size])
+    own = private(keys.channel)
     shares, hashes = [], []
     for number, (peer, (channel, _)) in enumerate(sorted(roster.peers.items())):
         pair = pairs[roster.cohort.point(roster.position, peer) - 1].tobytes()
         salt = stream[size + number * SALT : size + (number + 1) * SALT]
-        sealing = channel_key(exchange(keys.channel, channel), roster.id, roster.position, peer)
+        sealing = channel_key(exchange(own, channel), roster.id, roster.position, peer)
         shares.append(SealedShare(peer, seal(sealing, pair), salt))
         hashes.append(
             b"".join(
@@ -41,10 +42,16 @@ def deal(coop: str, roster: OpenRoster, keys: RunKeys, key: SigningKey) -> Share
     return ShareUpload(tuple(shares), tuple(hashes), sign_detached(key, checks.SHARE_LIST, payload))
 
 
-def open_pair(roster: OpenRoster, keys: RunKeys, sealed: SealedShare) -> bytes | None:
-    """The pair of shares that a neighbour sealed for this home; None where it does not open."""
-    shared = exchange(keys.channel, roster.peers[sealed.position][0])
-    return open_sealed(channel_key(shared, roster.id, sealed.position, roster.position), sealed.ciphertext)
+def open_pairs(roster: OpenRoster, keys: RunKeys, inbound: Iterable[SealedShare]) -> dict[int, bytes]:
+    """The pairs of shares that neighbours sealed for this home, by dealer; without those that do not open."""
+    own = private(keys.channel)
+    pairs = {}
+    for sealed in inbound:
+        shared = exchange(own, roster.peers[sealed.position][0])
+        key = channel_key(shared, roster.id, sealed.position, roster.position)
+        if (pair := open_sealed(key, sealed.ciphertext)) is not None:
+            pairs[sealed.position] = pair
+    return pairs
 
 
 def half_hash(roster: bytes, dealer: int, holder: int, half: int, salt: bytes, share: bytes) -> bytes:

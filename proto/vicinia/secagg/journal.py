@@ -6,12 +6,14 @@ because the view that proved them is gone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from vicinia.errors import InvalidInput, ViciniaError
 from vicinia.identity.keys import SigningKey, VerifyingKey
 from vicinia.secagg.cohort import Cohort
 from vicinia.secagg.manifest import Manifest
+from vicinia.secagg.messages import SHARE_PAIR
 from vicinia.secagg.node import Heard, NodeRound
 from vicinia.secagg.parameters import Parameters
 from vicinia.secagg.roster import OpenRoster
@@ -58,7 +60,7 @@ def load(data: bytes, key: SigningKey) -> NodeRound:
             input_digest=_bytes(fields["input"]),
             survivor_digest=_bytes(fields["survivors"]),
         )
-        intact = dump(state) == data
+        intact = type(state.index) is int and len(state.secret) in (0, 32) and dump(state) == data
     except (AttributeError, KeyError, TypeError, ValueError, IndexError, ViciniaError):
         intact = False
     if not intact:
@@ -78,20 +80,31 @@ def _heard(heard: Heard) -> dict[str, object]:
     return {
         "dealers": heard.dealers.hex(),
         "digest": heard.digest.hex(),
-        "pairs": [[dealer, pair.hex()] for dealer, pair in sorted(heard.pairs.items())],
+        "pairs": _table(heard.pairs),
     }
 
 
 def _open_heard(fields: dict[str, Any]) -> Heard:
-    pairs = {dealer: bytes.fromhex(pair) for dealer, pair in fields["pairs"]}
+    pairs = _open_table(fields["pairs"], SHARE_PAIR)
     return Heard(bytes.fromhex(fields["dealers"]), bytes.fromhex(fields["digest"]), pairs)
+
+
+def _table(rows: Mapping[int, bytes]) -> str:
+    """Rows of equal length by position, as one text: 4 bytes of position before each row."""
+    return b"".join(position.to_bytes(4, "big") + row for position, row in sorted(rows.items())).hex()
+
+
+def _open_table(text: str, length: int) -> dict[int, bytes]:
+    data, step = bytes.fromhex(text), 4 + length
+    rows = (data[start : start + step] for start in range(0, len(data), step))
+    return {int.from_bytes(row[:4], "big"): row[4:] for row in rows}
 
 
 def _roster(roster: OpenRoster) -> dict[str, object]:
     figures = roster.cohort.parameters
     return {
         "id": roster.id.hex(),
-        "notaries": [[position, key.hex] for position, key in sorted(roster.notaries.items())],
+        "notaries": _table({position: key.raw for position, key in roster.notaries.items()}),
         "parameters": [
             figures.n,
             figures.corrupt,
@@ -102,7 +115,7 @@ def _roster(roster: OpenRoster) -> dict[str, object]:
             figures.quorum,
             figures.min_survivors,
         ],
-        "peers": [[peer, channel.hex(), mask.hex()] for peer, (channel, mask) in sorted(roster.peers.items())],
+        "peers": _table({peer: channel + mask for peer, (channel, mask) in roster.peers.items()}),
         "position": roster.position,
     }
 
@@ -113,6 +126,6 @@ def _open_roster(fields: dict[str, Any]) -> OpenRoster:
         id=roster,
         position=fields["position"],
         cohort=Cohort.of(roster, Parameters(*fields["parameters"])),
-        peers={peer: (bytes.fromhex(channel), bytes.fromhex(mask)) for peer, channel, mask in fields["peers"]},
-        notaries={position: VerifyingKey.from_hex(raw) for position, raw in fields["notaries"]},
+        peers={peer: (row[:32], row[32:]) for peer, row in _open_table(fields["peers"], 64).items()},
+        notaries={position: VerifyingKey(raw) for position, raw in _open_table(fields["notaries"], 32).items()},
     )

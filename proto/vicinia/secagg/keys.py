@@ -21,6 +21,7 @@ __all__ = [
     "edge_key",
     "exchange",
     "open_sealed",
+    "private",
     "public",
     "seal",
     "self_key",
@@ -51,9 +52,9 @@ def derive(secret: bytes, label: bytes, context: bytes) -> bytes:
     return HKDF(SHA256(), 32, None, _PREFIX + label + b"/" + context).derive(secret)
 
 
-def public(private: bytes) -> bytes:
+def public(raw: bytes) -> bytes:
     """The X25519 public key of 32 private bytes."""
-    return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+    return private(raw).public_key().public_bytes_raw()
 
 
 def commit(seed: bytes) -> bytes:
@@ -61,10 +62,15 @@ def commit(seed: bytes) -> bytes:
     return hashlib.sha256(_PREFIX + b"commit/" + seed).digest()
 
 
-def exchange(private: bytes, peer: bytes) -> bytes:
+def private(raw: bytes) -> X25519PrivateKey:
+    """The X25519 key of 32 private bytes; making it costs as much as an exchange, so it is made once for many."""
+    return X25519PrivateKey.from_private_bytes(raw)
+
+
+def exchange(own: X25519PrivateKey, peer: bytes) -> bytes:
     """The X25519 shared secret; ProtocolViolation for a peer's key of low order."""
     try:
-        return X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(peer))
+        return own.exchange(X25519PublicKey.from_public_bytes(peer))
     except ValueError:
         raise ProtocolViolation("An X25519 key of low order.", where="advert") from None
 

@@ -21,9 +21,9 @@ from vicinia.errors import InvalidInput, PhaseOver, ProtocolViolation
 from vicinia.identity.keys import SigningKey, VerifyingKey
 from vicinia.secagg import checks
 from vicinia.secagg.bitmap import Bits, to_bits
-from vicinia.secagg.dealing import HALF, deal, open_pair
+from vicinia.secagg.dealing import HALF, deal, open_pairs
 from vicinia.secagg.encoding import Vector, pack
-from vicinia.secagg.keys import RunKeys, edge_key, exchange, self_key
+from vicinia.secagg.keys import RunKeys, edge_key, exchange, private, self_key
 from vicinia.secagg.manifest import Manifest
 from vicinia.secagg.messages import (
     Advert,
@@ -39,7 +39,6 @@ from vicinia.secagg.messages import (
 from vicinia.secagg.parameters import Parameters
 from vicinia.secagg.roster import OpenRoster, make_advert, open_roster
 from vicinia.secagg.stream import add_masks
-from vicinia.tlog.dsse import sign_detached
 
 __all__ = ["NodeRound"]
 
@@ -107,12 +106,10 @@ class NodeRound:
         if not bits[roster.position]:
             raise PhaseOver("The shares of this home came too late.", where="dealers")
         checks.ascending("dealers.inbound", (sealed.position for sealed in dealers.inbound))
-        pairs: dict[int, bytes] = {}
         for sealed in dealers.inbound:
             if sealed.position not in roster.peers or not bits[sealed.position]:
                 raise ProtocolViolation(f"Position {sealed.position} deals nothing to this home.", where="dealers")
-            if (pair := open_pair(roster, keys, sealed)) is not None:
-                pairs[sealed.position] = pair
+        pairs = open_pairs(roster, keys, dealers.inbound)
         checks.enough_shares(len(pairs), self.parameters.threshold)
         return replace(self, heard=Heard(dealers.dealers, digest, pairs), input_digest=None)
 
@@ -142,7 +139,7 @@ class NodeRound:
             return self, None
         digest = checks.survivor_digest(self.G, survivors.survivors)
         checks.one_digest(self.survivor_digest, digest)
-        signature = sign_detached(self.key, checks.SURVIVORS, {"coop": self.manifest.coop, "digest": digest.hex()})
+        signature = self.key.sign(checks.attested(self.manifest.coop, digest))
         return replace(self, survivor_digest=digest), Attestation(roster.position, signature)
 
     def on_commitment(self, commitment: Commitment) -> tuple[NodeRound, UnmaskShares]:
@@ -218,11 +215,11 @@ class NodeRound:
 
     def _edges(self, keys: RunKeys, heard: Heard, context: bytes, *, above: bool) -> Iterator[bytes]:
         """The mask keys shared with the neighbours in U2 that are above this position, or with those below."""
-        roster = self._roster()
+        roster, own = self._roster(), private(keys.mask)
         bits = to_bits(heard.dealers, self.n, where="dealers")
         for peer, (_, mask_key) in roster.peers.items():
             if bits[peer] and (peer > roster.position) == above:
-                yield edge_key(exchange(keys.mask, mask_key), context, roster.position, peer)
+                yield edge_key(exchange(own, mask_key), context, roster.position, peer)
 
     def _check_survivors(self, survivors: bytes) -> Bits:
         parameters = self.parameters

@@ -1,0 +1,146 @@
+"""What a coordinator that cheats, and homes that collude with it, can do with what they have.
+
+Nothing here uses a secret of an honest home: only what it sent, the public roster, and the colluders' own states.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+
+import numpy as np
+from vicinia.identity.keys import SigningKey, VerifyingKey
+from vicinia.secagg import checks, shamir
+from vicinia.secagg.bitmap import to_bits
+from vicinia.secagg.cohort import Cohort
+from vicinia.secagg.coordinator import CoordinatorRound
+from vicinia.secagg.dealing import HALF
+from vicinia.secagg.encoding import Vector, unpack
+from vicinia.secagg.keys import edge_key, exchange, private, self_key
+from vicinia.secagg.messages import Advert
+from vicinia.secagg.node import NodeRound
+from vicinia.secagg.stream import add_masks
+
+Bounds = tuple[int, Fraction, int]
+
+
+class Hostile(CoordinatorRound):
+    """A coordinator that puts into its roster what it likes, and names the survivors that it likes."""
+
+    def smuggle(self, advert: Advert, key: VerifyingKey) -> None:
+        """Take an advert without looking at it."""
+        self._adverts[advert.index], self._keys[advert.index] = advert, key
+
+    def pretend(self, survivors: Iterable[int]) -> bytes:
+        """Name survivors, whatever is true and whatever was named before; what was revealed so far is forgotten."""
+        self._survivors = None
+        self._attestations, self._revealed, self._received, self._recoveries = {}, {}, {}, {}
+        self._survivors = self._bits(survivors)
+        return np.packbits(self._survivors, bitorder="little").tobytes()
+
+    def secret(self, position: int) -> bytes | None:
+        """What the shares that it holds give: b of a survivor, the mask key of a dropped home."""
+        return self._secret(position)
+
+    def mask_keys(self) -> dict[int, bytes]:
+        """Everybody's public mask keys, by position."""
+        return {position: advert.mask_key for position, advert in enumerate(self._by_position)}
+
+
+def hostile(honest: CoordinatorRound) -> Hostile:
+    """The same coordinator, gone bad."""
+    turned = copy.copy(honest)
+    turned.__class__ = Hostile
+    assert isinstance(turned, Hostile)
+    return turned
+
+
+def strip(
+    masked: Vector,
+    width: int,
+    position: int,
+    *,
+    roster: bytes,
+    dealers: bytes,
+    seed: bytes,
+    edges: Mapping[int, bytes],
+) -> Vector:
+    """A victim's vector, from its masked one, its b, and the shared secret of each of its edges, by position."""
+    context = checks.mask_context(roster, dealers)
+    keyed = {peer: edge_key(shared, context, position, peer) for peer, shared in edges.items()}
+    plain = masked.copy()
+    add_masks(plain, minus=[self_key(seed, context)])
+    add_masks(plain, minus=[key for peer, key in keyed.items() if peer > position])
+    add_masks(plain, plus=[key for peer, key in keyed.items() if peer < position])
+    return plain & np.uint32((1 << width) - 1)
+
+
+def strip_with_key(
+    coordinator: Hostile, masked: Vector, width: int, position: int, around: Iterable[int], *, seed: bytes, mask: bytes
+) -> Vector:
+    """A victim's vector, from its masked one and both its secrets."""
+    public, own = coordinator.mask_keys(), private(mask)
+    dealers = coordinator.freeze_dealers()
+    there = to_bits(dealers, coordinator.parameters.n, where="dealers")
+    edges = {peer: exchange(own, public[peer]) for peer in around if there[peer]}
+    return strip(masked, width, position, roster=coordinator.freeze_roster().G, dealers=dealers, seed=seed, edges=edges)
+
+
+def cohort(state: NodeRound) -> Cohort:
+    """The ring as a home sees it; it follows from public data."""
+    assert state.roster is not None
+    return state.roster.cohort
+
+
+def around(state: NodeRound) -> list[int]:
+    """The neighbours of a home, which follow from public data."""
+    assert state.roster is not None
+    return sorted(state.roster.peers)
+
+
+def plunder(
+    coordinator: Hostile,
+    victim: NodeRound,
+    vector: Vector,
+    width: int,
+    others: Mapping[int, NodeRound],
+    colluders: set[int],
+    *,
+    shown: Mapping[int, VerifyingKey],
+    seen: Mapping[int, VerifyingKey],
+    bounds: Bounds,
+) -> Vector | None:
+    """Run as far as the victim's upload; its vector, if at least t of its neighbours are among the colluders.
+
+    `others` are the states of the rest of the roster by registry index; the victim is given the electorate `shown`,
+    everybody else the electorate `seen`.
+    """
+    coordinator.freeze_roster()
+    view = coordinator.roster_view(victim.index, 7, 8)
+    victim, upload = victim.on_roster(view, shown, *bounds)
+    coordinator.add_shares(victim.index, upload)
+    dealt = {}
+    for index, state in others.items():
+        dealt[index], upload = state.on_roster(coordinator.roster_view(index, 7, 8), seen, *bounds)
+        coordinator.add_shares(index, upload)
+    coordinator.freeze_dealers()
+    victim = victim.on_dealers(coordinator.dealers_for(victim.index))
+    _, packed = victim.mask(vector, width)
+    place = coordinator.position(victim.index)
+    pairs = {}
+    for index in colluders:
+        heard = dealt[index].on_dealers(coordinator.dealers_for(index)).heard
+        if heard is not None and place in heard.pairs:
+            pairs[cohort(victim).point(place, coordinator.position(index))] = heard.pairs[place]
+    if len(pairs) < coordinator.parameters.threshold:
+        return None
+    points = sorted(pairs)[: coordinator.parameters.threshold]
+    secrets = shamir.recombine(points, np.array([list(pairs[point]) for point in points], np.uint8))
+    masked = unpack(packed, len(vector), width)
+    return strip_with_key(coordinator, masked, width, place, around(victim), seed=secrets[:HALF], mask=secrets[HALF:])
+
+
+def impostor(seed: int) -> SigningKey:
+    """An identity key of the attacker's own."""
+    return SigningKey.from_seed(bytes([seed % 256]) * 32)
