@@ -134,7 +134,8 @@ def data_sets_registered(ledger: Ledger, job: Job) -> Check:
 
 def data_sets_before_vote(ledger: Ledger, job: Job, vote: Vote) -> Check:
     """Check 3e: they were registered when the members voted, so that everybody knew what the names mean."""
-    late = [name for name in job.datasets if name not in ledger.datasets or ledger.datasets[name].leaf > vote.leaf]
+    known = [name for name in job.datasets if name in ledger.datasets]
+    late = [name for name in known if ledger.datasets[name].leaf > vote.leaf]
     if late:
         return Check("definitions", False, f"The data set was defined only after the proposal: {', '.join(late)}.")
     return Check("definitions", True, "What the data sets mean was fixed before the vote.")

@@ -6,6 +6,7 @@ leaf is accepted, so it is this check that stops it.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -510,6 +511,12 @@ def test_a_wrong_signer_is_neither_entitled_nor_enough(attack: Attack, monkeypat
             coop.assembly.append(leaf)
         monkeypatch.setattr(checks, defence, _nothing)
     coop.assembly.append(leaf)
+
+
+def test_every_defence_has_its_attack() -> None:
+    functions = inspect.getmembers(checks, inspect.isfunction)
+    defences = {name for name, one in functions if one.__module__ == checks.__name__}
+    assert defences == {defence for _, defence, _ in ATTACKS} | {"genesis_pinned"}
 
 
 def test_another_genesis_is_refused_only_because_it_is_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
