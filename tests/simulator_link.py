@@ -108,16 +108,18 @@ class Server:
         """One home in the run."""
         return Participation(home, replica, self.link(household), run_id, self.clock, lambda: 0.0)
 
-    def drive(self, taking_part: Iterable[Participation], rounds: int = 60) -> None:
+    def drive(self, taking_part: Iterable[Participation], rounds: int = 100) -> None:
         """Advance everybody in turn, closing each phase when nobody has anything to add, until all are done."""
-        active = list(taking_part)
+        active, quiet = list(taking_part), 0
         for _ in range(rounds):
             before = dict(self.sent)
             active = [one for one in active if one.advance() is not None]
             if not active:
                 return
-            if self.run is not None and before == self.sent:
+            quiet = quiet + 1 if before == self.sent else 0
+            if self.run is not None and quiet >= 3:  # to send again, to prepare, to send
                 self.run.close_phase()
+                quiet = 0
         raise AssertionError("the run does not end")
 
 
