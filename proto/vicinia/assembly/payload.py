@@ -60,7 +60,7 @@ class Payload:
         return {json: codec.encode(getattr(self, name)) for name, (json, codec) in _codecs(type(self)).items()}
 
 
-def decode_field(kind: type[Payload], name: str, value: Any) -> Any:
+def decode_field(kind: type[Payload], name: str, value: Any, where: str = "") -> Any:
     """One value under the limits of one field of a payload, where a person's file names the same thing."""
     json, codec = _codecs(kind)[name]
-    return codec.decode(value, json)
+    return codec.decode(value, where or json)

@@ -68,7 +68,7 @@ class Dataset(Payload):
     definition: Annotated[dict[str, Any], Table()]
 
     def __post_init__(self) -> None:
-        decode_field(_Named, "name", self.definition.get("name"))
+        decode_field(_Named, "name", self.definition.get("name"), "dataset.definition.name")
 
     @property
     def name(self) -> str:
