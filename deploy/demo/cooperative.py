@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,12 +18,16 @@ from deploy.demo.processes import Supervisor
 from deploy.demo.progress import Follower
 from deploy.demo.waiting import wait_until
 
-__all__ = ["Cooperative", "Group"]
+__all__ = ["AGENCY", "RECIPIENT", "UNIVERSITY", "Cooperative", "Group"]
 
 HERE = Path(__file__).resolve().parent
 COOP = "demo"
 NODE, COORDINATOR, CONSOLE = "vicinia-node", "vicinia-coordinator", "vicinia"
 NOT_FOUND = NotFound.exit_status
+UNIVERSITY, AGENCY = "university", "agency"
+RECIPIENT = "non-profit"
+# Name of the folder -> institution and kind of recipient.
+RESEARCHERS = {UNIVERSITY: ("University of the Valley", RECIPIENT), AGENCY: ("Banner & Sons", "commercial")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ class Cooperative:
         homes = folder / "homes"
         hosted = [Group(f"host{i}", homes / f"host{i}", names) for i, names in enumerate(cast.hosted, start=1)]
         self.groups = (Group("lone", homes / "lone", cast.lone), *hosted)
+        # Links to all homes in one folder: what takes no time for each home is done for all by one command.
+        self._all = Group("all", homes / "all", cast.everybody)
         self._coordinator = ("--dir", str(folder / "coordinator"))
         self._address: tuple[str, ...] = ()
 
@@ -96,21 +103,32 @@ class Cooperative:
         group = next(group for group in self.groups if name in group.homes)
         return str(group.folder / name)
 
+    def invite(self) -> None:
+        """Invitations for every household and for two researchers, made at once."""
+        count = str(len(self._cast.everybody))
+        self._processes.at_once(
+            [partial(self._invitation, "households", "invite", "--count", count)]
+            + [
+                partial(self._invitation, name, "accredit", "--institution", institution, "--kind", kind)
+                for name, (institution, kind) in RESEARCHERS.items()
+            ]
+        )
+
     def join(self) -> None:
-        """Invite every household; all join."""
-        invitations = self._folder / "invitations"
-        self._processes.run(
-            COORDINATOR, *self._coordinator, "invite", "--count", str(len(self._cast.everybody)), *self._address,
-            "--out", str(invitations),
-        )  # fmt: skip
-        lines = iter(invitations.read_text().split())
-        calls = []
+        """Every household joins, and both researchers log in."""
+        lines = iter(self._invited("households"))
+        calls = [partial(self._processes.run, CONSOLE, *self.researcher(name), "login", *self._invited(name))
+                 for name in RESEARCHERS]  # fmt: skip
         for group in self.groups:
             group.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             mine = self._list(f"{group.name}.invitations", [next(lines) for _ in group.homes])
             names = self._list(f"{group.name}.names", group.homes)
             calls.append(partial(self._homes, group, "join", "--invitations", mine, "--names", names))
         self._processes.at_once(calls)
+        self._all.folder.mkdir(mode=0o700)
+        for group in self.groups:
+            for name in group.homes:
+                (self._all.folder / name).symlink_to(group.folder / name)
 
     def approve(self) -> None:
         """Two registrars endorse every household and researcher that waits."""
@@ -119,17 +137,23 @@ class Cooperative:
 
     def import_data(self) -> None:
         """Every home takes its own rows into its own store."""
-        self._everywhere("import", "--map", str(self._data.map), "--data", str(self._data.source))
+        words = ("import", "--map", str(self._data.map), "--data", str(self._data.source))
+        self._processes.at_once([partial(self._homes, self._all, *words, only=part) for part in self._parts()])
 
     def consent(self, purpose: str, recipient: str, epsilon: str) -> None:
         """The households that do consent say so; the others have said nothing, which is a refusal."""
         rule = ("--dataset", self._data.dataset, "--purpose", purpose, "--recipient", recipient, "--epsilon", epsilon)
-        self._for_some("consenting", self._cast.consenting, "consent", "allow", *rule)
+        self._for_some("consenting", self._cast.consenting, "consent", "allow", *rule)()
 
     def standing_votes(self) -> None:
         """Every household but one has a standing vote."""
-        for choice, names in self._cast.votes.items():
-            self._for_some(f"standing-{choice}", names, "vote", "--standing", str(HERE / f"standing-{choice}.toml"))
+        self._processes.at_once(
+            [
+                self._for_some(choice, names, "vote", "--standing", str(HERE / f"standing-{choice}.toml"))
+                for choice, names in self._cast.votes.items()
+                if names
+            ]
+        )
 
     def run_homes(self) -> None:
         """Start the daemons: one for each hosting process, one for each lone home."""
@@ -149,9 +173,7 @@ class Cooperative:
 
     def vote_by_hand(self, job: str, choice: str) -> None:
         """One household votes by hand."""
-        name = self._cast.by_hand
-        group = next(group for group in self.groups if name in group.homes)
-        self._homes(group, "vote", job, choice, only=self._list(f"{group.name}.by-hand", [name]))
+        self._processes.run(NODE, "vote", job, choice, "--dir", self.home(self._cast.by_hand))
 
     def left(self, vector_of: str | None = None) -> dict[str, Any]:
         """The record of what left, by household; with the exact vectors of a run on request."""
@@ -171,15 +193,6 @@ class Cooperative:
         return self._gather("jobs", "--why")
 
     # --- the researchers
-
-    def login(self, name: str, institution: str, kind: str) -> None:
-        """Invite a researcher of an institution, who logs in and waits for the registrars."""
-        out = self._folder / f"{name}.invitation"
-        self._processes.run(
-            COORDINATOR, *self._coordinator, "accredit", "--institution", institution, "--kind", kind, *self._address,
-            "--out", str(out),
-        )  # fmt: skip
-        self._processes.run(CONSOLE, *self.researcher(name), "login", out.read_text().strip())
 
     def researcher(self, name: str) -> tuple[str, str]:
         """The words that make the console act as a researcher."""
@@ -212,27 +225,32 @@ class Cooperative:
         narrowed = ("--only", only) if only is not None else ()
         return self._processes.run(NODE, *words, "--homes", str(group.folder), *narrowed)
 
-    def _everywhere(self, *words: str) -> None:
-        self._processes.at_once([partial(self._homes, group, *words) for group in self.groups])
+    def _for_some(self, label: str, names: Sequence[str], *words: str) -> Callable[[], str]:
+        """A command for these homes, to be called."""
+        return partial(self._homes, self._all, *words, only=self._list(label, names))
 
-    def _for_some(self, label: str, names: Sequence[str], *words: str) -> None:
-        calls = []
-        for group in self.groups:
-            mine = sorted(set(names) & set(group.homes))
-            if mine:
-                calls.append(partial(self._homes, group, *words, only=self._list(f"{group.name}.{label}", mine)))
-        self._processes.at_once(calls)
+    def _parts(self) -> list[str]:
+        """Lists of all homes, one for each core."""
+        cores, homes = os.cpu_count() or 1, self._cast.everybody
+        return [self._list(f"part{i}", homes[i::cores]) for i in range(cores) if homes[i::cores]]
+
+    def _invitation(self, name: str, *words: str) -> None:
+        out = self._folder / f"{name}.invitations"
+        self._processes.run(COORDINATOR, *self._coordinator, *words, *self._address, "--out", str(out))
+
+    def _invited(self, name: str) -> list[str]:
+        return (self._folder / f"{name}.invitations").read_text().split()
 
     def _gather(self, *words: str) -> dict[str, Any]:
         """Ask every home; the answers by household. Homes of which nothing is known are left out."""
-        calls = [partial(self._ask, group, *words) for group in self.groups]
+        calls = [partial(self._ask, part, *words) for part in self._parts()]
         answers: dict[str, Any] = {}
         for answer in self._processes.at_once(calls):
             answers.update(answer)
         return answers
 
-    def _ask(self, group: Group, *words: str) -> dict[str, Any]:
-        done = self._processes.attempt(NODE, *words, "--homes", str(group.folder), "--json")
+    def _ask(self, part: str, *words: str) -> dict[str, Any]:
+        done = self._processes.attempt(NODE, *words, "--homes", str(self._all.folder), "--only", part, "--json")
         if done.returncode == NOT_FOUND:
             return {}
         try:
