@@ -150,10 +150,10 @@ class _Reader:
         return dataset, mapping
 
     def _column(self, name: str, options: object) -> None:
-        where = self._at(name)
+        where = self._at(name, name)
         if not isinstance(options, dict):
             raise InvalidInput(f"the column {name[:60]} must be a table of options.", where=where)
-        self._known(options, _COLUMN, f" of the column {name[:60]}")
+        self._known(options, _COLUMN, f" of the column {name[:60]}", name)
         kind = self._string(options, "type", column=name)
         if kind not in set(ColumnType):
             raise InvalidInput(
@@ -216,7 +216,8 @@ class _Reader:
         shapes = {(len(s.wide.columns), s.wide.start, s.wide.step) for s in wides if s.wide is not None}
         if len(shapes) != 1:
             raise InvalidInput(
-                "all wide columns must have the same start, step and count.", where=self._at(wides[-1].column)
+                "all wide columns must have the same start, step and count.",
+                where=self._at(wides[-1].column, wides[-1].column),
             )
         for place, (column, source) in enumerate(zip(self._columns, self._sources, strict=True)):
             if column.type is ColumnType.TIMESTAMP and source.source == column.name and source.parse is None:
@@ -231,18 +232,20 @@ class _Reader:
             raise InvalidInput("`file` must lie within the data folder.", where=self._at("file"))
         return name
 
-    def _known(self, table: dict[str, object], known: set[str], of: str) -> None:
+    def _known(self, table: dict[str, object], known: set[str], of: str, column: str = "") -> None:
         for key in table:
             if key not in known:
                 raise InvalidInput(
-                    f"unknown key {key[:60]!r}{of}.", where=self._at(key), hint=f"Known are {', '.join(sorted(known))}."
+                    f"unknown key {key[:60]!r}{of}.",
+                    where=self._at(key, column),
+                    hint=f"Known are {', '.join(sorted(known))}.",
                 )
 
     def _string(self, table: dict[str, object], key: str, default: str | None = None, column: str = "") -> str:
         value = table.get(key, default)
         if not isinstance(value, str) or len(value) > 1000 or (not value and default != ""):
             what = f"`{key}` must be a string" + (f" in the column {column[:60]}" if column else "")
-            raise InvalidInput(f"{what}.", where=self._at(column or key))
+            raise InvalidInput(f"{what}.", where=self._at(column or key, column))
         return value
 
     def _number(self, value: object, where: str) -> Decimal | None:
@@ -270,10 +273,18 @@ class _Reader:
             raise InvalidInput("`buckets` must be a list of numbers.", where=where)
         return tuple(edge for edge in edges if edge is not None)
 
-    def _at(self, key: str) -> str:
-        """`MAP.toml, line 7`, if the key can be found there."""
+    def _at(self, key: str, column: str = "") -> str:
+        """`MAP.toml, line 7`, if the key can be found there: a column after `columns`, its options after its name."""
+        first = 0
+        for before in ("columns", column) if column else ():
+            first = max(first, self._line(before, first) - 1)
+        number = self._line(key, first)
+        return f"MAP.toml, line {number}" if number else "MAP.toml"
+
+    def _line(self, key: str, first: int) -> int:
+        """The number (from 1) of the first line that sets the key, from that place on; 0 if there is none."""
         pattern = re.compile(rf"(^|[\[{{,.])\s*[\"']?{re.escape(key)}[\"']?\s*[=\].]")
-        for number, line in enumerate(self.text.splitlines(), 1):
+        for number, line in enumerate(self.text.splitlines()[first:], first + 1):
             if pattern.search(line.split("#", 1)[0]):
-                return f"MAP.toml, line {number}"
-        return "MAP.toml"
+                return number
+        return 0

@@ -21,6 +21,7 @@ from vicinia.query.plan import Aggregate, Key, Plan, layout_of
 from vicinia.query.predicate import Predicate
 from vicinia.query.rows import ExpressionReader, PredicateReader
 from vicinia.query.scanner import Token, refuse, scan
+from vicinia.query.sql import MAX_NESTING, nesting, statement
 from vicinia.query.syntax import Syntax
 
 __all__ = ["parse"]
@@ -113,7 +114,11 @@ class _Query:
         where = self._where(tree)
         syntax.all_taken()
         layout = layout_of(keys, aggregates, cells_limit)
-        return Plan(syntax.text, syntax.dataset, cells_limit, keys, aggregates, where, layout)
+        plan = Plan(syntax.text, syntax.dataset, cells_limit, keys, aggregates, where, layout)
+        # A statement that engines refuse would make every home send zeros: refuse it here.
+        if nesting(statement(plan, None).text) > MAX_NESTING:
+            raise refuse(syntax.text, 0, "the query is nested too deeply.", "Write it with fewer parentheses.")
+        return plan
 
     def _items(self, tree: exp.Select) -> tuple[int | None, tuple[Key, ...], tuple[Aggregate, ...]]:
         items = list(tree.expressions)

@@ -8,7 +8,6 @@ Loaded by the home's daemon: neither numpy nor sqlglot here.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -105,8 +104,9 @@ def insert_sql(dataset: DataSet) -> str:
 
 def row_key(dataset: DataSet, row: CleanRow, occurrence: int) -> str:
     """The key of a row: its content and how many equal rows stood before it in the same file (0 for the first)."""
-    text = json.dumps([dataset.name, list(row.values), occurrence], ensure_ascii=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    # repr of text, numbers and None is the same in every Python; "backslashreplace" lets lone surrogates pass.
+    text = repr((dataset.name, row.values, occurrence))
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()[:32]
 
 
 def local_parts(moment: datetime, local: tzinfo) -> tuple[int, int, int, int, str]:

@@ -7,17 +7,21 @@ numbers beyond any bound), a value is either clamped into its registered bounds 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from vicinia.query.dataset import Column, ColumnType
-from vicinia.query.expression import PARTS, Expression, Negated, Number, PartOf, Reference
+from vicinia.query.expression import PARTS, Binary, Expression, Negated, Number, PartOf, Reference
 from vicinia.query.layout import Group, GroupKind
 from vicinia.query.plan import Key, KeyKind, Plan
 from vicinia.query.predicate import Among, Between, Both, Comparison, Either, IsNull, NotTrue, OneOf, Predicate
 from vicinia.query.schema import quoted, table_name
 
-__all__ = ["Statement", "statement"]
+__all__ = ["MAX_NESTING", "Statement", "nesting", "statement"]
+
+MAX_NESTING = 20
+"""SQLite's parser has a stack of 100 symbols; a level of parentheses takes up to four."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +78,22 @@ def _measure(
         items.append(f"TOTAL({writer.expression(expression)})")
 
 
+def nesting(text: str) -> int:
+    """How deeply the statement's parentheses are nested; nothing quoted in it holds one."""
+    depth = deepest = 0
+    for bracket in re.findall(r"[()]", text):
+        depth += 1 if bracket == "(" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
 @dataclass(slots=True)
 class _Writer:
     """Writes parts of the statement and gathers the columns that they read and the texts that they bind."""
 
     values: dict[str, str] = field(default_factory=dict)
     _names: dict[str, str] = field(default_factory=dict)
+    _texts: dict[str, str] = field(default_factory=dict)
     columns: set[str] = field(default_factory=set)
 
     def name(self, column: str) -> str:
@@ -111,16 +125,22 @@ class _Writer:
                 return self._part(function, column)
             case Negated(of):
                 return f"(-{self.expression(of)})"
-        return f"({self.expression(expression.left)} {expression.operator} {self.expression(expression.right)})"
+        return f"({self._chain(expression)})"
+
+    def _chain(self, binary: Binary) -> str:
+        """The operation without parentheses around it, nor around a left operand of the same rank."""
+        left, additive = binary.left, binary.operator in "+-"
+        same = isinstance(left, Binary) and (left.operator in "+-") == additive
+        first = self._chain(left) if same and isinstance(left, Binary) else self.expression(left)
+        return f"{first} {binary.operator} {self.expression(binary.right)}"
 
     def predicate(self, predicate: Predicate) -> str:
         match predicate:
             case NotTrue(of):
                 return f"(NOT {self.predicate(of)})"
-            case Both(left, right):
-                return f"({self.predicate(left)} AND {self.predicate(right)})"
-            case Either(left, right):
-                return f"({self.predicate(left)} OR {self.predicate(right)})"
+            case Both() | Either():
+                word = " AND " if isinstance(predicate, Both) else " OR "
+                return f"({word.join(self.predicate(part) for part in _parts(predicate, type(predicate)))})"
         return f"({self._test(predicate)})"
 
     def _test(self, test: Comparison | Between | OneOf | Among | IsNull) -> str:
@@ -132,7 +152,7 @@ class _Writer:
             case OneOf(of, values):
                 return f"{self.expression(of)} IN ({', '.join(map(_number, values))})"
             case Among(column, texts):
-                return f"{self._text(column)} IN ({', '.join(map(self.bind, texts))})"
+                return f"{self.name(column.name)} IN ({', '.join(map(self.bind, texts))})"
         tested = self._text(test.of) if isinstance(test.of, Column) else self.expression(test.of)
         return f"{tested} IS NULL"
 
@@ -153,8 +173,10 @@ class _Writer:
 
     def _text(self, column: Column) -> str:
         """A listed text or NULL: no other text ever comes back from the engine."""
-        name = self.name(column.name)
-        return f"CASE WHEN {name} IN ({', '.join(self.bind(str(value)) for value in column.values)}) THEN {name} END"
+        if column.name not in self._texts:
+            name, listed = self.name(column.name), ", ".join(self.bind(str(value)) for value in column.values)
+            self._texts[column.name] = f"CASE WHEN {name} IN ({listed}) THEN {name} END"
+        return self._texts[column.name]
 
     def _part(self, function: str, column: Column) -> str:
         suffix, low, high = PARTS[function]
@@ -168,6 +190,13 @@ class _Writer:
         whens = [f"WHEN {value} < {edge} THEN {place}" for place, edge in enumerate(edges[1:-1])]
         whens.append(f"WHEN {value} <= {edges[-1]} THEN {len(edges) - 2}")
         return f"CASE {' '.join(whens)} END"
+
+
+def _parts(predicate: Predicate, kind: type[Both | Either]) -> list[Predicate]:
+    """The members of a chain of ANDs, or of ORs, however they were bracketed."""
+    if isinstance(predicate, Both | Either) and isinstance(predicate, kind):
+        return _parts(predicate.left, kind) + _parts(predicate.right, kind)
+    return [predicate]
 
 
 def _number(value: Fraction) -> str:

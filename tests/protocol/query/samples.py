@@ -7,7 +7,7 @@ with the code under test. Literals and values are multiples of 1/8, so that sums
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -43,7 +43,7 @@ Truth = Callable[[Row], bool | None]
 KeyOf = Callable[[Row], object]
 
 
-def store(rows: Sequence[Row], dataset: DataSet = ENERGY) -> sqlite3.Connection:
+def store(rows: Sequence[Mapping[str, object]], dataset: DataSet = ENERGY) -> sqlite3.Connection:
     """A home's store with these rows, imported by the cleaning rule."""
     connection = sqlite3.connect(":memory:")
     connection.execute(create_table_sql(dataset))
@@ -170,7 +170,7 @@ class RandomQueries:
                 return text, lambda row: value
             if name == "HOUR(ts)":
                 return name, _part("HOUR")
-            return name, lambda row: row[name.strip('"')]  # type: ignore[return-value]
+            return name, lambda row: row[name.strip('"')]
         (left, of_left), (right, of_right) = self.expression(depth - 1), self.expression(depth - 1)
         operator = random.choice("+-*")
 
@@ -222,7 +222,7 @@ class RandomQueries:
             return f"{text} IS NOT NULL", lambda row: of(row) is not None
         if kind == "time":
             edge = datetime(2014, 7, 1, tzinfo=ROME)
-            return "ts >= '2014-07-01'", lambda row: row["ts"] >= edge  # type: ignore[operator]
+            return "ts >= '2014-07-01'", lambda row: row["ts"] >= edge
         return "region <> 'o''k'", lambda row: None if row["region"] is None else row["region"] != "o'k"
 
     def wanted(self) -> Wanted:

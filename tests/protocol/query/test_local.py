@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from random import Random
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from protocol.query.samples import ENERGY, REGISTRY, RandomQueries, random_rows, store
 from vicinia.errors import InvalidInput
+from vicinia.query.dataset import Column, ColumnType, DataSet
 from vicinia.query.local import household_vector
 from vicinia.query.plan import Plan, compile_query
 from vicinia.query.schema import quoted, stored_columns, table_name
@@ -170,6 +172,36 @@ def test_the_same_in_sqlcipher() -> None:
     assert vector_of(plan, connection).tolist() == pytest.approx(vector_of(plan, plain).tolist())
     assert vector_of(plan, connection).any()
     assert not vector_of(plan, sqlcipher3.connect(":memory:")).any()
+
+
+LIMITS = DataSet(
+    "limits",
+    "Many values",
+    "pd:Energy",
+    "Europe/Rome",
+    (
+        Column("a", ColumnType.ENUM, values=tuple(f"value number {n} of a" for n in range(1000))),
+        Column("b", ColumnType.ENUM, values=tuple(f"value number {n} of b" for n in range(1000))),
+        Column("x", ColumnType.REAL, Decimal(0), Decimal(1), buckets=tuple(Decimal(n) / 100 for n in range(100))),
+    ),
+)
+
+
+def test_the_largest_queries_are_not_too_large_for_the_engine() -> None:
+    """Otherwise every home would silently send zeros."""
+    connection = store([{"a": "value number 7 of a", "b": "value number 7 of b", "x": 0.5}], LIMITS)
+    texts = " OR ".join(f"{'ab'[n % 2]} = 'value number {n} of {'ab'[n % 2]}'" for n in range(150))
+    assert "value number 7 of b" in texts
+    for query in (
+        f"SELECT COUNT(DISTINCT household) FROM limits WHERE {texts}",
+        f"SELECT a, COUNT(DISTINCT household) FROM limits WHERE {texts} GROUP BY a",
+        "SELECT BUCKET(x), " + ", ".join(f"AVG(x + {n})" for n in range(59)) + " FROM limits GROUP BY BUCKET(x)",
+        f"SELECT AVG(BOUND({' + '.join(['x'] * 150)}, 0, 200)) FROM limits",
+        f"SELECT AVG(x) FROM limits WHERE x IN ({', '.join(['0.5'] * 700)})",
+        f"SELECT AVG(x) FROM limits WHERE {'NOT (' * 14}x = 0.5{')' * 14}",
+    ):
+        plan = compile_query(query, {"limits": LIMITS})
+        assert household_vector(plan, connection, None, Random(0).randbytes).any(), query[:80]
 
 
 def test_a_household_year_of_quarter_hours_is_one_quick_statement() -> None:
