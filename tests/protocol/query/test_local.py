@@ -137,6 +137,19 @@ def test_a_missing_table_a_broken_one_and_no_rows_are_zeros() -> None:
         assert not vector_of(plan, connection).any()
 
 
+def test_stored_numbers_outside_their_bounds_are_clamped_and_other_things_are_missing() -> None:
+    plan = plan_of("SELECT AVG(kwh) FROM energy")
+    for values, mean in (
+        ([1e308, 0.0], 5.0),
+        ([-math.inf, math.inf, 10], 20 / 3),
+        ([2**63 - 1, "text", b"x", None], 10),
+    ):
+        connection = sqlite3.connect(":memory:")
+        connection.execute(f"CREATE TABLE {table_name(ENERGY)} (kwh)")
+        connection.executemany(f"INSERT INTO {table_name(ENERGY)} VALUES (?)", [(value,) for value in values])
+        assert vector_of(plan, connection).tolist() == pytest.approx([1, (mean - 5) / 5])
+
+
 def test_a_statement_out_of_time_is_zeros_and_leaves_the_connection_usable() -> None:
     plan = plan_of("SELECT AVG(kwh * kwh * kwh), COUNT(DISTINCT household) FROM energy")
     connection = store([{"ts": "2014-01-01", "kwh": 1.0}])
