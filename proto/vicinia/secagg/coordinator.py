@@ -84,6 +84,7 @@ class CoordinatorRound:
         self._roster: Roster | None = None
         self._cohort: Cohort | None = None
         self._tree = Tree()
+        self._proofs: dict[int, ProvenAdvert] = {}
         self._neighbours: dict[int, tuple[int, ...]] = {}
         self._uploads: dict[int, ShareUpload] = {}
         self._dealers: Bits | None = None
@@ -145,11 +146,8 @@ class CoordinatorRound:
         """What home `index` is shown: the roster leaf's index in the log, and a checkpoint that includes it."""
         roster, cohort, position = self.freeze_roster(), self._frozen(), self.position(index)
         shown = sorted({position, *self._around(position), *cohort.notaries})
-        adverts = (
-            ProvenAdvert(one, self._by_position[one], tuple(self._tree.inclusion(one, self._tree.size)))
-            for one in shown
-        )
-        return RosterView(roster.members, roster.root, roster_leaf, tuple(adverts), checkpoint_size)
+        adverts = tuple(self._proven(one) for one in shown)
+        return RosterView(roster.members, roster.root, roster_leaf, adverts, checkpoint_size)
 
     # ---- share
 
@@ -363,6 +361,12 @@ class CoordinatorRound:
 
     def _key(self, position: int) -> VerifyingKey:
         return self._keys[self._by_position[position].index]
+
+    def _proven(self, position: int) -> ProvenAdvert:
+        if position not in self._proofs:
+            proof = tuple(self._tree.inclusion(position, self._tree.size))
+            self._proofs[position] = ProvenAdvert(position, self._by_position[position], proof)
+        return self._proofs[position]
 
     def _around(self, position: int) -> tuple[int, ...]:
         if position not in self._neighbours:

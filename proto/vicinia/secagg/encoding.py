@@ -7,6 +7,8 @@ after the last element are zero.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from vicinia.errors import InvalidInput
@@ -62,15 +64,33 @@ def centred(values: Vector, width: int = 32) -> NDArray[np.int64]:
 
 
 def _pack_block(values: Vector, width: int) -> bytes:
-    bits = np.unpackbits(values.astype("<u4").view(np.uint8).reshape(-1, 4), axis=1, count=width, bitorder="little")
-    return np.packbits(bits, bitorder="little").tobytes()
+    """Eight elements fill `width` bytes. In each such group element j is or-ed into the 8 bytes where it begins."""
+    if width < 8:  # there the 8 bytes of one group would overlap those of the next
+        bits = np.unpackbits(values.astype("<u4").view(np.uint8).reshape(-1, 4), axis=1, count=width, bitorder="little")
+        return np.packbits(bits, bitorder="little").tobytes()
+    groups = -(-len(values) // 8)
+    padded = np.zeros(8 * groups, np.uint64)
+    padded[: len(values)] = values
+    out = bytearray(groups * width + 8)
+    for j, word in enumerate(_words(out, groups, width)):
+        np.bitwise_or(word, padded[j::8] << np.uint64(j * width % 8), out=word)
+    return bytes(out[: packed_size(len(values), width)])
 
 
 def _unpack_block(data: bytes, count: int, width: int) -> Vector:
-    bits = np.unpackbits(np.frombuffer(data, np.uint8), count=count * width, bitorder="little")
-    padded = np.zeros((count, 32), np.uint8)
-    padded[:, :width] = bits.reshape(count, width)
-    return np.packbits(padded, axis=1, bitorder="little").view("<u4").reshape(count).astype(np.uint32)
+    groups = -(-count // 8)
+    padded = bytearray(groups * width + 8)
+    padded[: len(data)] = data
+    out = np.empty((groups, 8), np.uint32)
+    for j, word in enumerate(_words(padded, groups, width)):
+        out[:, j] = (word >> np.uint64(j * width % 8)) & np.uint64((1 << width) - 1)
+    return out.ravel()[:count]
+
+
+def _words(buffer: bytearray, groups: int, width: int) -> Iterator[NDArray[np.uint64]]:
+    """For each of the eight elements of a group: the 64-bit words, one in each group, in which it begins."""
+    for j in range(8):
+        yield np.ndarray(groups, "<u8", buffer, offset=j * width // 8, strides=(width,))
 
 
 def _need_width(width: int) -> None:
