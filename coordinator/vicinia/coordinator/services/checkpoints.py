@@ -115,8 +115,8 @@ class Checkpoints:
         before = getattr(self, "_accepted", None)
         self._newest = newest[0] if newest else None
         self._accepted = next((one for one in newest if one.dated(self._needed) is not None), None)
-        if self._accepted != before:
-            self._recosigned_ms = self._clock() if before is not None else 0
+        if before is not None and self._accepted is not None and self._accepted != before:
+            self._recosigned_ms = self._clock() if self._accepted.size == before.size else 0
 
     _newest: Cosigned | None
     _accepted: Cosigned | None

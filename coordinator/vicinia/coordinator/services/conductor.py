@@ -13,6 +13,7 @@ from vicinia.coordinator.services.checkpoints import Checkpoints
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import LiveRun, LiveRuns
 from vicinia.coordinator.services.result import release_body
+from vicinia.coordinator.services.words import shown
 from vicinia.coordinator.store import jobs, messages, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.jobs import JobRow, Stage
@@ -151,7 +152,10 @@ class Conductor:
                 raise RoundFailed("Too few notaries confirmed who is in the sum.", where="run")
 
     def _finish(self, live: LiveRun) -> None:
+        # Who is still about to answer is waited for a little, so that the work below does not keep it waiting.
         over = self._over(live, live.manifest.deadlines.unmask)
+        if not over and self._clock() < live.row.opened_ms + self._phase_ms * 2 // 5:
+            return
         with live.gate.exclusive(), live.mutex:
             if not live.round.recoverable():
                 if over:
@@ -193,7 +197,7 @@ class Conductor:
 
     def _fail(self, live: LiveRun, reason: str, stage: Stage | None = None) -> None:
         """End a run without a result; the job goes on where the certificate allows another run."""
-        row = live.row
+        row, reason = live.row, shown(reason)
         if stage is None:
             certificate = self._ledger.assembly.vote_on(row.job_hash).certificate
             again = certificate is not None and row.number + 1 < certificate.max_runs

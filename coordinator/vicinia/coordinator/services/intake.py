@@ -143,7 +143,9 @@ class Intake:
             with self._database.read() as connection:
                 if _repeated(connection, live.run_id, phase, index, body):
                     return
-            if live.row.phase is not phase or (phase is Phase.ADVERTISE and live.roster is not None):
+            if live.row.phase < phase:
+                raise ProtocolViolation(f"The phase {phase.name.lower()} of this run has not begun.", where="run")
+            if live.row.phase > phase or (phase is Phase.ADVERTISE and live.roster is not None):
                 raise PhaseOver(f"The phase {phase.name.lower()} of this run is over.", where="run")
             with live.mutex:
                 check()

@@ -13,7 +13,7 @@ from vicinia.coordinator.services.terms import Terms
 from vicinia.coordinator.store import jobs, messages, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.runs import ENDED, RunRow
-from vicinia.errors import NotFound, StorageFault
+from vicinia.errors import NotFound, PhaseOver, StorageFault
 from vicinia.privacy.noise import NoisePlan
 from vicinia.secagg.coordinator import CoordinatorRound, Roster
 from vicinia.secagg.manifest import Manifest
@@ -70,14 +70,16 @@ class LiveRuns:
         self._live: dict[bytes, LiveRun] = {}
 
     def get(self, run_id: bytes) -> LiveRun:
-        """The run, rebuilt if need be; NotFound when there is none under way."""
+        """The run, rebuilt if need be; NotFound where there is none, PhaseOver where it has ended."""
         with self._lock:
             live = self._live.get(run_id)
             if live is None:
                 with self._database.read() as connection:
                     row = runs.find(connection, run_id)
-                    if row is None or row.phase in ENDED:
-                        raise NotFound("No such run is under way.", where=f"run {run_id.hex()[:16]}")
+                    if row is None:
+                        raise NotFound("There is no such run.", where=f"run {run_id.hex()[:16]}")
+                    if row.phase in ENDED:
+                        raise PhaseOver("This run has ended.", where=f"run {run_id.hex()[:16]}")
                     live = self._rebuild(connection, row)
                 self._live[run_id] = live
             return live

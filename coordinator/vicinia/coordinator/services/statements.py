@@ -14,6 +14,7 @@ from vicinia.coordinator.store.database import Database
 from vicinia.errors import InvalidInput, NotFound, PermissionDenied, PhaseOver, TooLarge, ViciniaError
 from vicinia.identity import Principal, Role, VerifyingKey
 from vicinia.tlog.statement import Statement
+from vicinia.wire.limits import MAX_PENDING
 from vicinia.wire.log import SubmitReply
 
 __all__ = ["Statements"]
@@ -43,6 +44,7 @@ class Statements:
             raise InvalidInput("The statement carries no signature.", where="statement.signatures")
         statement.verify()
         with self._ledger.lock:
+            self._check_signers(statement)
             with self._database.read() as connection:
                 index = leaves.find(connection, statement.digest)
                 waiting = tray.find(connection, statement.digest)
@@ -71,7 +73,7 @@ class Statements:
             return self._settle(statement.endorse(key, signature))
 
     def pending(self, caller: Principal, kinds: Sequence[str]) -> list[bytes]:
-        """Statements that lack the caller's signature, oldest first, at most 3 MiB of them."""
+        """Statements that lack the caller's signature, oldest first, at most 1,000 or 3 MiB of them."""
         keys = self._keys_of(caller)
         found: list[bytes] = []
         size = 0
@@ -81,7 +83,7 @@ class Statements:
             if (kinds and one.kind not in kinds) or not self._awaits(one.body, keys):
                 continue
             size += len(one.body)
-            if size > _MAX_PENDING_BYTES:
+            if size > _MAX_PENDING_BYTES or len(found) == MAX_PENDING:
                 break
             found.append(one.body)
         return found
@@ -121,13 +123,25 @@ class Statements:
         if statement.kind == Ballot.KIND:
             vote = self._ledger.assembly.vote_named(bytes.fromhex(statement.payload["proposal"]))
             row = jobs.find(connection, vote.proposal.job)
-            if row is not None and self._clock() >= row.deadline_ms:
+            if row is not None and row.opening is not None and self._clock() >= row.deadline_ms:
                 raise PhaseOver("The vote is over.", where="ballot", hint="Look at the result.")
         if statement.kind == Proposal.KIND:
             row = jobs.find(connection, bytes.fromhex(statement.payload["job"]))
             if row is None or row.proposal != statement.digest:
                 raise NotFound(
                     "The job of this proposal was not submitted.", where="proposal.job", hint="Submit both together."
+                )
+
+    def _check_signers(self, statement: Statement) -> None:
+        """Nobody's signature who has no part in it: such a statement could never become a leaf."""
+        with self._database.read() as connection:
+            if leaves.find(connection, statement.digest) is not None:
+                return
+        wanted = self._missing(statement.unsigned())
+        for key, _ in statement.signatures:
+            if not _may_sign(key, wanted):
+                raise PermissionDenied(
+                    f"This key has no part in this {statement.kind} statement.", where=f"key {key.id}"
                 )
 
     def _missing(self, statement: Statement) -> tuple[Missing, ...]:

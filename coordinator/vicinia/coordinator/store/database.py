@@ -10,10 +10,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from vicinia.coordinator.store.schema import VERSION
 from vicinia.errors import AlreadyExists, NotFound, StorageFault
 
 __all__ = ["Database"]
@@ -49,11 +48,22 @@ class Database:
 
     def upgrade(self) -> None:
         """Bring the schema up to this version of the program."""
+        if self._version() == VERSION:
+            return
+        from alembic import command
+        from alembic.config import Config
+
         with as_file(files(__package__) / "migrations") as scripts, self.write("upgrade schema") as connection:
             config = Config()
             config.set_main_option("script_location", str(scripts))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def _version(self) -> str | None:
+        with self.read() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
 
 __all__ = [
+    "VERSION",
     "checkpoint",
     "cosignature",
     "invitation",
@@ -19,6 +20,9 @@ __all__ = [
 ]
 
 metadata = MetaData()
+
+# The newest migration: a database that names it needs no other.
+VERSION = "0001"
 
 leaf = Table(
     "leaf",
