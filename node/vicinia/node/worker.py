@@ -29,7 +29,7 @@ from vicinia.node.store.home import Home
 __all__ = ["main"]
 
 _THREADS = 4
-_IDLE_SECONDS = 5.0
+_IDLE_SECONDS = 20.0
 _AFTER_DEFECT = 5.0
 _log = logging.getLogger("vicinia.node")
 
@@ -111,6 +111,8 @@ def main() -> int:
     where.add_argument("--homes", type=Path)
     parsed = parser.parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    import vicinia.query.parser  # noqa: F401 - loaded now, while there is time, not in the phase of a run
+
     worker = Worker(Selection(parsed.homes or parsed.dir, parsed.homes is not None))
     stop = threading.Event()
     threading.Thread(target=worker.read, args=(stop,), daemon=True).start()

@@ -28,6 +28,7 @@ PROTOCOLS = (1,)
 _THREADS = 8
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 60.0
 _AFTER_TROUBLE = 5.0
+_NEAR_MS = 60_000
 _log = logging.getLogger("vicinia.node")
 
 
@@ -35,6 +36,9 @@ class Worker(Protocol):
     """Takes runs off the daemon's hands; a run that it has in hand already is ignored."""
 
     def assign(self, home: str, run_id: bytes) -> None: ...
+
+    def warm(self) -> None:
+        """Start, for a run is near: a phase is short, and loading takes a while."""
 
     def close(self) -> None: ...
 
@@ -58,6 +62,7 @@ class Resident:
         self._worker = worker
         self._clock = HomeClock(home.facts, clock)
         self._link: Link | None = None
+        self._expected: set[bytes] = set()
         self._lost = False
         self._backoff = _FIRST_BACKOFF
 
@@ -71,6 +76,7 @@ class Resident:
             self._follow_log(link, reply)
             cast_votes(self._home, self._replica, link, self._clock)
             self._take_runs(reply)
+            self._expect_runs()
             return reply.retry_after_ms / 1000 * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, not secrecy
         except Unavailable as error:
             return self._away(error)
@@ -110,6 +116,16 @@ class Resident:
             known = runs.get(summary.run_id)
             if known is None or known.open:
                 self._worker.assign(self._home.name, summary.run_id)
+
+    def _expect_runs(self) -> None:
+        """A job that has just been permitted will run soon; each is expected once."""
+        if not self._replica.size or self._home.locked:
+            return
+        for job_hash, certificate in self._replica.assembly.certificates.items():
+            if job_hash not in self._expected:
+                self._expected.add(job_hash)
+                if self._clock() - certificate.not_before < _NEAR_MS:
+                    self._worker.warm()
 
     def _renew_certificate(self) -> None:
         member = membership(self._home.facts)

@@ -52,6 +52,11 @@ class WorkerProcess:
             except (BrokenPipeError, ValueError):
                 return
 
+    def warm(self) -> None:
+        """Start the worker before there is a run for it."""
+        with self._lock:
+            self._running()
+
     def close(self) -> None:
         """End the worker; what it had in hand is in the homes' journals."""
         with self._lock:
