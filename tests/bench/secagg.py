@@ -32,7 +32,7 @@ WIDTH = 28
 SIZES = (1_000, 10_000, 1_000_000)
 ROSTERS = ((100, 5), (1_000, 50), (16_384, 820))
 DELTA, FLOOR = Fraction(1, 10), 20
-REPEATS = 3
+REPEATS = 5
 
 
 def measure() -> list[tuple[str, str]]:
@@ -104,7 +104,7 @@ def _prices() -> dict[str, float]:
 
 
 def _each(work: Callable[[], object], times: int) -> float:
-    return min(_cpu(lambda: [work() for _ in range(times)]) for _ in range(REPEATS)) / times
+    return statistics.median(_cpu(lambda: [work() for _ in range(times)]) for _ in range(REPEATS)) / times
 
 
 # ---- one home

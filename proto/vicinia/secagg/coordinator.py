@@ -265,7 +265,8 @@ class CoordinatorRound:
     @property
     def blame(self) -> tuple[Blame, ...]:
         """Who spoilt secrets, as far as is known."""
-        return attribute({dealer: recovery for dealer, (_, recovery) in self._recoveries.items()})
+        found = {dealer: recovery for dealer, (_, recovery) in self._recoveries.items()}
+        return attribute(found, self.parameters.corrupt)
 
     def unmask(self, total: Vector) -> NDArray[np.int64]:
         """The sum of the survivors' vectors, centred, from the sum of their masked ones (uint32, any multiple of
@@ -329,7 +330,7 @@ class CoordinatorRound:
         members = sorted({self._by_position[position].index for blame in self.blame for position in blame.positions})
         named = f" To be asked about wrong shares: members {', '.join(map(str, members))}." if members else ""
         return RoundFailed(
-            f"Fewer than {self.parameters.threshold} good shares of the secrets of {missing} homes.{named}",
+            f"Fewer than {self.parameters.threshold} good shares of the secrets of {missing} of the homes.{named}",
             where="unmask",
             hint="A new run has new keys.",
         )

@@ -77,24 +77,21 @@ def _combine(received: Sequence[Received]) -> bytes:
     return shamir.recombine([one.point for one in ordered], shares)
 
 
-def attribute(recoveries: Mapping[int, Recovery]) -> tuple[Blame, ...]:
-    """Who is to blame, given the recovery of each dealer's secret.
+def attribute(recoveries: Mapping[int, Recovery], corrupt: int) -> tuple[Blame, ...]:
+    """Who is to blame, given the recovery of each dealer's secret and A, the most homes that are corrupt.
 
-    One party of every (dealer, holder) with an unlisted share cheated. Whoever is in more such pairs than the other
-    is named alone; where neither is, both are.
+    One party of every (dealer, holder) with an unlisted share cheated. Whoever is in more than A such pairs did, for
+    otherwise all of its more than A counterparts would have; of a pair with neither, both are named.
     """
     pairs = [(dealer, holder) for dealer, found in recoveries.items() for holder in found.unlisted]
     times = Counter(party for pair in pairs for party in pair)
+    certain = {party for party, count in times.items() if count > corrupt}
     blames: dict[tuple[int, ...], str] = {
         (dealer,): "dealt shares that do not fit what it advertised"
         for dealer, found in recoveries.items()
         if found.dealer_at_fault
     }
-    for dealer, holder in pairs:
-        if times[dealer] == times[holder]:
-            blames[dealer, holder] = "one dealt, or the other revealed, another share than the dealer signed for"
-        elif times[dealer] > times[holder]:
-            blames[dealer,] = "dealt other shares than it signed for"
-        else:
-            blames[holder,] = "revealed other shares than their dealers signed for"
+    for pair in pairs:
+        named = tuple(party for party in pair if party in certain) or pair
+        blames.setdefault(named, "dealt, or revealed, another share than the dealer signed for")
     return tuple(Blame(positions, reason) for positions, reason in sorted(blames.items()))

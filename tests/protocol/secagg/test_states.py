@@ -307,32 +307,6 @@ def test_a_coordinator_that_restarts_comes_to_the_same(simulation: Simulation) -
     assert (new.unmask(simulation.total) == total).all()
 
 
-def test_a_dealer_that_deals_wrong_shares_is_named(simulation: Simulation) -> None:
-    """Home 1 deals shares of something else than what it advertised, and signs for them."""
-    simulation.advertise(ALL)
-    dealer = simulation.homes[1]
-    honest = dealer.state
-    view = view_of(simulation, 1)
-    state, _ = honest.on_roster(view, simulation.electorate, *simulation.bounds)
-    other = NodeRound(honest.manifest, honest.index, honest.key, honest.secret, state.roster)
-    from vicinia.secagg import dealing
-    from vicinia.secagg.keys import RunKeys
-
-    keys = RunKeys.of(honest.secret, honest.manifest.digest, honest.index)
-    assert other.roster is not None
-    bad = dealing.deal("valley", other.roster, replace(keys, seed=bytes(32)), dealer.key)
-    simulation.coordinator.add_shares(dealer.index, bad)
-    dealer.keep(state)
-    simulation.share([home for home in ALL if home != 1])
-    simulation.deal(ALL)
-    simulation.input(ALL)
-    commitment = simulation.commit(ALL)
-    simulation.unmask(ALL, commitment)
-    with pytest.raises(RoundFailed, match="members 4"):
-        simulation.finish()
-    assert [blame.positions for blame in simulation.coordinator.blame] == [(1,)]
-
-
 def test_manifests_are_read_strictly() -> None:
     manifest = example_manifest(model=seeded("model"))
     assert Manifest.from_canonical(manifest.canonical()) == manifest
