@@ -24,6 +24,7 @@ __all__ = ["main"]
 
 INTERRUPTED = 130
 USAGE = 2
+WIDTH = 120  # where the output is no terminal
 
 
 def main(argv: Sequence[str]) -> int:
@@ -58,7 +59,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _play(options: Options, folder: Path, processes: Supervisor) -> Report:
-    report = Story(options, folder, processes, Narrator(Console(highlight=False))).play()
+    report = Story(
+        options, folder, processes, Narrator(Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH))
+    ).play()
     if options.json is not None:
         options.json.write_text(json.dumps(report.payload(), indent=1) + "\n")
     return report

@@ -11,7 +11,6 @@ from vicinia.errors import InvalidInput
 __all__ = ["Options", "parse_arguments"]
 
 ROLES = 4  # three registrars and a witness, each alone in its process
-SPARE_HOMES = 2  # homes alone in their processes without a role; more when more are to be dropped
 
 DESCRIPTION = """Founds a data cooperative of real processes on this machine, loads real household data into the
 homes, takes a researcher's job through vote, consent, secure aggregation and noise, and shows the result
@@ -51,7 +50,7 @@ class Options:
     @property
     def lone(self) -> int:
         """Homes that are alone in their process: those with a role, and those that may be dropped."""
-        return ROLES + max(SPARE_HOMES, self.drop)
+        return ROLES + self.drop
 
 
 def parse_refusal(text: str) -> Refusal:

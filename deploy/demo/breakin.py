@@ -20,7 +20,7 @@ from vicinia.tlog.note import Note
 
 __all__ = ["refusals", "send_anyway", "wait_for_refusals"]
 
-PHASE_MS = 10_000
+PHASE_MS = 60_000  # the attacker has time
 WAIT_SECONDS = 25.0
 LOOK_SECONDS = 0.5
 

@@ -45,14 +45,12 @@ def test_what_is_no_refusal_rule_is_refused(text: str) -> None:
 def test_every_household_has_one_place_and_one_vote(count: int, processes: int, drop: int, seed: int) -> None:
     names = [f"h{i}" for i in range(count)]
     try:
-        cast = cast_homes(
-            names, "budget", Refusal("sha256"), processes=processes, lone=4 + max(2, drop), drop=drop, seed=seed
-        )
+        cast = cast_homes(names, "budget", Refusal("sha256"), processes=processes, lone=4 + drop, drop=drop, seed=seed)
     except InvalidInput:
         assert drop > count * 0.05
         return
     assert sorted(cast.everybody) == sorted(names)
-    assert len(cast.lone) == 4 + max(2, drop)
+    assert len(cast.lone) == 4 + drop
     assert sorted([cast.by_hand, *(name for group in cast.votes.values() for name in group)]) == sorted(names)
     assert set(cast.dropped) <= set(cast.consenting) & set(cast.lone) - {*cast.registrars, cast.witness}
     assert set(cast.survivors) == set(cast.consenting) - set(cast.dropped)

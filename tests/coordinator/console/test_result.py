@@ -42,8 +42,22 @@ FIELDS: dict[str, Any] = {
     "delta": "1e-08",
     "sigma": "4.5",
     "cells": [
-        {"keys": {"kids": 1}, "column": "AVG(fuel)", "value": "0.09", "stderr": "0.01", "note": ""},
-        {"keys": {"kids": 2}, "column": "AVG(fuel)", "value": None, "stderr": None, "note": "below noise"},
+        {
+            "keys": {"kids": 1},
+            "column": "AVG(fuel)",
+            "value": "0.09",
+            "stderr": "0.01",
+            "sampling_stderr": "0.002",
+            "note": "",
+        },
+        {
+            "keys": {"kids": 2},
+            "column": "AVG(fuel)",
+            "value": None,
+            "stderr": None,
+            "sampling_stderr": None,
+            "note": "below noise",
+        },
     ],
 }
 PROOF = Proof(7, 9, bytes(32))
@@ -90,9 +104,9 @@ def test_a_form_that_is_not_known_is_refused(changed: dict[str, Any]) -> None:
 
 def test_csv_has_a_line_for_each_cell_and_a_column_for_each_key() -> None:
     assert read(FIELDS).csv().splitlines() == [
-        "kids,column,value,stderr,note",
-        "1,AVG(fuel),0.09,0.01,",
-        "2,AVG(fuel),,,below noise",
+        "kids,column,value,stderr,sampling_stderr,note",
+        "1,AVG(fuel),0.09,0.01,0.002,",
+        "2,AVG(fuel),,,,below noise",
     ]
 
 

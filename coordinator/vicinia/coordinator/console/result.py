@@ -22,17 +22,22 @@ MAX_RELEASE_BYTES = 64 * 1024 * 1024
 _FIELDS = {
     "v", "coop", "job", "run", "query", "dataset", "cohort", "rho_nano", "epsilon", "delta", "sigma", "cells",
 }  # fmt: skip
-_CELL_FIELDS = {"keys", "column", "value", "stderr", "note"}
+_NUMBERS = ("value", "stderr", "sampling_stderr")
+_CELL_FIELDS = {"keys", "column", *_NUMBERS, "note"}
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One number of the result; `value` None means that the noise hides it, `note` says so in words."""
+    """One number of the result; `value` None means that the noise hides it, `note` says so in words.
+
+    `stderr` is that of noise and rounding; `sampling_stderr` that of another sample of as many homes, where known.
+    """
 
     keys: Mapping[str, str | int]
     column: str
     value: float | None
     stderr: float | None
+    sampling_stderr: float | None
     note: str
 
     @property
@@ -54,6 +59,7 @@ class Cell:
             "column": self.column,
             "value": self.value,
             "stderr": self.stderr,
+            "sampling_stderr": self.sampling_stderr,
             "note": self.note,
         }
 
@@ -131,13 +137,13 @@ class Result:
         }
 
     def csv(self) -> str:
-        """One line a cell: a column for each key, then column, value, stderr, note."""
+        """One line a cell: a column for each key, then column, value, stderr, sampling_stderr, note."""
         keys = list(dict.fromkeys(name for cell in self.cells for name in cell.keys))
         table = io.StringIO()
         writer = csv.writer(table, lineterminator="\n")
-        writer.writerow([*keys, "column", "value", "stderr", "note"])
+        writer.writerow([*keys, "column", *_NUMBERS, "note"])
         for cell in self.cells:
-            numbers = ["" if number is None else repr(number) for number in (cell.value, cell.stderr)]
+            numbers = ["" if number is None else repr(number) for number in _numbers(cell)]
             writer.writerow([*(cell.keys.get(name, "") for name in keys), cell.column, *numbers, cell.note])
         return table.getvalue()
 
@@ -145,8 +151,12 @@ class Result:
 def _cell(fields: Any) -> Cell:
     if not isinstance(fields, dict) or set(fields) != _CELL_FIELDS or not isinstance(fields["keys"], dict):
         raise Incompatible("A cell of the result has a form that this program does not know.", where="release")
-    value, stderr = (None if fields[name] is None else _number(fields[name]) for name in ("value", "stderr"))
-    return Cell(fields["keys"], str(fields["column"]), value, stderr, str(fields["note"]))
+    value, stderr, sampling = (None if fields[name] is None else _number(fields[name]) for name in _NUMBERS)
+    return Cell(fields["keys"], str(fields["column"]), value, stderr, sampling, str(fields["note"]))
+
+
+def _numbers(cell: Cell) -> tuple[float | None, ...]:
+    return cell.value, cell.stderr, cell.sampling_stderr
 
 
 def _number(text: object) -> float:

@@ -75,13 +75,15 @@ def result(out: Console, found: Result) -> None:
     table = Table(title=found.job.title, title_justify="left", header_style="bold")
     for head in ("group", "column"):
         table.add_column(head)
-    for head in ("value", "± standard error", "95 % interval"):
+    for head in ("value", "± noise", "95 % interval", "± sampling"):
         table.add_column(head, justify="right")
     table.add_column("")
     for cell in found.cells:
         interval = "" if cell.interval is None else f"{number(cell.interval[0])} … {number(cell.interval[1])}"
         shown = "below noise" if cell.value is None else number(cell.value)
-        table.add_row(cell.group, cell.column, shown, number(cell.stderr), interval, cell.note)
+        table.add_row(
+            cell.group, cell.column, shown, number(cell.stderr), interval, number(cell.sampling_stderr), cell.note
+        )
     out.print(table)
     for column in dict.fromkeys(cell.column for cell in found.cells):
         out.print(f"\n  {column}")
