@@ -42,6 +42,9 @@ _LOW_ORDER = frozenset(
 _RESTORED = "Was the store restored from a copy? Rotate the home's key before it takes part again."
 
 
+# ---- run, figures, vectors
+
+
 def manifest_digest(canonical: bytes) -> bytes:
     """J covers the whole manifest: homes shown different models, jobs or deadlines are in different runs."""
     return hashlib.sha256(canonical).digest()
