@@ -325,7 +325,7 @@ def joined_home(folder: Path, server: Server, key: SigningKey) -> Home:
 
         for leaf in coop.leaves:  # what it signed when it joined, and as a registrar
             statement = Statement.parse(leaf)
-            if statement.signed_by(key):
+            if statement.signed_by(key.public):
                 Signed(home.database).add(statement.digest, statement.kind, leaf, 0)
     return home
 

@@ -162,7 +162,8 @@ def test_a_crash_inside_the_charge_leaves_nothing_behind_and_the_home_goes_on(
     job = world.server.accept_job()
     run_id = world.server.start_run(job)
     everybody = world.take_part(run_id)
-    original, crashed = Runs.step, []
+    original = Runs.step
+    crashed: list[bool] = []
 
     def step(self: Runs, run: bytes, name: str, now_ms: int, reason: str = "") -> None:
         if name == "input" and not crashed:

@@ -28,8 +28,8 @@ from vicinia.node.store.home import Home
 
 __all__ = ["main"]
 
-_THREADS = 4
-_IDLE_SECONDS = 20.0
+_THREADS = 8
+_IDLE_SECONDS = 40.0
 _AFTER_DEFECT = 5.0
 _log = logging.getLogger("vicinia.node")
 
@@ -74,8 +74,11 @@ class Worker:
         link = self._links.setdefault(name, connect(home)) if name not in self._links else self._links[name]
         if self._replica is None:
             self._replica = open_replica(self._selection, cooperative_of({name: home}), system_clock)
-        clock = HomeClock(home.facts)
-        participation = Participation(home, self._replica, link, run_id, clock, time.monotonic)
+        replica = self._replica
+        if not run_id:
+            self._scheduler.add(lambda: _warm(replica, link))
+            return
+        participation = Participation(home, replica, link, run_id, HomeClock(home.facts), time.monotonic)
 
         def step() -> float | None:
             try:
@@ -101,6 +104,14 @@ class Worker:
         with self._output:
             sys.stdout.write(line)
             sys.stdout.flush()
+
+
+def _warm(replica: Replica, link: Link) -> None:
+    """Make the connection, and take in what is new in the log, before there is a hurry."""
+    try:
+        replica.sync(link)
+    except ViciniaError as error:
+        _log.info("not ready yet (%s)", error)
 
 
 def main() -> int:

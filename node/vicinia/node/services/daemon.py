@@ -28,7 +28,7 @@ PROTOCOLS = (1,)
 _THREADS = 8
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 60.0
 _AFTER_TROUBLE = 5.0
-_NEAR_MS = 60_000
+_NEAR_MS = 10_000
 _log = logging.getLogger("vicinia.node")
 
 
@@ -37,8 +37,8 @@ class Worker(Protocol):
 
     def assign(self, home: str, run_id: bytes) -> None: ...
 
-    def warm(self) -> None:
-        """Start, for a run is near: a phase is short, and loading takes a while."""
+    def warm(self, home: str) -> None:
+        """Make ready for a home, for a run may be near: a phase is short, and loading takes a while."""
 
     def close(self) -> None: ...
 
@@ -118,14 +118,14 @@ class Resident:
                 self._worker.assign(self._home.name, summary.run_id)
 
     def _expect_runs(self) -> None:
-        """A job that has just been permitted will run soon; each is expected once."""
+        """A job whose vote is about to end may run soon after; each is expected once."""
         if not self._replica.size or self._home.locked:
             return
-        for job_hash, certificate in self._replica.assembly.certificates.items():
-            if job_hash not in self._expected:
+        now = self._clock()
+        for job_hash, vote in self._replica.assembly.votes.items():
+            if job_hash not in self._expected and abs(vote.proposal.deadline - now) < _NEAR_MS:
                 self._expected.add(job_hash)
-                if self._clock() - certificate.not_before < _NEAR_MS:
-                    self._worker.warm()
+                self._worker.warm(self._home.name)
 
     def _renew_certificate(self) -> None:
         member = membership(self._home.facts)

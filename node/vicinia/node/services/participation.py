@@ -111,11 +111,11 @@ class Participation:
         return None
 
     def _advance(self) -> float | None:
-        run = self._runs.get(self._run_id) or self._meet()
+        run = self._runs.get(self._run_id)
+        if run is None or run.step == "considering":
+            return self._decide(run or self._meet())
         if not run.open:
             return None
-        if run.step == "considering":
-            return self._decide(run)
         if self._home.locked:
             raise NotAccepted(f"this home is locked: {self._home.locked}", where="home")
         terms, state = self._resume(run)
@@ -142,21 +142,20 @@ class Participation:
         return self._take(run.step, published.item, terms, state)
 
     def _meet(self) -> Run:
-        """Fetch the manifest and the job, and write the run down."""
+        """Fetch the manifest and the job; the decision writes them down."""
         manifest_bytes, job_bytes = self._link.manifest(self._run_id)
         manifest, job = read_manifest(self._run_id, manifest_bytes, job_bytes, membership(self._home.facts).coop)
-        run = Run(
-            self._run_id, job.hash, manifest.run, manifest_bytes, job_bytes, "considering", "", self._clock()
-        )  # fmt: skip
-        self._runs.add(run)
-        return run
+        now = self._clock()
+        return Run(self._run_id, job.hash, manifest.run, manifest_bytes, job_bytes, "considering", "", now)
 
     def _decide(self, run: Run) -> float | None:
         manifest = self._manifest(run)
         if self._clock() > manifest.deadlines.advertise:
+            self._runs.add(run)
             raise RoundFailed("this home heard of the run too late.", where="run")
         self._await_log(manifest.checkpoint_size)
         with self._home.critical("decide on a run"):
+            self._runs.add(run)
             decision = decide(self._home, self._replica, self._run_id, run.manifest, run.job, self._clock)
             self._runs.decide(self._run_id, list(decision.lines))
             if decision.terms is None:

@@ -1,6 +1,7 @@
 """The worker process as the daemon sees it: started when there is a run, gone when there is none.
 
-One line of JSON a run goes in, the same line comes back when the home is done with it. The worker ends by itself
+One line of JSON a run goes in, the same line comes back when the home is done with it; a line without a run only makes
+the home ready. The worker ends by itself
 when it is idle or when its standard input closes, so it never outlives the daemon.
 """
 
@@ -42,20 +43,13 @@ class WorkerProcess:
         with self._lock:
             if line in self._in_hand:
                 return
-            process = self._running()
-            if process is None or process.stdin is None:
-                return
-            try:
-                process.stdin.write(line)
-                process.stdin.flush()
+            if self._write(line):
                 self._in_hand.add(line)
-            except (BrokenPipeError, ValueError):
-                return
 
-    def warm(self) -> None:
-        """Start the worker before there is a run for it."""
+    def warm(self, home: str) -> None:
+        """Let the worker open a home before there is a run for it."""
         with self._lock:
-            self._running()
+            self._write(task_line(home, b""))
 
     def close(self) -> None:
         """End the worker; what it had in hand is in the homes' journals."""
@@ -70,6 +64,17 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def _write(self, line: str) -> bool:
+        process = self._running()
+        if process is None or process.stdin is None:
+            return False
+        try:
+            process.stdin.write(line)
+            process.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            return False
+        return True
 
     def _running(self) -> subprocess.Popen[str] | None:
         if self._process is not None and self._process.poll() is None:

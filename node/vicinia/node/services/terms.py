@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from vicinia.assembly.job import Job
 from vicinia.assembly.state import Assembly
@@ -19,10 +20,20 @@ from vicinia.query.dataset import DataSet
 from vicinia.query.plan import Plan, compile_query
 from vicinia.secagg.manifest import PROTOCOL, Manifest
 from vicinia.secagg.parameters import Parameters, corrupt_bound
+from vicinia.tlog.canonical import canonical, parse_canonical
 
 __all__ = ["Terms", "read_manifest"]
 
 
+@lru_cache(maxsize=16)
+def _compiled(query: str, definitions: tuple[bytes, ...]) -> Plan:
+    """The plan of a query; the same for every home of this process."""
+    payloads = [parse_canonical(one, where="data set") for one in definitions]
+    datasets = [DataSet.from_payload(payload) for payload in payloads]
+    return compile_query(query, {dataset.name: dataset for dataset in datasets})
+
+
+@lru_cache(maxsize=16)
 def read_manifest(run_id: bytes, manifest_bytes: bytes, job_bytes: bytes, coop: str) -> tuple[Manifest, Job]:
     """The manifest and the job of a run, each bound to the next by its hash; ProtocolViolation where one is not."""
     manifest, job = Manifest.from_canonical(manifest_bytes), Job.from_canonical(job_bytes)
@@ -59,8 +70,8 @@ class Terms:
         keys = assembly.electorate_keys(vote, manifest.checkpoint_size)
         if member is None or not member.active or member.index not in keys:
             raise NotAccepted("this home is not in the electorate of the job, and takes no part.", where="membership")
-        definitions = {name: DataSet.from_payload(one.dataset.definition) for name, one in assembly.datasets.items()}
-        plan = compile_query(job.query, definitions)
+        definitions = [canonical(one.dataset.definition) for one in assembly.datasets.values()]
+        plan = _compiled(job.query, tuple(definitions))
         if job.datasets != (plan.dataset.name,):
             raise InvalidInput("the job names other data sets than its query reads.", where="query")
         bylaws = assembly.bylaws

@@ -1,0 +1,189 @@
+"""The home's copy of the log: what it accepts, what it keeps as evidence, and what a witness signs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from simulator_cooperative import Cooperative, key
+from simulator_link import Link, Server, joined_home
+from vicinia.assembly.build import build_roster
+from vicinia.errors import NotAccepted, ProofInvalid
+from vicinia.node.services.replica import Cooperative as Pinned
+from vicinia.node.services.replica import Replica
+from vicinia.node.services.witness import witness_checkpoint
+from vicinia.node.store.replica import ReplicaStore
+from vicinia.tlog.checkpoint import Checkpoint, add_cosignatures, cosign, log_origin, sign_checkpoint, witness_name
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server(Cooperative.found(households=4))
+
+
+def lying_note(server: Server, size: int, root: bytes) -> bytes:
+    """A checkpoint that log and witness have both signed, of a log that is not."""
+    coop = server.coop
+    note = sign_checkpoint(Checkpoint(log_origin(coop.coop), size, root), coop.log_key)
+    witness = coop.witnesses[0]
+    return add_cosignatures(note, cosign(note, witness, witness_name(coop.coop, witness.public), coop.now_ms // 1000))
+
+
+def test_a_sync_takes_the_whole_log_and_survives_a_restart(server: Server, tmp_path: Path) -> None:
+    replica = server.replica(tmp_path)
+    assert replica.sync(server.link(1))
+    assert replica.size == len(server.coop.leaves)
+    assert replica.root(replica.size) == server.coop.assembly.root()
+    assert not replica.halted
+    replica.store.close()
+    again = server.replica(tmp_path)
+    assert again.size == replica.size
+    assert len(again.assembly.members) == 4
+
+
+def test_two_replicas_of_one_file_follow_each_other(server: Server, tmp_path: Path) -> None:
+    first, second = server.replica(tmp_path), server.replica(tmp_path)
+    first.sync(server.link(1))
+    second.refresh()
+    assert second.size == first.size
+    server.propose_job()
+    second.sync(server.link(2))
+    assert not first.contains(second.size, second.root(second.size))
+    first.refresh()
+    assert first.contains(second.size, second.root(second.size))
+
+
+def test_before_the_first_sync_nothing_is_known(server: Server, tmp_path: Path) -> None:
+    replica = server.replica(tmp_path)
+    with pytest.raises(NotAccepted):
+        replica.assembly  # noqa: B018
+    with pytest.raises(NotAccepted):
+        replica.checkpoint  # noqa: B018
+
+
+def test_another_genesis_than_the_pinned_one_is_refused(server: Server, tmp_path: Path) -> None:
+    pinned = Pinned(server.coop.coop, bytes(32), server.coop.log_key.public)
+    replica = Replica(ReplicaStore(tmp_path / "replica.db"), pinned, server.clock)
+    with pytest.raises(ProofInvalid):
+        replica.sync(server.link(1))
+    assert replica.size == 0
+
+
+def test_another_log_key_is_refused(server: Server, tmp_path: Path) -> None:
+    pinned = Pinned(server.coop.coop, server.coop.assembly.genesis_digest, key("other").public)
+    with pytest.raises(ProofInvalid):
+        Replica(ReplicaStore(tmp_path / "replica.db"), pinned, server.clock).sync(server.link(1))
+
+
+def test_without_enough_cosignatures_nothing_is_accepted(server: Server, tmp_path: Path) -> None:
+    replica = server.replica(tmp_path)
+    server.note = sign_checkpoint(server.coop.assembly.checkpoint(), server.coop.log_key)
+    with pytest.raises(ProofInvalid, match="cosignatures"):
+        replica.sync(server.link(1))
+    assert replica.size == 0
+
+
+def test_an_old_checkpoint_is_refused(server: Server, tmp_path: Path) -> None:
+    replica = server.replica(tmp_path)
+    server.coop.advance(2 * 86_400)
+    with pytest.raises(ProofInvalid, match="too old"):
+        replica.sync(server.link(1))
+
+
+def test_a_fresher_cosignature_of_the_same_log_is_kept(server: Server, tmp_path: Path) -> None:
+    replica = server.replica(tmp_path)
+    replica.sync(server.link(1))
+    server.coop.advance(600)
+    server.confirm()
+    assert replica.sync(server.link(1))
+    assert replica.checkpoint.kth_newest(1) == server.coop.now_ms // 1000
+    assert not replica.sync(server.link(1))
+
+
+@pytest.mark.parametrize("size", [-3, 0, 2])
+def test_two_signed_histories_halt_every_job_and_are_kept(server: Server, tmp_path: Path, size: int) -> None:
+    replica = server.replica(tmp_path)
+    replica.sync(server.link(1))
+    server.propose_job()
+    server.coop.admit(2)
+    note = lying_note(server, replica.size + size, bytes(32))
+    with pytest.raises(ProofInvalid):
+        replica.sync(server.link(1), note)
+    assert "two histories" in replica.halted
+    (evidence,) = replica.store.evidence()
+    assert evidence[3] == note
+    assert server.replica(tmp_path).halted
+
+
+def test_a_shorter_note_of_the_same_log_changes_nothing(server: Server, tmp_path: Path) -> None:
+    replica = server.replica(tmp_path)
+    replica.sync(server.link(1))
+    assert not replica.sync(server.link(1), server.coop.checkpoint(3))
+    assert replica.size == len(server.coop.leaves)
+    assert not replica.halted
+
+
+def test_a_leaf_that_no_honest_coordinator_logs_is_evidence(server: Server, tmp_path: Path) -> None:
+    replica = server.replica(tmp_path)
+    replica.sync(server.link(1))
+    size = replica.size
+    forged = build_roster("valley", bytes(32), 0, bytes(32), 4).sign(server.coop.log_key)  # of a job nobody proposed
+    server.coop.leaves.append(forged.leaf())
+    from vicinia.tlog.merkle import Tree
+
+    note = lying_note(server, size + 1, Tree(server.coop.leaves).root())
+    with pytest.raises(ProofInvalid):
+        replica.sync(server.link(1), note)
+    assert "not valid" in replica.halted
+    assert replica.size == size
+
+
+class Rewriting(Link):
+    """Serves a log whose last leaf was exchanged."""
+
+    def entries(self, start: int, end: int) -> list[bytes]:
+        leaves = super().entries(start, end)
+        return [*leaves[:-1], leaves[0]] if start + len(leaves) == len(self._server.coop.leaves) else leaves
+
+
+def test_leaves_that_do_not_add_up_are_not_kept(server: Server, tmp_path: Path) -> None:
+    replica = server.replica(tmp_path)
+    with pytest.raises(ProofInvalid):
+        replica.sync(Rewriting(server, 1))
+    assert replica.size == 0
+    assert server.replica(tmp_path).sync(server.link(1)) or replica.halted
+
+
+def test_a_witness_cosigns_what_grew_and_remembers_it(server: Server, tmp_path: Path) -> None:
+    home = joined_home(tmp_path / "w", server, server.coop.households[0])
+    replica, link = server.replica(tmp_path), server.link(0)
+    unsigned = sign_checkpoint(server.coop.assembly.checkpoint(), server.coop.log_key)
+    server.note = unsigned
+    assert witness_checkpoint(home, replica, link, unsigned, server.clock)
+    assert replica.sync(link)  # its cosignature made the checkpoint acceptable
+    server.propose_job()
+    grown = sign_checkpoint(server.coop.assembly.checkpoint(), server.coop.log_key)
+    assert witness_checkpoint(home, replica, link, grown, server.clock)
+    assert not witness_checkpoint(home, replica, link, unsigned, server.clock)
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_witness_never_cosigns_two_histories(server: Server, tmp_path: Path, size: int) -> None:
+    home = joined_home(tmp_path / "w", server, server.coop.households[0])
+    replica, link = server.replica(tmp_path), server.link(0)
+    unsigned = sign_checkpoint(server.coop.assembly.checkpoint(), server.coop.log_key)
+    witness_checkpoint(home, replica, link, unsigned, server.clock)
+    server.propose_job()
+    before = server.note
+    origin = log_origin(server.coop.coop)
+    forked = sign_checkpoint(Checkpoint(origin, len(server.coop.leaves) - 1 + size, bytes(32)), server.coop.log_key)
+    with pytest.raises(ProofInvalid):
+        witness_checkpoint(home, replica, link, forked, server.clock)
+    assert server.note == before
+    assert replica.halted
+
+
+def test_a_home_that_is_no_witness_cosigns_nothing(server: Server, tmp_path: Path) -> None:
+    home = joined_home(tmp_path / "h", server, server.coop.households[2])
+    unsigned = sign_checkpoint(server.coop.assembly.checkpoint(), server.coop.log_key)
+    assert not witness_checkpoint(home, server.replica(tmp_path), server.link(2), unsigned, server.clock)

@@ -1,0 +1,147 @@
+"""Votes: by rule, by hand, once, and seen to be counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from simulator_cooperative import Cooperative
+from simulator_link import Server
+from vicinia.assembly import Job
+from vicinia.errors import ProofInvalid, Unavailable
+from vicinia.node.services import guard
+from vicinia.node.services.replica import Replica
+from vicinia.node.services.voting import cast_votes
+from vicinia.node.store.alerts import Alerts
+from vicinia.node.store.home import Home
+from vicinia.node.store.votes import Vote, Votes
+
+RULES = """
+days = 30
+[[rules]]
+vote = "yes"
+when = { all = [{ in = ["recipient", ["non-profit", "public"]] }, { le = ["epsilon", 3.0] }] }
+[[rules]]
+vote = "no"
+when = { eq = ["recipient", "commercial"] }
+"""
+
+
+class Voter:
+    """One home that votes."""
+
+    def __init__(self, folder: Path, **changes: object) -> None:
+        self.server = Server(Cooperative.found(households=4))
+        self.home: Home = self.server.homes(folder, 3)[2]
+        self.replica: Replica = self.server.replica(folder)
+        self.job: Job = self.server.propose_job(**changes)
+        self.replica.sync(self.server.link(2))
+        self.votes = Votes(self.home.database)
+
+    def cast(self) -> int:
+        return cast_votes(self.home, self.replica, self.server.link(2), self.server.clock)
+
+    def queue(self, choice: str) -> None:
+        self.votes.put(Vote(self.job.hash, choice, "hand", "queued", "", None, 1))
+
+    def follow(self) -> None:
+        self.server.confirm()
+        self.replica.sync(self.server.link(2))
+
+    def logged(self) -> object:
+        cast = self.server.coop.assembly.vote_on(self.job.hash).latest.get(2)
+        return None if cast is None else cast.choice
+
+
+@pytest.fixture
+def voter(tmp_path: Path) -> Voter:
+    return Voter(tmp_path)
+
+
+def test_without_rules_or_a_wish_no_vote_is_cast(voter: Voter) -> None:
+    assert voter.cast() == 0
+    assert voter.logged() is None
+
+
+def test_a_standing_rule_votes_once(voter: Voter) -> None:
+    voter.votes.put_rules(RULES, voter.server.coop.now_ms)
+    assert voter.cast() == 1
+    assert voter.logged() == "yes"
+    voter.follow()
+    assert voter.cast() == 0
+
+
+def test_rules_expire_and_say_nothing_of_what_they_do_not_cover(tmp_path: Path) -> None:
+    old = Voter(tmp_path)
+    old.votes.put_rules(RULES, old.server.coop.now_ms - 31 * 86_400_000)
+    assert old.cast() == 0
+
+
+def test_a_vote_by_hand_overrides_the_rule(voter: Voter) -> None:
+    voter.votes.put_rules(RULES, voter.server.coop.now_ms)
+    voter.cast()
+    voter.queue("no")
+    assert voter.cast() == 1
+    assert voter.logged() == "no"
+    voter.follow()
+    assert voter.cast() == 0
+    vote = voter.votes.get(voter.job.hash)
+    assert vote is not None
+    assert (vote.by, vote.state) == ("hand", "cast")
+
+
+def test_a_vote_is_counted_or_the_household_is_told(voter: Voter) -> None:
+    voter.queue("yes")
+    voter.cast()
+    voter.server.coop.close(voter.job)
+    voter.follow()
+    voter.cast()
+    vote = voter.votes.get(voter.job.hash)
+    assert vote is not None
+    assert vote.state == "counted"
+    late = Voter(voter.home.directory.parent / "late")
+    late.server.coop.close(late.job)
+    late.queue("yes")
+    late.follow()
+    late.cast()
+    missed = late.votes.get(late.job.hash)
+    assert missed is not None
+    assert missed.state == "lost"
+    assert "not counted" in Alerts(late.home.database).all()[0][1]
+
+
+def test_a_ballot_that_was_signed_but_not_sent_is_sent_as_it_was(voter: Voter) -> None:
+    voter.queue("yes")
+    voter.server.down = True
+    with pytest.raises(Unavailable):
+        voter.cast()
+    signed = voter.votes.get(voter.job.hash)
+    assert signed is not None
+    assert signed.state == "signed"
+    voter.server.down = False
+    assert voter.cast() == 1
+    assert signed.leaf in voter.server.coop.leaves
+
+
+def test_a_job_that_is_not_the_one_proposed_is_not_voted_on(voter: Voter) -> None:
+    voter.votes.put_rules(RULES, voter.server.coop.now_ms)
+    voter.server.jobs[voter.job.hash] = voter.server.coop.job(title="Something else")
+    with pytest.raises(ProofInvalid):
+        voter.cast()
+    assert voter.logged() is None
+
+
+def test_a_locked_home_does_not_vote(voter: Voter) -> None:
+    voter.queue("yes")
+    voter.home.lock("test")
+    assert voter.cast() == 0
+
+
+def test_a_ballot_from_another_copy_of_the_store_locks_the_home(voter: Voter) -> None:
+    guard.check_signatures(voter.home, voter.replica, voter.server.clock)
+    assert not voter.home.locked
+    voter.server.coop.ballot(voter.job, 2, "yes")  # signed with this home's key, elsewhere
+    voter.follow()
+    guard.check_signatures(voter.home, voter.replica, voter.server.clock)
+    assert voter.home.locked == guard.FOREIGN
+    assert "locked" in Alerts(voter.home.database).all()[0][1]
