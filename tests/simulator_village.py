@@ -20,12 +20,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from vicinia.assembly import ByLaws, Job, build_accredit, build_ballot, build_member, build_proposal
 from vicinia.assembly.invitation import Invitation
 from vicinia.coordinator.config import Folder
 from vicinia.coordinator.services.cooperative import Cooperative
 from vicinia.coordinator.services.founding import Charter, found
 from vicinia.coordinator.services.invitations import Addresses
+from vicinia.coordinator.services.result import release_body
 from vicinia.coordinator.services.terms import Terms
 from vicinia.coordinator.store import jobs, runs
 from vicinia.coordinator.store.jobs import ENDS, JobRow, Stage
@@ -33,6 +35,7 @@ from vicinia.coordinator.store.runs import RunRow
 from vicinia.errors import PhaseOver, ViciniaError
 from vicinia.identity import Principal, Role, SigningKey, TlsKey
 from vicinia.privacy.encode import contribution
+from vicinia.privacy.noise import NoisePlan
 from vicinia.query.mapping import parse_map
 from vicinia.secagg.encoding import to_ring
 from vicinia.secagg.manifest import Manifest
@@ -74,7 +77,8 @@ class Home:
     state: NodeRound | None = None
     run_id: bytes = b""
     done: Phase = Phase.PHASE_UNSPECIFIED
-    contributed: np.ndarray | None = None
+    contributed: NDArray[np.int64] | None = None
+    noise: NoisePlan | None = None
     outcome: Outcome | None = None
 
     @property
@@ -298,12 +302,16 @@ class Village:
         except PhaseOver as error:
             self.faults.append(error)
 
-    def _join(self, home: Home, run_id: bytes) -> None:
-        manifest = Manifest.from_canonical(self.coordinator.intake.manifest(home.principal, run_id)[0])
+    def index(self, home: Home) -> int:
+        """The home's registry index: members are registered in the order in which they were approved."""
         member = self.coordinator.ledger.assembly.member(home.principal.id)
         assert member is not None
+        return member.index
+
+    def _join(self, home: Home, run_id: bytes) -> None:
+        manifest = Manifest.from_canonical(self.coordinator.intake.manifest(home.principal, run_id)[0])
         secret = seeded("run", run_id, home.number)
-        home.state, advert = NodeRound.start(manifest, member.index, home.key, secret)
+        home.state, advert = NodeRound.start(manifest, self.index(home), home.key, secret)
         home.run_id, home.done, home.outcome, home.contributed = run_id, Phase.ADVERTISE, None, None
         self.coordinator.intake.advertise(home.principal, run_id, advert)
 
@@ -311,6 +319,21 @@ class Village:
         assert home.state is not None
         manifest, job = home.state.manifest, self.coordinator.intake.manifest(home.principal, home.run_id)[1]
         return Terms.of(Job.from_canonical(job), self.coordinator.ledger.assembly, manifest.checkpoint_size)
+
+    def terms_of(self, job: Job) -> Terms:
+        """The terms of the job's newest run."""
+        size = Manifest.from_canonical(self.run_of(job).manifest).checkpoint_size
+        return Terms.of(job, self.coordinator.ledger.assembly, size)
+
+    def expected_release(self, job: Job, homes: list[Home]) -> bytes:
+        """The release that follows from what these homes put in."""
+        noise = homes[0].noise
+        assert noise is not None
+        total = np.zeros(noise.length, np.int64)
+        for home in homes:
+            assert home.contributed is not None
+            total += home.contributed
+        return release_body(self.terms_of(job), noise, self.run_of(job).number, total, len(homes))
 
     def _next(self, home: Home) -> None:
         intake, caller, run_id = self.coordinator.intake, home.principal, home.run_id
@@ -353,6 +376,6 @@ class Village:
         vector[cell * layout.cell_width] = 1.0
         vector[cell * layout.cell_width + 1] = (0.01 * home.number - 0.2) / 0.2
         encoded = contribution(vector, plan, seeded("noise", home.run_id, home.number), layout.group_lengths)
-        home.contributed = encoded
+        home.contributed, home.noise = encoded, plan
         home.state, packed = state.mask(to_ring(encoded, plan.width), plan.width)
         return UploadHeader(home.run_id, plan.length, plan.width, hashlib.sha256(packed).digest()), packed

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from simulator_village import Village
 from vicinia.assembly import Job
+from vicinia.coordinator.store import database
+
+database.SYNCHRONOUS = "OFF"  # no power cut happens in here, and the disk is shared
 
 
 @pytest.fixture(scope="session")

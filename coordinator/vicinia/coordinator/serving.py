@@ -31,6 +31,7 @@ def serve(folder: Folder, options: ServeOptions, clock: Clock) -> None:
         signal.signal(number, lambda *_: stopped.set())
     servers = Servers(cooperative, options.host, clock, options.threads)
     ticker = Ticker(cooperative.steps, _TICK_S)
+    ticker.once()  # what was under way is there before the first home asks for it
     port, enrolment_port = servers.start(options.port, options.enrolment_port)
     ticker.start()
     if options.ports_file is not None:

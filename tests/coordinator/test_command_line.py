@@ -1,0 +1,122 @@
+"""The command line: what it makes, what it refuses, and how it says so."""
+
+from __future__ import annotations
+
+import json
+import stat
+import warnings
+from pathlib import Path
+
+import pytest
+from simulator_village import MAP, Village
+from vicinia.assembly.invitation import Invitation
+from vicinia.coordinator.clock import system_clock
+from vicinia.identity import SigningKey
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # typer 0.20 imports a name that click 8.2 deprecates
+    from vicinia.coordinator.app import main
+
+KEYS = [SigningKey.from_seed(bytes([number]) * 32).public.hex for number in range(1, 4)]
+OFFICES = ["--registrar", KEYS[0], "--registrar", KEYS[1], "--witness", KEYS[2]]
+NAMED = ["found", "--coop", "trento", "--name", "Trento"]
+PORTS = ["--address", "localhost:8443", "--enrolment", "localhost:8444"]
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    """(exit status, standard output, standard error)."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    shown = capsys.readouterr()
+    assert "Traceback" not in shown.err
+    return int(ended.value.code or 0), shown.out, shown.err
+
+
+def test_found_invite_accredit_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, (bylaws, budget) = tmp_path / "c", (tmp_path / "BYLAWS.toml", tmp_path / "MAP.toml")
+    bylaws.write_text("floor = 10\nrho_job = 0.125\n")
+    budget.write_text(MAP)
+    found = ["found", "--coop", "trento", "--name", "Trento", *OFFICES, "--bylaws", bylaws, "--dataset", budget]
+    status, out, _ = run(capsys, "--dir", folder, *found, "--json")
+    assert (status, json.loads(out)["coop"]) == (0, "trento")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    for secret in ("log.key", "founder.key", "authority.key", "coordinator.db"):
+        assert stat.S_IMODE((folder / secret).stat().st_mode) == 0o600
+    status, _, err = run(capsys, *found, "--dir", folder)
+    assert (status, err.startswith("error: ")) == (3, True)
+    lines = tmp_path / "invitations"
+    assert run(capsys, "invite", "--count", "3", *PORTS, "--out", lines, "--dir", folder)[0] == 0
+    assert stat.S_IMODE(lines.stat().st_mode) == 0o600
+    invitations = [
+        Invitation.parse(line, role="household", now_ms=system_clock()) for line in lines.read_text().splitlines()
+    ]
+    assert len({one.token for one in invitations}) == 3
+    terms = ["--institution", "University", "--kind", "public"]
+    status, out, _ = run(capsys, "--dir", folder, "accredit", *terms, *PORTS, "--json")
+    (line,) = json.loads(out)["invitations"]
+    one = Invitation.parse(line, role="researcher", now_ms=system_clock())
+    assert (one.institution, one.kind) == ("University", "public")
+    status, out, _ = run(capsys, "--dir", folder, "status", "--json")
+    shown = json.loads(out)
+    assert (shown["log_size"], shown["open_invitations"], shown["datasets"]) == (2, 4, ["budget"])
+    assert run(capsys, "--dir", folder, "status")[1].startswith("coop: trento")
+
+
+BAD: dict[str, tuple[list[str], int, str]] = {
+    "coop": (["found", "--coop", "Not A Slug", "--name", "x", *OFFICES], 2, "slug|short name|coop"),
+    "key": ([*NAMED, "--registrar", "abc", *OFFICES], 2, "--registrar"),
+    "too few": (
+        ["found", "--coop", "trento", "--name", "x", "--registrar", KEYS[0], "--witness", KEYS[2]],
+        2,
+        "registrars",
+    ),
+    "no file": (
+        ["found", "--coop", "trento", "--name", "x", *OFFICES, "--bylaws", "/nowhere.toml"],
+        3,
+        "/nowhere.toml",
+    ),
+    "option": (["found", "--nonsense"], 2, "nonsense"),
+    "nothing there": (["status"], 3, "no cooperative"),
+    "invite nowhere": (["invite", *PORTS], 3, "no cooperative"),
+    "serve nowhere": (["serve", "--port", "0", "--enrolment-port", "0"], 3, "no cooperative"),
+    "port": (["serve", "--port", "70000"], 2, "70000"),
+    "level": (["serve", "--log-level", "loud"], 2, "loud"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_a_sentence_and_a_status(tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str) -> None:
+    arguments, expected, words = BAD[case]
+    folder = tmp_path / "c"
+    status, _, err = run(capsys, "--dir", folder, *arguments)
+    assert status == expected
+    assert any(word in err for word in words.split("|")), err
+    assert not folder.exists()
+
+
+def test_a_file_that_does_not_fit_is_named_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bylaws = tmp_path / "BYLAWS.toml"
+    bylaws.write_text("floor = 10\nflor = 11\n")
+    found = ["--dir", tmp_path / "c", "found", "--coop", "trento", "--name", "x", *OFFICES]
+    status, _, err = run(capsys, *found, "--bylaws", bylaws)
+    assert (status, "BYLAWS.toml:2" in err, "'floor'" in err) == (2, True, True)
+    budget = tmp_path / "MAP.toml"
+    budget.write_text(MAP + 'rent = { from = "rent", type = "money" }\n')
+    status, _, err = run(capsys, *found, "--dataset", budget)
+    assert (status, "MAP.toml" in err) == (2, True)
+
+
+def test_wrong_numbers_and_kinds(village: Village, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = village.folder.path
+    assert run(capsys, "--dir", folder, "invite", "--count", "0", *PORTS)[0] == 2
+    assert run(capsys, "--dir", folder, "invite", "--address", "x", "--enrolment", "y")[0] == 2
+    assert run(capsys, "--dir", folder, "accredit", "--institution", "x", "--kind", "friends", *PORTS)[0] == 2
+    (folder / "log.key").chmod(0o644)
+    status, _, err = run(capsys, "--dir", folder, "status")
+    assert (status, "chmod 600" in err) == (9, True)
+
+
+@pytest.mark.parametrize("command", ["found", "invite", "accredit", "serve", "status"])
+def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, command, "--help")
+    assert (status, f"Example: vicinia-coordinator {command}" in " ".join(out.split())) == (0, True)

@@ -1,0 +1,266 @@
+"""Runs of real homes against the services: exact sums, every failure with its reason, nothing counted twice."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from simulator_village import COOP, Village, seeded
+from vicinia.assembly import Job, build_revoke
+from vicinia.assembly.statements import Release
+from vicinia.coordinator.services.bulletin import Pace
+from vicinia.coordinator.store import messages
+from vicinia.coordinator.store.jobs import Stage
+from vicinia.errors import InvalidInput, NotFound, PermissionDenied, PhaseOver, ProofInvalid, ProtocolViolation
+from vicinia.identity import Principal, Role, SigningKey
+from vicinia.secagg.manifest import Manifest
+from vicinia.secagg.messages import Dealers, ShareUpload, UnmaskShares
+from vicinia.secagg.node import NodeRound
+from vicinia.tlog.statement import Statement
+from vicinia.wire.rounds import Outcome, Phase, PollRequest
+
+Accepted = tuple[Village, Job]
+
+
+def finished(village: Village) -> list[Outcome]:
+    """Everybody asks how it ended."""
+    village.answer_all()
+    return [home.outcome for home in village.village if home.outcome is not None]
+
+
+def test_a_run_releases_exactly_what_the_homes_put_in(accepted: Accepted) -> None:
+    village, job = accepted
+    village.until(job, Stage.RELEASED)
+    run = village.run_of(job)
+    assert run.release == village.expected_release(job, village.village)
+    assert run.phase is Phase.DONE
+    result = village.coordinator.research.result(village.researcher_principal, job.hash)
+    assert result.release == run.release
+    statement = Statement.parse(village.coordinator.ledger.entries(result.release_index, result.release_index + 1)[0])
+    logged = Release.from_payload(statement.payload)
+    assert (logged.digest, logged.cohort, logged.run) == (hashlib.sha256(result.release).digest(), 0, 0)
+    outcomes = finished(village)
+    assert outcomes == [Outcome(Phase.DONE, "", 8, result.release)] * 8
+    with village.coordinator.database.read() as connection:
+        assert messages.total(connection, run.run_id) is None
+        assert not any(messages.of_phase(connection, run.run_id, phase) for phase in Phase)
+
+
+@pytest.mark.parametrize("phase", [Phase.SHARE, Phase.INPUT, Phase.COMMIT, Phase.UNMASK])
+def test_homes_that_fall_silent_do_not_keep_the_rest_from_a_result(accepted: Accepted, phase: Phase) -> None:
+    village, job = accepted
+    village.until_phase(job, phase)
+    village.silent = {5, 7}
+    village.until(job, Stage.RELEASED)
+    counted = phase > Phase.INPUT
+    survivors = [home for home in village.village if counted or home.number not in village.silent]
+    run = village.run_of(job)
+    assert run.survivor_count == len(survivors)
+    assert run.release == village.expected_release(job, survivors)
+
+
+def test_homes_that_never_answer_are_not_in_the_roster(accepted: Accepted) -> None:
+    village, job = accepted
+    village.silent = {6, 7}
+    village.until(job, Stage.RELEASED)
+    assert village.run_of(job).roster == bytes([sum(1 << village.index(home) for home in village.village[:6])])
+    assert village.coordinator.intake.next(
+        village.village[7].principal, village.run_of(job).run_id, Phase.ADVERTISE, 1
+    ).item == Outcome(Phase.DONE, "", 0, village.run_of(job).release or b"")
+
+
+@pytest.mark.parametrize(
+    ("phase", "silent", "reason"),
+    [
+        (Phase.ADVERTISE, 6, "homes"),
+        (Phase.SHARE, 3, "dealers|dealt|survive"),
+        (Phase.INPUT, 3, "surviv"),
+        (Phase.COMMIT, 5, "notaries"),
+        (Phase.UNMASK, 5, "masks|shares"),
+    ],
+)
+def test_too_few_homes_fail_the_run_with_its_reason(accepted: Accepted, phase: Phase, silent: int, reason: str) -> None:
+    village, job = accepted
+    village.until_phase(job, phase)
+    village.silent = set(range(8 - silent, 8))
+    row = village.until(job, Stage.FAILED)
+    assert re.search(reason, row.reason), row.reason
+    run = village.run_of(job)
+    assert (run.phase, run.release) == (Phase.FAILED, None)
+    assert finished(village)[0].reason == run.reason
+    with village.coordinator.database.read() as connection:
+        assert messages.total(connection, run.run_id) is None
+
+
+def test_without_the_witness_a_run_does_not_begin(accepted: Accepted) -> None:
+    village, job = accepted
+    village.until_phase(job, Phase.ADVERTISE)
+    village.silent = {0}
+    row = village.until(job, Stage.FAILED)
+    assert "witnesses" in row.reason
+
+
+def test_runs_that_are_left_are_used(tmp_path: Path) -> None:
+    village = Village(tmp_path, bylaws={"max_runs": 2})
+    job = village.accepted_job(rho_nano=50_000_000)
+    village.until_phase(job, Phase.INPUT)
+    village.silent = {3, 4, 5, 6, 7}
+    village.until(job, Stage.ACCEPTED)
+    first = village.run_of(job)
+    village.silent = set()
+    village.until(job, Stage.RELEASED)
+    second = village.run_of(job)
+    assert (first.number, second.number) == (0, 1)
+    assert first.run_id != second.run_id
+    assert set(village.coordinator.ledger.assembly.rosters(job.hash)) == {0, 1}
+
+
+def test_a_revocation_stops_a_run(accepted: Accepted) -> None:
+    village, job = accepted
+    village.until_phase(job, Phase.INPUT)
+    village.coordinator.statements.submit(build_revoke(COOP, job.hash).sign(village.researcher).leaf())
+    row = village.until(job, Stage.REVOKED)
+    assert "revoked" in row.reason
+    assert {outcome.phase for outcome in finished(village)} == {Phase.FAILED}
+
+
+# ---- polls
+
+
+def test_polls_offer_a_run_to_whom_it_concerns(accepted: Accepted) -> None:
+    village, job = accepted
+    home = village.village[3]
+    assert village.poll(home).runs == ()
+    village.until_phase(job, Phase.ADVERTISE)
+    village.tick()
+    (offered,) = village.poll(home).runs
+    assert (offered.job_hash, offered.phase) == (job.hash, Phase.ADVERTISE)
+    too_old = village.coordinator.bulletin.poll(home.principal, PollRequest((7,), 0))
+    assert too_old.runs == ()
+    stranger = Principal(COOP, Role.HOUSEHOLD, SigningKey.generate().public.id)
+    assert village.coordinator.bulletin.poll(stranger, PollRequest((1,), 0)).runs == ()
+    village.silent = {7}
+    village.until_phase(job, Phase.SHARE)
+    village.tick()
+    assert village.poll(home).runs[0].phase is Phase.SHARE
+    assert village.poll(village.village[7]).runs == ()
+
+
+def test_homes_come_back_at_different_times() -> None:
+    pace = Pace(poll_ms=1000, phase_ms=5000)
+    idle = {pace.idle() for _ in range(300)}
+    assert len(idle) > 50
+    assert min(idle) >= 800
+    assert max(idle) <= 1200
+    assert max(pace.busy() for _ in range(300)) <= 600
+
+
+def test_when_homes_were_seen_is_written_in_batches(village: Village) -> None:
+    from vicinia.coordinator.store import people
+
+    village.wait(60)
+    for home in village.village:
+        village.poll(home)
+
+    def seen() -> int:
+        with village.coordinator.database.read() as connection:
+            return people.count_seen(connection, village.now_ms)
+
+    assert seen() == 0
+    village.coordinator.bulletin.flush()
+    assert seen() == 8
+
+
+# ---- messages that are refused, and messages that come again
+
+
+def at_phase(accepted: Accepted, phase: Phase) -> tuple[Village, Job, bytes]:
+    village, job = accepted
+    run = village.until_phase(job, phase)
+    return village, job, run.run_id
+
+
+def test_adverts_that_are_refused(accepted: Accepted) -> None:
+    village, _, run_id = at_phase(accepted, Phase.ADVERTISE)
+    intake, home, other = village.coordinator.intake, village.village[3], village.village[4]
+    manifest = Manifest.from_canonical(intake.manifest(home.principal, run_id)[0])
+    index = village.index(home)
+    _, advert = NodeRound.start(manifest, index, home.key, seeded("mine"))
+    _, another = NodeRound.start(manifest, index, home.key, seeded("another"))
+    _, foreign = NodeRound.start(replace(manifest, run=1), index, home.key, seeded("foreign"))
+    stranger = Principal(COOP, Role.HOUSEHOLD, SigningKey.generate().public.id)
+    with pytest.raises(PermissionDenied):
+        intake.advertise(other.principal, run_id, advert)
+    with pytest.raises(PermissionDenied):
+        intake.advertise(stranger, run_id, advert)
+    with pytest.raises(PermissionDenied):
+        intake.advertise(village.researcher_principal, run_id, advert)
+    with pytest.raises(NotFound):
+        intake.advertise(home.principal, bytes(32), advert)
+    with pytest.raises(ProofInvalid):
+        intake.advertise(home.principal, run_id, foreign)
+    intake.advertise(home.principal, run_id, advert)
+    intake.advertise(home.principal, run_id, advert)
+    with pytest.raises(ProtocolViolation):
+        intake.advertise(home.principal, run_id, another)
+    village.restart()
+    village.coordinator.intake.advertise(home.principal, run_id, advert)
+    with pytest.raises(ProtocolViolation):
+        village.coordinator.intake.advertise(home.principal, run_id, another)
+
+
+def test_messages_out_of_their_phase(accepted: Accepted) -> None:
+    village, job, run_id = at_phase(accepted, Phase.ADVERTISE)
+    home = village.village[3]
+    with pytest.raises(ProtocolViolation, match="not frozen"):
+        village.coordinator.intake.share(home.principal, run_id, ShareUpload((), (), bytes(64)))
+    village.until_phase(job, Phase.SHARE)
+    with pytest.raises(ProtocolViolation, match="not begun"):
+        village.coordinator.intake.unmask(home.principal, run_id, UnmaskShares(()))
+    with pytest.raises(ProtocolViolation):
+        village.coordinator.intake.share(home.principal, run_id, ShareUpload((), (), bytes(64)))
+    village.silent = {7}
+    village.until_phase(job, Phase.COMMIT)
+    with pytest.raises(PhaseOver):
+        village.coordinator.intake.share(village.village[7].principal, run_id, ShareUpload((), (), bytes(64)))
+    village.until(job, Stage.RELEASED)
+    with pytest.raises(PhaseOver, match="ended"):
+        village.coordinator.intake.unmask(home.principal, run_id, UnmaskShares(()))
+
+
+def test_an_input_counts_once(accepted: Accepted) -> None:
+    village, job, run_id = at_phase(accepted, Phase.INPUT)
+    intake, home = village.coordinator.intake, village.village[3]
+    dealers = intake.next(home.principal, run_id, Phase.SHARE, 1).item
+    assert isinstance(dealers, Dealers)
+    header, packed = village.masked(home, dealers)
+    home.done = Phase.INPUT
+    for wrong in (replace(header, elements=1), replace(header, width=header.width + 1)):
+        with pytest.raises(InvalidInput):
+            intake.expect(home.principal, wrong)
+    for _ in range(3):
+        intake.upload(home.principal, header, packed)
+    village.restart()
+    village.coordinator.intake.upload(home.principal, header, packed)
+    other = bytes([packed[0] ^ 1]) + packed[1:]
+    with pytest.raises(ProtocolViolation, match="another message"):
+        village.coordinator.intake.upload(home.principal, replace(header, sha256=hashlib.sha256(other).digest()), other)
+    village.until(job, Stage.RELEASED)
+    assert village.run_of(job).release == village.expected_release(job, village.village)
+
+
+def test_an_input_after_the_survivors_is_not_counted(accepted: Accepted) -> None:
+    village, job, run_id = at_phase(accepted, Phase.INPUT)
+    late = village.village[7]
+    dealers = village.coordinator.intake.next(late.principal, run_id, Phase.SHARE, 1).item
+    assert isinstance(dealers, Dealers)
+    village.silent = {7}
+    village.until_phase(job, Phase.COMMIT)
+    header, packed = village.masked(late, dealers)
+    with pytest.raises(PhaseOver):
+        village.coordinator.intake.upload(late.principal, header, packed)
+    village.until(job, Stage.RELEASED)
+    assert village.run_of(job).release == village.expected_release(job, village.village[:7])
