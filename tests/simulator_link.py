@@ -13,9 +13,7 @@ call Unavailable; `server.crash` is called with (household, step) before and aft
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +22,13 @@ from simulator_cooperative import Cooperative
 from vicinia.assembly import Job
 from vicinia.errors import NotFound, PhaseOver, Unavailable
 from vicinia.identity import SigningKey, TlsKey
+from vicinia.node.services.keyring import identity
 from vicinia.node.services.participation import Participation
 from vicinia.node.services.replica import Cooperative as Pinned
 from vicinia.node.services.replica import Replica
 from vicinia.node.store.home import Home
 from vicinia.node.store.replica import ReplicaStore
+from vicinia.node.store.signed import Signed
 from vicinia.privacy.noise import NoisePlan
 from vicinia.query.dataset import DataSet
 from vicinia.query.plan import compile_query
@@ -321,20 +321,14 @@ def joined_home(folder: Path, server: Server, key: SigningKey) -> Home:
     with home.database.transaction("join"):
         for name, value in facts.items():
             home.facts.put(name, value)
-        from vicinia.node.store.signed import Signed
-
-        for leaf in coop.leaves:  # what it signed when it joined, and as a registrar
-            statement = Statement.parse(leaf)
-            if statement.signed_by(key.public):
-                Signed(home.database).add(statement.digest, statement.kind, leaf, 0)
+    remember(home, server)
     return home
 
 
-def job_digest(job: Job) -> bytes:
-    """The hash by which everything names a job."""
-    return hashlib.sha256(job.canonical()).digest()
-
-
-def other_job(job: Job, **changes: Any) -> Job:
-    """The same job with some fields changed."""
-    return replace(job, **changes)
+def remember(home: Home, server: Server) -> None:
+    """Let a home know of everything that the simulation signed in its name."""
+    own = identity(home.facts).public
+    for leaf in server.coop.leaves:
+        statement = Statement.parse(leaf)
+        if statement.signed_by(own):
+            Signed(home.database).add(statement.digest, statement.kind, leaf, 0)

@@ -43,18 +43,11 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
     failed: list[ViciniaError] = []
 
     def one(place: int, name: str, directory: Path) -> tuple[str, str]:
-        home = Home.open(directory) if is_home(directory) else _make(directory)
         try:
-            if home.facts.get("certificate") is not None:
-                return name, "joined before"
-            invitation = Invitation.parse(texts[place], role="household", now_ms=context.clock())
-            enrolment.join(home, invitation, enroller(invitation), context.clock)
-            return name, "waits for the registrars"
+            return name, _join(context, directory, texts[place], enroller)
         except ViciniaError as error:
             failed.append(error)
             return name, f"error: {error}"
-        finally:
-            home.close()
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         results = dict(pool.map(lambda item: one(item[0], *item[1]), enumerate(wanted.items())))
@@ -62,6 +55,21 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
         raise failed[0]
     show(context.as_json, {"homes": results}, (f"{name}: {state}" for name, state in results.items()))
     return failed[0].exit_status if failed else 0
+
+
+def _join(context: Context, directory: Path, text: str, enroller: Callable[[Invitation], Enroller]) -> str:
+    """Join one home, which is made where it is absent, but not for an invitation that is none."""
+    known = Home.open(directory) if is_home(directory) else None
+    try:
+        if known is not None and known.facts.get("certificate") is not None:
+            return "joined before"
+        invitation = Invitation.parse(text, role="household", now_ms=context.clock())
+        home = known = known or _make(directory)
+        enrolment.join(home, invitation, enroller(invitation), context.clock)
+        return "waits for the registrars"
+    finally:
+        if known is not None:
+            known.close()
 
 
 def _wanted(context: Context, arguments: argparse.Namespace) -> tuple[dict[str, Path], list[str]]:

@@ -1,0 +1,152 @@
+"""The command line: sentences, exit statuses, JSON; no traceback and nothing changed on bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from vicinia.node.app import main
+
+MAP = """
+dataset = "budget"
+description = "Weekly spending of the household"
+category = "pd:Transactional"
+household = "#row"
+[columns]
+fuel = { from = "sfuel", type = "real", low = 0.0, high = 0.4, required = true }
+"""
+
+
+class Shell:
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._capsys = folder, capsys
+
+    def __call__(self, *words: object) -> tuple[int, str, str]:
+        status = main([str(word) for word in words])
+        captured = self._capsys.readouterr()
+        assert "Traceback" not in captured.err
+        return status, captured.out, captured.err
+
+    def json(self, *words: object) -> Any:
+        status, out, err = self(*words, "--json")
+        assert (status, err) == (0, "")
+        return json.loads(out)
+
+    def file(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(tmp_path, capsys)
+
+
+def test_init_prints_the_key_of_one_home_and_refuses_a_second_time(shell: Shell) -> None:
+    home = shell.folder / "home"
+    key = shell.json("init", "--dir", home)["key"]
+    assert len(bytes.fromhex(key)) == 32
+    status, _, err = shell("init", "--dir", home)
+    assert status == 3
+    assert err.startswith("error: ")
+    assert shell.json("status", "--dir", home)["homes"]["home"]["key"] == key
+
+
+def test_many_homes_are_made_filled_and_asked_in_one_start(shell: Shell) -> None:
+    homes, names = shell.folder / "homes", shell.file("names", "0\n1\n2\n")
+    made = shell.json("init", "--homes", homes, "--names", names)["homes"]
+    assert set(made) == {"0", "1", "2"}
+    again = shell.json("init", "--homes", homes, "--names", names)["homes"]
+    assert again == made
+    data = shell.file("data.csv", "sfuel\n0.1\n0.2\n0.9\n0.3\n")
+    report = shell.json("import", "--homes", homes, "--map", shell.file("m.toml", MAP), "--data", data)
+    assert report["imported"] == {"0": 1, "1": 1, "2": 1}
+    assert report["findings"] == [{"line": 4, "what": "fuel: outside the bounds, clamped"}]
+    only = shell.file("only", "1\n")
+    what = ("--dataset", "budget", "--purpose", "dpv:NonCommercialResearch", "--recipient", "non-profit")
+    allowed = shell.json("consent", "allow", "--homes", homes, "--only", only, *what)
+    assert allowed["homes"] == {"1": 1}
+    listed = shell.json("consent", "list", "--homes", homes)["homes"]
+    assert [len(listed[name]) for name in "012"] == [0, 1, 0]
+    assert shell.json("left", "--homes", homes, "--verify")["ok"]
+    assert shell.json("jobs", "--homes", homes, "--why")["homes"] == {"0": [], "1": [], "2": []}
+
+
+def test_votes_and_rules_wait_in_the_store(shell: Shell) -> None:
+    home, job = shell.folder / "home", "ab" * 32
+    shell("init", "--dir", home)
+    assert shell.json("vote", job, "no", "--dir", home)["choice"] == "no"
+    assert shell.json("vote", "--list", "--dir", home)["homes"]["home"][0]["state"] == "queued"
+    rules = shell.file("rules.toml", '[[rules]]\nvote = "yes"\nwhen = { le = ["epsilon", 1.0] }\n')
+    assert shell.json("vote", "--standing", rules, "--dir", home)["homes"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("", 2),
+        ("bogus", 2),
+        ("init --homes HERE", 2),
+        ("init --dir HERE/a --homes HERE", 2),
+        ("status --dir HERE/none", 3),
+        ("status --dir HERE/home --only HERE/none", 2),
+        ("import --dir HERE/home --map HERE/none --data HERE/none", 3),
+        ("import --dir HERE/home --map HERE/bad.toml --data HERE/bad.toml", 2),
+        ("import --dir HERE/home", 2),
+        ("consent allow --dir HERE/home", 2),
+        ("consent allow --dir HERE/home --dataset * --purpose dpv:X --recipient public", 2),
+        ("consent allow --dir HERE/home --dataset d --purpose dpv:X --recipient public --epsilon nan", 2),
+        ("consent allow --dir HERE/home --dataset d --purpose dpv:X --recipient public --days 0", 2),
+        ("consent allow --dir HERE/home --dataset d --purpose dpv:X --recipient friends", 2),
+        ("vote --dir HERE/home", 2),
+        ("vote abc yes --dir HERE/home", 2),
+        ("vote --standing HERE/bad.toml --dir HERE/home", 2),
+        ("left --vector zz --dir HERE/home", 2),
+        ("left --vector ab --dir HERE/home", 3),
+        ("join vicinia1.x.y --dir HERE/new", 2),
+        ("join --dir HERE/new", 2),
+        ("sponsor nothing --dir HERE/home", 2),
+        ("registrar pending --dir HERE/home", 3),
+        ("unlock --dir HERE/home", 2),
+        ("unlock --rotate --dir HERE/home", 3),
+        ("run --dir HERE/home", 3),
+    ],
+)
+def test_bad_input_is_a_sentence_and_a_status(shell: Shell, words: str, status: int) -> None:
+    shell("init", "--dir", shell.folder / "home")
+    shell.file("bad.toml", "what = is this")
+    before = {path.name for path in shell.folder.iterdir()}
+    code, out, err = shell(*(word.replace("HERE", str(shell.folder)) for word in words.split()))
+    assert code == status
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert {path.name for path in shell.folder.iterdir()} == before
+    listed = shell.json("consent", "list", "--dir", shell.folder / "home")
+    assert listed["homes"]["home"] == []
+
+
+@pytest.mark.parametrize("command", ["init", "join", "import", "run", "consent", "vote", "sponsor", "registrar", "jobs", "left", "status", "unlock"])  # fmt: skip  # noqa: E501
+def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert "example:" in capsys.readouterr().out
+
+
+def test_many_joins_need_as_many_invitations(shell: Shell) -> None:
+    names, lines = shell.file("names", "a\nb\n"), shell.file("inv", "vicinia1.x.y\n")
+    status, _, err = shell("join", "--homes", shell.folder / "homes", "--names", names, "--invitations", lines)
+    assert status == 2
+    assert "only 1 invitations" in err
+    assert not (shell.folder / "homes").exists()
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused(shell: Shell) -> None:
+    names = shell.file("names", "../outside\n")
+    status, _, err = shell("init", "--homes", shell.folder / "homes", "--names", names)
+    assert status == 2
+    assert "line 1" in err

@@ -1,0 +1,166 @@
+"""The daemon: one visit does everything that is due, the lost coordinator is told once, runs go to the worker once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from simulator_cooperative import Cooperative
+from simulator_link import Server, remember
+from vicinia.node.services import daemon as module
+from vicinia.node.services import enrolment
+from vicinia.node.services.daemon import Daemon, Resident
+from vicinia.node.services.ports import Enroller
+from vicinia.node.services.scheduler import Scheduler
+from vicinia.node.store.home import Home
+from vicinia.node.store.runs import Run, Runs
+from vicinia.node.store.votes import Vote, Votes
+
+
+class Hands:
+    """A worker that only writes down what it is given."""
+
+    def __init__(self) -> None:
+        self.tasks: list[tuple[str, bytes]] = []
+        self.warmed: list[str] = []
+
+    def assign(self, home: str, run_id: bytes) -> None:
+        self.tasks.append((home, run_id))
+
+    def warm(self, home: str) -> None:
+        self.warmed.append(home)
+
+    def close(self) -> None:
+        pass
+
+
+class Household:
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, number: int = 0) -> None:
+        monkeypatch.setattr(enrolment, "renewal_due", lambda certificate, now_ms: False)
+        self.server = Server(Cooperative.found(households=4))
+        self.home: Home = self.server.homes(folder, 4)[number]
+        self.replica = self.server.replica(folder)
+        self.hands = Hands()
+        link = self.server.link(number)
+        self.resident = Resident(
+            self.home, self.replica, lambda home: link, self.no_enroller, self.hands, self.server.clock
+        )
+
+    @staticmethod
+    def no_enroller(address: str, authority: bytes) -> Enroller:
+        raise AssertionError("nothing to enrol")
+
+
+@pytest.fixture
+def household(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Household:
+    return Household(tmp_path, monkeypatch)
+
+
+def test_a_visit_follows_the_log_witnesses_and_votes(household: Household) -> None:
+    job = household.server.propose_job()
+    remember(household.home, household.server)
+    household.server.note = household.server.coop.checkpoint(3)  # the newest is not cosigned yet
+    Votes(household.home.database).put(Vote(job.hash, "yes", "hand", "queued", "", None, 1))
+    assert household.resident.visit() < 1
+    assert household.resident.visit() < 1  # its own cosignature lets it see the proposal
+    assert household.server.coop.assembly.vote_on(job.hash).latest[0].choice == "yes"
+
+
+def test_a_run_goes_to_the_worker_until_it_is_over(household: Household) -> None:
+    job = household.server.accept_job()
+    remember(household.home, household.server)
+    run_id = household.server.start_run(job)
+    household.resident.visit()
+    assert household.hands.tasks == [(household.home.name, run_id)]
+    assert household.hands.warmed == [household.home.name]
+    Runs(household.home.database).add(Run(run_id, job.hash, 0, b"", b"", "refused", "", 1))
+    household.resident.visit()
+    assert len(household.hands.tasks) == 1
+
+
+def test_open_runs_are_taken_up_at_the_start(household: Household) -> None:
+    Runs(household.home.database).add(Run(bytes(32), bytes(32), 0, b"", b"", "input", "", 1))
+    Runs(household.home.database).add(Run(bytes([1]) * 32, bytes(32), 1, b"", b"", "finished", "", 1))
+    household.resident.resume()
+    assert household.hands.tasks == [(household.home.name, bytes(32))]
+
+
+def test_a_locked_home_takes_no_runs(household: Household) -> None:
+    job = household.server.accept_job()
+    household.server.start_run(job)
+    household.home.lock("test")
+    household.resident.visit()
+    assert household.hands.tasks == []
+
+
+def test_evidence_against_the_log_stops_every_run(household: Household) -> None:
+    household.server.start_run(household.server.accept_job())
+    household.replica.store.add_evidence("two histories", b"a", b"b", 1)
+    household.resident.visit()
+    assert household.hands.tasks == []
+
+
+def test_a_lost_coordinator_is_told_once_and_asked_ever_less(
+    household: Household, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "vicinia.node")
+    household.resident.visit()
+    caplog.clear()
+    household.server.down = True
+    delays = [household.resident.visit() for _ in range(12)]
+    assert max(delays[:2]) <= 1.0
+    assert 30 <= delays[-1] <= 60
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    household.server.down = False
+    assert household.resident.visit() < 1
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+def test_a_daemon_ends_when_it_is_told_to(household: Household) -> None:
+    link = household.server.link(0)
+    daemon = Daemon(
+        {"h": household.home},
+        household.replica,
+        lambda home: link,
+        household.no_enroller,
+        household.hands,
+        household.server.clock,
+    )
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    began = time.monotonic()
+    daemon.run(stop)
+    assert time.monotonic() - began < 5
+    assert household.replica.size == len(household.server.coop.leaves)
+
+
+def test_the_scheduler_never_runs_a_task_twice_at_once() -> None:
+    scheduler, seen = Scheduler(4), []
+
+    def task(name: int) -> Callable[[], float | None]:
+        busy = threading.Lock()
+
+        def step() -> float | None:
+            assert busy.acquire(blocking=False)
+            time.sleep(0.001)
+            seen.append(name)
+            busy.release()
+            return 0.001 if seen.count(name) < 5 else None
+
+        return step
+
+    for name in range(3):
+        scheduler.add(task(name))
+    scheduler.run(threading.Event(), until_idle=0.05)
+    assert sorted(seen) == [0] * 5 + [1] * 5 + [2] * 5
+    assert scheduler.idle
+
+
+def test_the_protocols_that_a_home_speaks() -> None:
+    from vicinia.secagg.manifest import PROTOCOL
+
+    assert module.PROTOCOLS == (PROTOCOL,)

@@ -1,0 +1,188 @@
+"""Importing files: what fits goes in once, what does not is told by its line, and a wrong map changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from data import data_path
+from vicinia.errors import InvalidInput, NotFound, ViciniaError
+from vicinia.node.services.importing import Report, import_file
+from vicinia.node.store.datasets import DataSets
+from vicinia.node.store.home import Home
+from vicinia.query.mapping import parse_map
+
+CLOCK = lambda: 1_790_000_000_000  # noqa: E731
+BUDGET = """
+dataset = "budget"
+description = "Weekly spending of the household"
+category = "pd:Transactional"
+household = "home"
+timezone = "Europe/London"
+[columns]
+fuel = { from = "sfuel", type = "real", low = 0.0, high = 0.4, unit = "share", required = true }
+kids = { from = "kids", type = "enum", values = [1, 2], per = "household" }
+"""
+CLEAN = "home,sfuel,kids\na,0.1,1\nb,0.2,2\na,0.3,1\n"
+
+
+class Importer:
+    def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
+        self.folder = folder
+        self.homes = {name: Home.create(folder / "homes" / name) for name in names}
+
+    def text(self, content: str, map_text: str = BUDGET) -> Report:
+        path = self.folder / "file.csv"
+        path.write_bytes(content.encode("utf-8", "surrogateescape"))
+        return self.file(path, map_text)
+
+    def file(self, path: Path, map_text: str, owner: Callable[[str], str | None] = lambda of: of) -> Report:
+        definition, file_map = parse_map(map_text)
+        databases = {name: home.database for name, home in self.homes.items()}
+        return import_file(databases, owner, definition, file_map, path, CLOCK)
+
+    def rows(self, name: str, dataset: str = "budget") -> int:
+        return DataSets(self.homes[name].database).count(f"data_{dataset}")
+
+
+@pytest.fixture
+def importer(tmp_path: Path) -> Importer:
+    return Importer(tmp_path, ("a", "b"))
+
+
+def test_rows_go_to_their_homes_and_only_once(importer: Importer) -> None:
+    report = importer.text(CLEAN)
+    assert report.imported == {"a": 2, "b": 1}
+    again = importer.text(CLEAN)
+    assert (again.imported, again.already) == ({"a": 0, "b": 0}, 3)
+    more = importer.text(CLEAN + "a,0.1,1\n")  # an equal row is another reading, not a copy
+    assert (more.imported["a"], more.already) == (1, 3)
+    assert importer.rows("a") == 3
+
+
+def test_dirty_rows_are_told_by_line_and_the_rest_is_imported(importer: Importer) -> None:
+    report = importer.text(
+        "home,sfuel,kids\n"
+        "a,0.1,1\n"
+        "a,9.9,1\n"  # 3: clamped
+        "a,0.1,7\n"  # 4: not a listed value
+        "a,,1\n"  # 5: required value missing
+        "a,0.1\n"  # 6: a field is missing
+        "a,abc,2\n"  # 7: no number
+        "\n"
+        "a,nan,2\n"  # 9: missing
+        "a,0.1,1,extra\n"  # 10
+        "a,0.\udcff,1\n"  # 11: not UTF-8
+        "stranger,0.1,1\n"
+        "a,0.2,\n"  # 13: kids missing, which is allowed
+    )
+    assert report.imported["a"] == 3
+    assert report.clamped == 1
+    assert {finding.line for finding in report.findings} == {3, 4, 5, 6, 7, 9, 10, 11}
+    assert report.rejected == 7
+
+
+@pytest.mark.parametrize(
+    "content", ["", "\n", "home,sfuel\na,0.1\n", "home;sfuel;kid\na;1;1\n", "home,sfuel,kids,kids\n"]
+)
+def test_a_file_that_does_not_fit_the_map_changes_nothing(importer: Importer, content: str) -> None:
+    with pytest.raises(InvalidInput):
+        importer.text(content)
+    assert DataSets(importer.homes["a"].database).names() == []
+    assert importer.rows("a") == 0
+
+
+def test_semicolons_and_a_byte_order_mark_are_read(importer: Importer) -> None:
+    assert importer.text("\ufeff" + CLEAN.replace(",", ";")).imported == {"a": 2, "b": 1}
+
+
+def test_another_definition_of_the_same_data_set_is_refused(importer: Importer) -> None:
+    importer.text(CLEAN)
+    with pytest.raises(InvalidInput, match="another definition"):
+        importer.text(CLEAN, BUDGET.replace("high = 0.4", "high = 0.5"))
+    assert importer.rows("a") == 2
+
+
+def test_the_cooperatives_definition_wins(importer: Importer) -> None:
+    definition, file_map = parse_map(BUDGET)
+    (importer.folder / "file.csv").write_text(CLEAN)
+    with pytest.raises(InvalidInput, match="contradicts"):
+        import_file({}, lambda of: of, definition, file_map, importer.folder / "file.csv", CLOCK, {"name": "budget"})
+
+
+def test_a_missing_file_and_an_unknown_format_are_told(importer: Importer) -> None:
+    with pytest.raises(NotFound):
+        importer.file(importer.folder / "nowhere.csv", BUDGET)
+    (importer.folder / "x.xls").write_text("")
+    with pytest.raises(InvalidInput):
+        importer.file(importer.folder / "x.xls", BUDGET)
+    (importer.folder / "x.parquet").write_text("no parquet")
+    with pytest.raises(ViciniaError):
+        importer.file(importer.folder / "x.parquet", BUDGET)
+
+
+def test_every_row_can_be_a_household(tmp_path: Path) -> None:
+    importer = Importer(tmp_path, ("0", "2"))
+    report = importer.text("sfuel,kids\n0.1,1\n0.2,2\n0.3,1\n", BUDGET.replace('"home"', '"#row"'))
+    assert report.imported == {"0": 1, "2": 1}
+
+
+def test_wide_readings_of_real_homes(tmp_path: Path) -> None:
+    importer = Importer(tmp_path, ("1000317", "1004851"))
+    path = data_path("swiss_elec", "elcons_15min.parquet")
+    report = importer.file(
+        path,
+        """
+dataset = "electricity"
+description = "Quarter-hour electricity"
+category = "pd:Energy"
+household = "VID"
+timezone = "Europe/Zurich"
+[columns]
+kwh = { from_wide = "V001..V672", start = { week = "week", year = 2014 }, step = "15min", type = "real", low = 0.0, high = 10.0, unit = "kWh" }
+""",  # noqa: E501
+    )
+    assert report.imported == {"1000317": 4704, "1004851": 4704}  # seven weeks of quarter hours each
+    quarters = importer.homes["1000317"].database.all('SELECT DISTINCT "ts__quarter" FROM data_electricity')
+    assert quarters == [("2014Q4",)]
+
+
+def test_times_in_a_format_of_real_persons(tmp_path: Path) -> None:
+    importer = Importer(tmp_path, ("1503960366",))
+    map_text = """
+dataset = "sleep"
+description = "Minutes asleep"
+category = "pd:Sleep"
+household = "Id"
+timezone = "America/New_York"
+file = "sleepDay_merged.csv"
+[columns]
+day = { from = "SleepDay", type = "timestamp", parse = "%m/%d/%Y %I:%M:%S %p", required = true }
+asleep = { from = "TotalMinutesAsleep", type = "integer", low = 0, high = 720, unit = "min" }
+"""
+    folder = data_path("fitabase")
+    report = importer.file(folder, map_text)
+    assert report.imported["1503960366"] == 25
+    assert importer.file(folder, map_text).already == 25
+
+
+def test_a_survey_of_real_households(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    path = data_path("nhts2022", "household.parquet")
+    ids = [str(one) for one in pyarrow.read_table(path, columns=["household_id"])["household_id"].to_pylist()[:20]]
+    importer = Importer(tmp_path, tuple(ids[:3]))
+    report = importer.file(
+        path,
+        """
+dataset = "household"
+description = "Size of the household"
+category = "pd:Household"
+household = "household_id"
+timezone = "America/New_York"
+[columns]
+size = { from = "household_size", type = "integer", low = 1, high = 8, required = true }
+vehicles = { from = "num_vehicles_in_household", type = "integer", low = 0, high = 5 }
+""",
+    )
+    assert report.imported == dict.fromkeys(ids[:3], 1)
