@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from simulator_cooperative import BYLAWS, Cooperative
-from simulator_link import Server
+from simulator_link import Server, joined_home
 from vicinia.node.services import departures
 from vicinia.node.services.account import load
 from vicinia.node.services.participation import Participation
@@ -29,16 +29,29 @@ class Crash(BaseException):
     """The process is gone."""
 
 
+class Homes(dict[int, Home]):
+    """The households' homes, each made when it is asked for: joined, consenting, with a row."""
+
+    def __init__(self, world: World, allow: Any) -> None:
+        super().__init__()
+        self._world, self._allow = world, allow
+
+    def __missing__(self, number: int) -> Home:
+        server = self._world.server
+        home = joined_home(self._world.folder / f"h{number}", server, server.coop.households[number])
+        self._allow(home, server.coop.now_ms)
+        fill(home, number)
+        self[number] = home
+        return home
+
+
 class World:
-    """A cooperative whose households have all joined, with one data set at home."""
+    """A cooperative whose households have all joined."""
 
     def __init__(self, folder: Path, allow: Any, **changes: Any) -> None:
         self.server = Server(Cooperative.found(households=HOUSEHOLDS, **changes))
         self.folder = folder
-        self.homes = self.server.homes(folder)
-        for number, home in enumerate(self.homes):
-            allow(home, self.server.coop.now_ms)
-            fill(home, number)
+        self.homes = Homes(self, allow)
         self.replica = self.server.replica(folder)
 
     def take_part(self, run_id: bytes, homes: list[int] | None = None) -> list[Participation]:
@@ -259,8 +272,6 @@ def test_one_run_more_than_was_accepted_is_refused(world: World) -> None:
 
 
 def test_a_home_that_joined_after_the_vote_takes_no_part(world: World, allow: Any) -> None:
-    from simulator_link import joined_home
-
     job = world.server.accept_job()
     world.server.coop.admit(1)
     world.server.confirm()
