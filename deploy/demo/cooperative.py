@@ -23,6 +23,7 @@ __all__ = ["AGENCY", "RECIPIENT", "UNIVERSITY", "Cooperative", "Group"]
 HERE = Path(__file__).resolve().parent
 COOP = "demo"
 NODE, COORDINATOR, CONSOLE = "vicinia-node", "vicinia-coordinator", "vicinia"
+LEAST_POLL_MS, POLL_MS_EACH = 500, 5
 NOT_FOUND = NotFound.exit_status
 UNIVERSITY, AGENCY = "university", "agency"
 RECIPIENT = "non-profit"
@@ -69,8 +70,15 @@ class Cooperative:
         registrars = [word for key in keys[:-1] for word in ("--registrar", key)]
         self._processes.run(
             COORDINATOR, *self._coordinator, "found", "--coop", COOP, "--name", "The demo cooperative",
-            *registrars, "--witness", keys[-1], "--bylaws", str(self._bylaws), "--dataset", str(self._data.map),
+            *registrars, "--witness", keys[-1], "--bylaws", str(self._rules()), "--dataset", str(self._data.map),
         )  # fmt: skip
+
+    def _rules(self) -> Path:
+        """The by-laws with a polling interval that this machine bears: at most some 200 polls a second in all."""
+        path = self._folder / "BYLAWS.toml"
+        poll_ms = max(LEAST_POLL_MS, POLL_MS_EACH * len(self._cast.everybody))
+        path.write_text(f"{self._bylaws.read_text()}poll_ms = {poll_ms}\n")
+        return path
 
     def serve(self) -> None:
         """Start the coordinator on free ports, or again on the ports that it had."""
@@ -180,9 +188,13 @@ class Cooperative:
         words = ("--vector", vector_of) if vector_of is not None else ()
         return self._gather("left", *words)
 
+    def states(self) -> dict[str, Any]:
+        """How every home stands, by household."""
+        return self._gather("status")
+
     def households(self) -> dict[str, str]:
         """The id under which the log knows each home, by household."""
-        return {name: str(state["household"]) for name, state in self._gather("status").items()}
+        return {name: str(state["household"]) for name, state in self.states().items()}
 
     def verify_left(self) -> dict[str, Any]:
         """Every home verifies the chain of its own record."""

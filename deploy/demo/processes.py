@@ -92,14 +92,15 @@ class Supervisor:
 
     def stream(self, name: str, program: str, *arguments: str) -> Stream:
         """Start a command whose lines are read as they come; it ends with the others."""
-        process = subprocess.Popen(
-            _command(program, arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=(self._logs / f"{name}.log").open("ab"),
-            text=True,
-            start_new_session=True,
-        )
+        with (self._logs / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                _command(program, arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
         self._streams.append(process)
         return Stream(process)
 
@@ -158,6 +159,8 @@ class Supervisor:
             # Also what the process itself started and left behind.
             _signal_group(process, signal.SIGKILL)
             process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 def resident_mb(pid: int) -> float:

@@ -48,7 +48,6 @@ class Story:
         """The whole story; errors of a step are raised as they come."""
         self._prepare()
         self._found()
-        self._fill_homes()
         job, commercial = self._ask()
         self._vote(job, commercial)
         stolen = self._break_in(commercial)
@@ -89,30 +88,28 @@ class Story:
         with self._tell.step("join", f"{everybody} households and 2 researchers join, over mutual TLS"):
             self._coop.invite()
             self._coop.join()
-        with self._tell.step("approve", "2 of 3 registrars endorse each of them in the public log"):
-            self._coop.approve()
+        refusing = self._report.households - self._report.consenting
+        with self._tell.step("fill", "Each is endorsed by 2 of 3 registrars, and imports its own rows") as step:
+            self._processes.at_once([self._coop.approve, self._fill_homes])
+            step.say(f"{self._report.consenting} consent, {refusing} do not")
 
     def _fill_homes(self) -> None:
-        with self._tell.step("import", "Every home imports its own rows into its own encrypted store"):
-            self._coop.import_data()
-        refusing = self._report.households - self._report.consenting
-        with self._tell.step("consent", f"{self._report.consenting} consent, {refusing} do not"):
-            self._coop.consent(self._spec.purpose, RECIPIENT, self._epsilon())
-            self._coop.standing_votes()
-        with self._tell.step("start", "The homes' daemons start") as step:
-            self._coop.run_homes()
-            step.say(f"{len(self._cast.hosted)} hosting processes, {len(self._cast.lone)} homes alone in theirs")
+        self._coop.import_data()
+        self._coop.consent(self._spec.purpose, RECIPIENT, self._epsilon())
+        self._coop.standing_votes()
 
     def _ask(self) -> tuple[str, str]:
         self._tell.heading("A researcher asks")
         self._tell.note(self._spec.query)
         with self._tell.step("submit", "Checked, submitted and sponsored by a member") as step:
-            expected = self._coop.check(UNIVERSITY, self._job_path)
-            job = self._coop.submit(UNIVERSITY, self._job_path)
-            commercial = self._coop.submit(AGENCY, self._commercial_job())
-            for name, choice in ((job, "yes"), (commercial, "no")):
-                self._coop.sponsor(name)
-                self._coop.vote_by_hand(name, choice)
+            expected, job, commercial = self._processes.at_once(
+                [
+                    lambda: self._coop.check(UNIVERSITY, self._job_path),
+                    lambda: self._coop.submit(UNIVERSITY, self._job_path),
+                    lambda: self._coop.submit(AGENCY, self._commercial_job()),
+                ]
+            )
+            self._processes.at_once([lambda: self._coop.sponsor(job), lambda: self._coop.sponsor(commercial)])
             step.say(f"job {job[:12]}, and a commercial one, {commercial[:12]}")
         errors = [f"{one['column']} ± {one['stderr']:.2g}" for one in expected["errors"]]
         self._tell.note(f"to be expected if all took part: {', '.join(errors)}")
@@ -132,9 +129,13 @@ class Story:
 
     def _vote(self, job: str, commercial: str) -> None:
         self._tell.heading("The members decide")
+        with self._tell.step("start", "The homes' daemons start") as step:
+            self._coop.run_homes()
+            step.say(f"{len(self._cast.hosted)} hosting processes, {len(self._cast.lone)} homes alone in theirs")
         with self._tell.step("vote", "Standing votes, and one by hand") as step:
             self._followed = self._coop.follow(UNIVERSITY, job)
             self._other = self._coop.follow(AGENCY, commercial)
+            self._coop.vote_by_hand(job, "yes")
             last = self._followed.until(lambda now: now["state"] not in ("submitted", "voting"), step.say)
             step.say(f"yes {last['yes']}, no {last['no']}, abstained {last['abstain']} of {last['electorate']}")
         self._note_memory()
