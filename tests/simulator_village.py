@@ -7,7 +7,7 @@
     village.until(job, Stage.RELEASED)
 
 Homes run the real state machines; `village.silent` are those that no longer answer. Nothing goes over a network:
-calls are made as the servicers make them, with the caller's principal.
+calls are made as the servicers make them, with the caller's principal. `village.declining` poll, but join no run.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import shutil
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ from vicinia.wire.rounds import Outcome, Phase, PollReply, PollRequest
 from vicinia.wire.upload import UploadHeader
 
 COOP = "valley"
-START_MS = 1_800_000_000_000
+START_MS = 1_700_000_000_000
 ADDRESSES = Addresses("localhost:8443", "localhost:8444")
 MAP = """
 dataset     = "budget"
@@ -92,15 +93,22 @@ class Village:
 
     path: Path
     homes: int = 8
-    bylaws: dict[str, object] = field(default_factory=dict)
+    bylaws: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.now_ms = START_MS
         self.village = [Home(number, SigningKey.from_seed(seeded("home", number))) for number in range(self.homes)]
         self.researcher = SigningKey.from_seed(seeded("researcher"))
         self.silent: set[int] = set()
+        self.declining: set[int] = set()
         self.faults: list[ViciniaError] = []
-        rules = {"registrars_needed": 2, "vote_seconds": 60, "phase_seconds": 60, "poll_ms": 1000, "floor": 3}
+        rules: dict[str, Any] = {
+            "registrars_needed": 2,
+            "vote_seconds": 60,
+            "phase_seconds": 60,
+            "poll_ms": 1000,
+            "floor": 3,
+        }
         public = [home.key.public for home in self.village]
         charter = Charter(
             coop=COOP,
@@ -118,7 +126,7 @@ class Village:
         """The same village in another folder, as far as it has come; quicker than founding another one."""
         twin = copy.copy(self)
         twin.path, twin.folder = path, Folder(path / "coordinator")
-        twin.silent, twin.faults = set(), []
+        twin.silent, twin.declining, twin.faults = set(), set(), []
         twin.village = [Home(home.number, home.key) for home in self.village]
         with self.coordinator.database.write("nobody writes meanwhile"):
             shutil.copytree(self.folder.path, twin.folder.path)
@@ -293,7 +301,7 @@ class Village:
     def answer(self, home: Home) -> None:
         """One step of a home: join a run that it is offered, or send what the run's phase asks for."""
         for offered in self.poll(home).runs:
-            if home.run_id != offered.run_id and offered.phase is Phase.ADVERTISE:
+            if home.number not in self.declining and home.run_id != offered.run_id and offered.phase is Phase.ADVERTISE:
                 self._join(home, offered.run_id)
         if home.state is None or home.outcome is not None:
             return

@@ -36,7 +36,7 @@ def test_found_invite_accredit_status(tmp_path: Path, capsys: pytest.CaptureFixt
     folder, (bylaws, budget) = tmp_path / "c", (tmp_path / "BYLAWS.toml", tmp_path / "MAP.toml")
     bylaws.write_text("floor = 10\nrho_job = 0.125\n")
     budget.write_text(MAP)
-    found = ["found", "--coop", "trento", "--name", "Trento", *OFFICES, "--bylaws", bylaws, "--dataset", budget]
+    found = [*NAMED, *OFFICES, "--bylaws", str(bylaws), "--dataset", str(budget)]
     status, out, _ = run(capsys, "--dir", folder, *found, "--json")
     assert (status, json.loads(out)["coop"]) == (0, "trento")
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -97,7 +97,7 @@ def test_bad_input_is_a_sentence_and_a_status(tmp_path: Path, capsys: pytest.Cap
 def test_a_file_that_does_not_fit_is_named_with_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bylaws = tmp_path / "BYLAWS.toml"
     bylaws.write_text("floor = 10\nflor = 11\n")
-    found = ["--dir", tmp_path / "c", "found", "--coop", "trento", "--name", "x", *OFFICES]
+    found = ["--dir", str(tmp_path / "c"), *NAMED, *OFFICES]
     status, _, err = run(capsys, *found, "--bylaws", bylaws)
     assert (status, "BYLAWS.toml:2" in err, "'floor'" in err) == (2, True, True)
     budget = tmp_path / "MAP.toml"

@@ -16,6 +16,7 @@ from vicinia.coordinator.store import messages, tray
 from vicinia.coordinator.store import schema as tables
 from vicinia.coordinator.store.database import Database
 from vicinia.errors import AlreadyExists, NotFound, StorageFault
+from vicinia.wire.rounds import Phase
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_a_database_is_never_made_by_accident(tmp_path: Path, database: Database
 
 def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
     with pytest.raises(StorageFault, match="cannot be used"), database.write("twice") as connection:
-        messages.add(connection, b"no such run", messages.Phase.SHARE, 1, b"")
+        messages.add(connection, b"no such run", Phase.SHARE, 1, b"")
     with pytest.raises(ZeroDivisionError), database.write("half") as connection:
         put(connection, 2 // (put(connection, 2) - 2))
     assert waiting(database) == []
@@ -88,7 +89,7 @@ def test_grouped_work_commits_together_and_fails_alone(database: Database) -> No
 
 def test_a_commit_that_fails_is_acknowledged_to_nobody(database: Database) -> None:
     def broken(_connection: Connection) -> None:
-        messages.add(_connection, b"no such run", messages.Phase.SHARE, 1, b"")
+        messages.add(_connection, b"no such run", Phase.SHARE, 1, b"")
 
     with pytest.raises(StorageFault):
         database.grouped("broken", broken)

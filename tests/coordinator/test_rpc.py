@@ -173,7 +173,7 @@ def test_bad_requests_are_refused_and_change_nothing(
 ) -> None:
     error = port.call(service, method, request_)
     assert isinstance(error, errors_pb2.Error)
-    assert error.code in codes
+    assert Code(error.code) in codes
     assert error.what
     assert village.coordinator.ledger.size == 11
 

@@ -127,6 +127,50 @@ def test_a_revocation_stops_a_run(accepted: Accepted) -> None:
     assert {outcome.phase for outcome in finished(village)} == {Phase.FAILED}
 
 
+# ---- when a phase is over
+
+
+def test_a_phase_ends_when_all_have_answered(accepted: Accepted) -> None:
+    village, job = accepted
+    began = village.now_ms
+    village.until(job, Stage.RELEASED)
+    assert village.now_ms - began < 60_000  # one phase, by the by-laws
+
+
+def test_homes_that_decline_are_not_waited_for_long(accepted: Accepted) -> None:
+    village, job = accepted
+    village.declining = {6, 7}
+    began = village.until_phase(job, Phase.ADVERTISE).opened_ms
+    village.until_phase(job, Phase.SHARE)
+    assert 6_000 <= village.now_ms - began <= 20_000
+    assert village.run_of(job).roster == bytes([sum(1 << village.index(home) for home in village.village[:6])])
+
+
+def test_a_home_that_was_not_reached_is_waited_for(accepted: Accepted) -> None:
+    village, job = accepted
+    village.silent = {7}
+    began = village.until_phase(job, Phase.ADVERTISE).opened_ms
+    village.until_phase(job, Phase.SHARE)
+    assert village.now_ms - began >= 60_000
+
+
+def test_homes_that_are_gone_are_not_waited_for_long_but_who_is_heard_is(accepted: Accepted) -> None:
+    village, job = accepted
+    opened = village.until_phase(job, Phase.INPUT).opened_ms
+    village.silent, slow = {6, 7}, village.village[6]
+    for _ in range(8):
+        village.poll(slow)
+        village.tick()
+        village.answer_all()
+        village.wait(5)
+    assert village.run_of(job).phase is Phase.INPUT
+    village.restart()
+    village.tick()
+    assert village.run_of(job).phase is Phase.INPUT  # after a restart, everybody has the time to come back
+    village.until_phase(job, Phase.COMMIT)
+    assert village.now_ms - opened >= 55_000
+
+
 # ---- polls
 
 

@@ -58,13 +58,15 @@ class Bulletin:
 
     def poll(self, caller: Principal, request: PollRequest) -> PollReply:
         """A newer checkpoint, the runs that concern the caller, and what a witness should cosign."""
+        now_ms = self._clock()
         with self._lock:
-            self._seen[caller.id] = Seen(caller.id, self._clock(), request.log_size)
-        runs = tuple(
-            RunSummary(live.run_id, live.row.job_hash, live.row.phase)
-            for live in self._runs
-            if _concerns(live, caller.id, request.protocols)
-        )
+            self._seen[caller.id] = Seen(caller.id, now_ms, request.log_size)
+        concerned = [live for live in self._runs if _concerns(live, caller.id, request.protocols)]
+        for live in concerned:
+            index = live.terms.members[caller.id]
+            live.heard[index] = now_ms
+            live.invited.setdefault(index, now_ms)
+        runs = tuple(RunSummary(live.run_id, live.row.job_hash, live.row.phase) for live in concerned)
         return PollReply(
             note=self._checkpoints.news_for(request.log_size),
             runs=runs,

@@ -12,6 +12,7 @@ from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.checkpoints import Checkpoints
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import LiveRun, LiveRuns
+from vicinia.coordinator.services.patience import Patience
 from vicinia.coordinator.services.result import release_body
 from vicinia.coordinator.services.words import shown
 from vicinia.coordinator.store import jobs, messages, runs
@@ -38,7 +39,9 @@ class Conductor:
         self._checkpoints = checkpoints
         self._live = live
         self._clock = clock
-        self._phase_ms = ledger.assembly.bylaws.phase_seconds * 1000
+        bylaws = ledger.assembly.bylaws
+        self._phase_ms = bylaws.phase_seconds * 1000
+        self._patience = Patience(self._phase_ms, bylaws.poll_ms, clock)
 
     def tick(self) -> None:
         """Look at every accepted job and every run under way."""
@@ -101,7 +104,7 @@ class Conductor:
         if live.row.roster is not None:
             self._show_roster(live)
             return
-        if not self._over(live, live.manifest.deadlines.advertise):
+        if not self._patience.over(live, live.manifest.deadlines.advertise):
             return
         with live.gate.exclusive(), live.mutex:
             roster = live.freeze_roster()
@@ -125,13 +128,13 @@ class Conductor:
             raise RoundFailed("The witnesses did not confirm the roster in time.", where="run")
 
     def _freeze_dealers(self, live: LiveRun) -> None:
-        if self._over(live, live.manifest.deadlines.share):
+        if self._patience.over(live, live.manifest.deadlines.share):
             with live.gate.exclusive(), live.mutex:
                 dealers = live.round.freeze_dealers()
                 self._enter(live, Phase.INPUT, _ones(dealers), dealers=dealers)
 
     def _freeze_survivors(self, live: LiveRun) -> None:
-        if self._over(live, live.manifest.deadlines.input):
+        if self._patience.over(live, live.manifest.deadlines.input):
             with live.gate.exclusive(), live.mutex:
                 with self._database.read() as connection:
                     sent = messages.of_phase(connection, live.run_id, Phase.INPUT)
@@ -148,17 +151,15 @@ class Conductor:
         with live.gate.exclusive(), live.mutex:
             if live.round.commitment() is not None:
                 self._enter(live, Phase.UNMASK, live.row.survivor_count)
-            elif self._clock() >= self._ends(live, live.manifest.deadlines.commit):
+            elif self._patience.time_is_up(live, live.manifest.deadlines.commit):
                 raise RoundFailed("Too few notaries confirmed who is in the sum.", where="run")
 
     def _finish(self, live: LiveRun) -> None:
-        # Who is still about to answer is waited for a little, so that the work below does not keep it waiting.
-        over = self._over(live, live.manifest.deadlines.unmask)
-        if not over and self._clock() < live.row.opened_ms + self._phase_ms * 2 // 5:
-            return
+        if not self._patience.over(live, live.manifest.deadlines.unmask):
+            return  # who is about to answer is not made to wait for the work below
         with live.gate.exclusive(), live.mutex:
             if not live.round.recoverable():
-                if over:
+                if self._patience.time_is_up(live, live.manifest.deadlines.unmask):
                     raise RoundFailed("Too few homes answered to take the masks off.", where="run")
                 return
             with self._database.read() as connection:
@@ -223,13 +224,6 @@ class Conductor:
             row = runs.find(connection, live.run_id)
         if row is not None:
             live.row = row
-
-    def _over(self, live: LiveRun, deadline_ms: int) -> bool:
-        """A phase ends when all have answered, or when its time is over."""
-        return len(live.answered) >= live.expected or self._clock() >= self._ends(live, deadline_ms)
-
-    def _ends(self, live: LiveRun, deadline_ms: int) -> int:
-        return min(deadline_ms, live.row.opened_ms + self._phase_ms)
 
     def _end(self, job_hash: bytes, stage: Stage, reason: str) -> None:
         with self._database.write(f"job is {stage}") as connection:

@@ -62,7 +62,7 @@ class Cooperative:
             raise StorageFault("The keys in this folder are another cooperative's.", where=str(folder.path))
         checkpoints = Checkpoints(database, ledger, clock)
         statements = Statements(database, ledger, clock)
-        live = LiveRuns(database, ledger)
+        live = LiveRuns(database, ledger, clock)
         return cls(
             database=database,
             authority=authority,
@@ -74,7 +74,7 @@ class Cooperative:
             clerk=Clerk(database, ledger, checkpoints, clock),
             live=live,
             conductor=Conductor(database, ledger, checkpoints, live, clock),
-            intake=Intake(database, live),
+            intake=Intake(database, live, clock),
             bulletin=Bulletin(database, ledger, checkpoints, live, clock),
             research=Research(database, ledger, statements, live, clock),
         )

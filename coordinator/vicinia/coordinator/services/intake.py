@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from sqlalchemy import Connection
+from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.live import LiveRun, LiveRuns
 from vicinia.coordinator.store import jobs, messages, runs
 from vicinia.coordinator.store.database import Database
@@ -34,9 +35,10 @@ __all__ = ["Intake"]
 class Intake:
     """Takes messages in, each phase's while the run is in it; the same message again is acknowledged again."""
 
-    def __init__(self, database: Database, live: LiveRuns) -> None:
+    def __init__(self, database: Database, live: LiveRuns, clock: Clock) -> None:
         self._database = database
         self._live = live
+        self._clock = clock
 
     def manifest(self, caller: Principal, run_id: bytes) -> tuple[bytes, bytes]:
         """(manifest, job), both canonical JSON."""
@@ -110,6 +112,7 @@ class Intake:
             return Published(row.phase, 0, _outcome(row, self._was_in_roster(caller, row)))
         live = self._live.get(run_id)
         index = _index(live, caller)
+        live.heard[index] = self._clock()
         row = live.row
         if row.phase <= after or row.phase is Phase.ADVERTISE:
             return Published(row.phase, retry_after_ms)
@@ -165,6 +168,7 @@ class Intake:
                 self._live.drop(live.run_id)  # memory may hold what the disk does not: rebuild
                 raise
             live.answered.add(index)
+            live.heard[index] = live.answered_ms = self._clock()
 
 
 def _repeated(connection: Connection, run_id: bytes, phase: Phase, index: int, body: bytes) -> bool:

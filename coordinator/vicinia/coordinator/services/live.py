@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 from vicinia.assembly import Job
+from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.gate import Gate
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.terms import Terms
@@ -27,7 +28,9 @@ __all__ = ["LiveRun", "LiveRuns"]
 class LiveRun:
     """One run. `gate` parts messages from transitions, `mutex` guards `round`; `row` is replaced by transitions only.
 
-    `answered` are the registry indices whose message of the current phase is on disk, `expected` how many there may be.
+    `answered` are the registry indices whose message of the current phase is on disk (the last since `answered_ms`),
+    `expected` how many there may be. `invited`: since when a home has known of the run; `heard`: when it last called,
+    as far as is known since `since_ms`, when this was rebuilt.
     """
 
     row: RunRow
@@ -37,7 +40,11 @@ class LiveRun:
     roster: Roster | None = None
     noise: NoisePlan | None = None
     answered: set[int] = field(default_factory=set)
+    answered_ms: int = 0
+    since_ms: int = 0
     expected: int = 0
+    invited: dict[int, int] = field(default_factory=dict)
+    heard: dict[int, int] = field(default_factory=dict)
     gate: Gate = field(default_factory=Gate)
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
@@ -45,6 +52,14 @@ class LiveRun:
     def run_id(self) -> bytes:
         """J."""
         return self.row.run_id
+
+    def missing(self) -> set[int]:
+        """Who could still answer in this phase."""
+        row = self.row
+        roster = _ones(row.roster) if row.roster is not None else sorted(self.terms.keys)
+        among = row.survivors or row.dealers
+        awaited = roster if among is None else [roster[position] for position in _ones(among)]
+        return set(awaited) - self.answered
 
     def holds(self, index: int) -> bool:
         """Whether this member is in the frozen roster."""
@@ -63,9 +78,10 @@ class LiveRun:
 class LiveRuns:
     """Every run that has not ended."""
 
-    def __init__(self, database: Database, ledger: Ledger) -> None:
+    def __init__(self, database: Database, ledger: Ledger, clock: Clock) -> None:
         self._database = database
         self._ledger = ledger
+        self._clock = clock
         self._lock = threading.RLock()
         self._live: dict[bytes, LiveRun] = {}
 
@@ -109,7 +125,7 @@ class LiveRuns:
         with self._ledger.lock:
             terms = Terms.of(Job.from_canonical(kept.body), self._ledger.assembly, manifest.checkpoint_size)
         round_ = CoordinatorRound(manifest, terms.keys, terms.corrupt, terms.delta, terms.floor)
-        live = LiveRun(row, manifest, terms, round_, expected=len(terms.keys))
+        live = LiveRun(row, manifest, terms, round_, since_ms=self._clock(), expected=len(terms.keys))
         for index, body in messages.of_phase(connection, row.run_id, Phase.ADVERTISE):
             round_.add_advert(decode_advert(body))
             live.answered.add(index)
@@ -147,6 +163,11 @@ def _expect(connection: Connection, live: LiveRun, phase: Phase, expected: bytes
     sent = messages.of_phase(connection, live.run_id, phase)
     live.answered = {index for index, _ in sent}
     live.expected = expected if isinstance(expected, int) else int.from_bytes(expected, "little").bit_count()
+
+
+def _ones(bitmap: bytes) -> list[int]:
+    """The places that are set, ascending."""
+    return [place for place in range(8 * len(bitmap)) if bitmap[place // 8] >> (place % 8) & 1]
 
 
 def _same(rebuilt: bytes, kept: bytes, what: str) -> None:

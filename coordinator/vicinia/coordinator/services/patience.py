@@ -1,0 +1,62 @@
+"""When a phase of a run is over: all have answered, its time is up, or who is missing has given up."""
+
+from __future__ import annotations
+
+from vicinia.coordinator.clock import Clock
+from vicinia.coordinator.services.live import LiveRun
+from vicinia.errors import RoundFailed
+from vicinia.secagg.parameters import parameters
+from vicinia.wire.rounds import Phase
+
+__all__ = ["Patience"]
+
+
+class Patience:
+    """Ends phases early, never late, and never with fewer homes than the run needs.
+
+    A home that has known of a run for a tenth of a phase and stays out has declined; one that is in a run and has not
+    been heard of for a quarter of a phase is gone. Both spans are at least three polls.
+    """
+
+    def __init__(self, phase_ms: int, poll_ms: int, clock: Clock) -> None:
+        self._phase_ms = phase_ms
+        self._declined_ms = max(3 * poll_ms, phase_ms // 10)
+        self._gone_ms = max(3 * poll_ms, phase_ms // 4)
+        self._clock = clock
+
+    def time_is_up(self, live: LiveRun, deadline_ms: int) -> bool:
+        """A phase lasts as long as the by-laws say, and not beyond the manifest's deadline."""
+        return self._clock() >= min(deadline_ms, live.row.opened_ms + self._phase_ms)
+
+    def over(self, live: LiveRun, deadline_ms: int) -> bool:
+        """Whether nobody needs to be waited for any more."""
+        if len(live.answered) >= live.expected or self.time_is_up(live, deadline_ms):
+            return True
+        if live.row.phase is Phase.ADVERTISE:
+            return self._rest_declined(live)
+        return self._rest_gone(live)
+
+    def _rest_declined(self, live: LiveRun) -> bool:
+        """Everybody was invited long enough ago, the last advert is as old, and there are enough of them."""
+        since = self._clock() - self._declined_ms
+        return (
+            max(live.answered_ms, live.since_ms) <= since
+            and all(live.invited.get(index, since + 1) <= since for index in live.missing())
+            and _enough_adverts(live)
+        )
+
+    def _rest_gone(self, live: LiveRun) -> bool:
+        since = self._clock() - self._gone_ms
+        return (
+            live.row.opened_ms <= since
+            and len(live.answered) >= live.round.parameters.min_survivors
+            and all(live.heard.get(index, live.since_ms) <= since for index in live.missing())
+        )
+
+
+def _enough_adverts(live: LiveRun) -> bool:
+    try:
+        parameters(len(live.answered), live.terms.corrupt, live.terms.delta, live.terms.floor)
+    except RoundFailed:
+        return False
+    return True
