@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,6 +94,12 @@ def test_too_few_homes_fail_the_run_with_its_reason(accepted: Accepted, phase: P
     assert finished(village)[0].reason == run.reason
     with village.coordinator.database.read() as connection:
         assert messages.total(connection, run.run_id) is None
+
+
+def test_a_run_that_nobody_joins_fails_with_its_reason(accepted: Accepted) -> None:
+    village, job = accepted
+    village.declining = set(range(8))
+    assert village.until(job, Stage.FAILED).reason == "run: No home took part."
 
 
 def test_without_the_witness_a_run_does_not_begin(accepted: Accepted) -> None:
@@ -292,6 +299,22 @@ def test_an_input_counts_once(accepted: Accepted) -> None:
     other = bytes([packed[0] ^ 1]) + packed[1:]
     with pytest.raises(ProtocolViolation, match="another message"):
         village.coordinator.intake.upload(home.principal, replace(header, sha256=hashlib.sha256(other).digest()), other)
+    village.until(job, Stage.RELEASED)
+    assert village.run_of(job).release == village.expected_release(job, village.village)
+
+
+def test_inputs_that_come_at_once_are_added_up(accepted: Accepted) -> None:
+    village, job, run_id = at_phase(accepted, Phase.INPUT)
+    intake = village.coordinator.intake
+    uploads = []
+    for home in village.village:
+        dealers = intake.next(home.principal, run_id, Phase.SHARE, 1).item
+        assert isinstance(dealers, Dealers)
+        uploads.append((home.principal, *village.masked(home, dealers)))
+        home.done = Phase.INPUT
+    with ThreadPoolExecutor(16) as pool:  # every one three times
+        done = [pool.submit(intake.upload, *upload) for upload in uploads * 3]
+    assert [one.result() for one in done] == [None] * 24
     village.until(job, Stage.RELEASED)
     assert village.run_of(job).release == village.expected_release(job, village.village)
 

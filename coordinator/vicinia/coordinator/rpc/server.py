@@ -23,6 +23,7 @@ import grpc  # isort: skip - after the channel module, which restricts TLS
 __all__ = ["Servers"]
 
 _LIFETIME = timedelta(days=30)
+_ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - to listen on; nobody can be called so
 _OPTIONS = [
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
@@ -60,7 +61,8 @@ class Servers:
     def __init__(self, cooperative: Cooperative, host: str, clock: Clock, threads: int) -> None:
         self._host = host
         hosts = tuple(dict.fromkeys((host, "localhost", "127.0.0.1")))
-        identity = _Identity(cooperative.authority, tuple(one for one in hosts if one != "0.0.0.0"), clock)  # noqa: S104
+        named = tuple(one for one in hosts if one not in _ANY_ADDRESS)
+        identity = _Identity(cooperative.authority, named, clock)
         caller_of = certificate_callers(cooperative.authority.certificate_pem, clock)
         self._main = grpc.server(ThreadPoolExecutor(threads, "call"), options=_OPTIONS)
         rounds = RoundsServicer(cooperative.bulletin, cooperative.intake, caller_of)

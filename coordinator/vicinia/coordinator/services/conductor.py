@@ -107,6 +107,8 @@ class Conductor:
         if not self._patience.over(live, live.manifest.deadlines.advertise):
             return
         with live.gate.exclusive(), live.mutex:
+            if not live.answered:
+                raise RoundFailed("No home took part.", where="run")
             roster = live.freeze_roster()
             statement = build_roster(
                 self._ledger.coop, live.row.job_hash, live.row.number, roster.G, live.round.parameters.n

@@ -55,6 +55,8 @@ class Patience:
 
 
 def _enough_adverts(live: LiveRun) -> bool:
+    if not live.answered:
+        return False
     try:
         parameters(len(live.answered), live.terms.corrupt, live.terms.delta, live.terms.floor)
     except RoundFailed:
