@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from vicinia.errors import InvalidInput
+from vicinia.errors import InvalidInput, NotFound
 from vicinia.node.homes import Selection
 from vicinia.node.services.clock import Clock
-from vicinia.node.services.keyring import membership
+from vicinia.node.services.keyring import is_joined, membership
 from vicinia.node.services.ports import Enroller, Link
 from vicinia.node.services.replica import Cooperative, Replica
 from vicinia.node.store.home import Home
@@ -65,11 +65,15 @@ class Context:
 
 
 def cooperative_of(homes: Mapping[str, Home]) -> Cooperative:
-    """The cooperative that all these homes joined; InvalidInput where they joined different ones."""
+    """The cooperative that these homes joined; NotFound or InvalidInput where it is none or several."""
     found = {
         Cooperative(member.coop, member.genesis, member.log_key)
-        for member in (membership(home.facts) for home in homes.values())
+        for member in (membership(home.facts) for home in homes.values() if is_joined(home.facts))
     }
+    if not found:
+        raise NotFound(
+            "no cooperative was joined here.", where=", ".join(homes)[:80], hint="Run: vicinia-node join INVITATION"
+        )
     if len(found) != 1:
         raise InvalidInput("these homes belong to different cooperatives.", hint="Keep them in different folders.")
     return found.pop()

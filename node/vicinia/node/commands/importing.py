@@ -9,6 +9,7 @@ from pathlib import Path
 from vicinia.node.commands.context import Context, Subparsers, cooperative_of, open_replica
 from vicinia.node.homes import read_text
 from vicinia.node.output import show
+from vicinia.node.services.keyring import is_joined
 
 __all__ = ["add", "run"]
 
@@ -82,6 +83,8 @@ def _registered(context: Context, dataset: str) -> dict[str, object] | None:
     if not context.selection.replica.exists():
         return None
     with context.homes() as homes:
+        if not any(is_joined(home.facts) for home in homes.values()):
+            return None
         replica = open_replica(context.selection, cooperative_of(homes), context.clock)
         try:
             known = replica.assembly.datasets.get(dataset) if replica.size else None

@@ -61,7 +61,7 @@ def _join(context: Context, directory: Path, text: str, enroller: Callable[[Invi
     """Join one home, which is made where it is absent, but not for an invitation that is none."""
     known = Home.open(directory) if is_home(directory) else None
     try:
-        if known is not None and known.facts.get("certificate") is not None:
+        if known is not None and keyring.is_joined(known.facts):
             return "joined before"
         invitation = Invitation.parse(text, role="household", now_ms=context.clock())
         home = known = known or _make(directory)
@@ -84,7 +84,7 @@ def _wanted(context: Context, arguments: argparse.Namespace) -> tuple[dict[str, 
         raise InvalidInput(f"there are {len(wanted)} homes and only {len(texts)} invitations.", where="join")
     if not selection.many and is_home(selection.root):
         home = Home.open(selection.root)
-        joined = home.facts.get("certificate") is not None
+        joined = keyring.is_joined(home.facts)
         home.close()
         if joined:
             raise InvalidInput("this home has joined already.", where=str(selection.root))

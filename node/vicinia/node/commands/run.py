@@ -24,13 +24,15 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
 def run(context: Context, arguments: argparse.Namespace) -> int:  # noqa: ARG001 - the signature of every command
     """Serve until SIGTERM or SIGINT."""
     from vicinia.node.services.daemon import Daemon
+    from vicinia.node.services.keyring import is_joined
     from vicinia.node.services.spawn import WorkerProcess
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with context.homes() as homes:
+    with context.homes() as selected:
+        homes = {name: home for name, home in selected.items() if is_joined(home.facts)}
         replica = open_replica(context.selection, cooperative_of(homes), context.clock)
         worker = WorkerProcess(context.selection.root, many=context.selection.many)
         daemon = Daemon(homes, replica, context.connect, context.enroller, worker, context.clock)

@@ -51,7 +51,7 @@ def describe(home: Home) -> dict[str, object]:
         "key": keyring.identity(home.facts).public.hex,
         "household": home.facts.text("household"),
         "coop": home.facts.text("coop"),
-        "joined": home.facts.get("certificate") is not None,
+        "joined": keyring.is_joined(home.facts),
         "locked": home.locked,
         "data_sets": DataSets(home.database).names(),
         "left": len(Departures(home.database).all()),
@@ -63,11 +63,12 @@ def describe(home: Home) -> dict[str, object]:
 
 
 def _log(context: Context, homes: dict[str, Home]) -> dict[str, object]:
-    if not context.selection.replica.exists():
+    joined = {name: home for name, home in homes.items() if keyring.is_joined(home.facts)}
+    if not joined or not context.selection.replica.exists():
         return {"size": 0, "root": "", "halted": "", "evidence": []}
     replica: Replica | None = None
     try:
-        replica = open_replica(context.selection, cooperative_of(homes), context.clock)
+        replica = open_replica(context.selection, cooperative_of(joined), context.clock)
         return {
             "size": replica.size,
             "root": replica.root(replica.size).hex(),

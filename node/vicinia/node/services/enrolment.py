@@ -9,7 +9,7 @@ from vicinia.assembly.invitation import Invitation
 from vicinia.errors import AlreadyExists, Unauthenticated, ViciniaError
 from vicinia.identity import check_certificate
 from vicinia.node.services.clock import Clock
-from vicinia.node.services.keyring import identity, membership, tls_key
+from vicinia.node.services.keyring import identity, is_joined, membership, tls_key
 from vicinia.node.services.ports import Enroller
 from vicinia.node.store.home import Home
 from vicinia.node.store.signed import Signed
@@ -24,7 +24,7 @@ def join(home: Home, invitation: Invitation, enroller: Enroller, clock: Clock) -
 
     The statement is in the store before it is sent, so that a join that was cut short can be repeated.
     """
-    if home.facts.get("certificate") is not None:
+    if is_joined(home.facts):
         raise AlreadyExists("this home has joined already.", where=home.name)
     key, tls = identity(home.facts), tls_key(home.facts)
     statement = Statement("member", {"coop": invitation.coop, "key": key.public.hex}).sign(key)

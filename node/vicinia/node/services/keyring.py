@@ -9,7 +9,7 @@ from vicinia.identity import Principal, Role, SigningKey, TlsKey, VerifyingKey
 from vicinia.node.store.facts import Facts
 from vicinia.node.store.home import Home
 
-__all__ = ["Membership", "create", "identity", "membership", "replace_identity", "tls_key"]
+__all__ = ["Membership", "create", "identity", "is_joined", "membership", "replace_identity", "tls_key"]
 
 _JOIN = "Run: vicinia-node join INVITATION"
 
@@ -56,6 +56,11 @@ def replace_identity(facts: Facts, key: SigningKey) -> None:
 def tls_key(facts: Facts) -> TlsKey:
     """The key of the client certificate."""
     return TlsKey.load(facts.need("tls-key", "Run: vicinia-node init"))
+
+
+def is_joined(facts: Facts) -> bool:
+    """Whether the home has joined a cooperative."""
+    return facts.get("certificate") is not None
 
 
 def membership(facts: Facts) -> Membership:
