@@ -30,6 +30,7 @@ from vicinia.node.services.keyring import identity, membership
 from vicinia.node.services.ports import Link
 from vicinia.node.services.replica import Replica
 from vicinia.node.services.terms import Terms, read_manifest
+from vicinia.node.services.transmission import AFTER, expect, transmit
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.home import Home
@@ -48,14 +49,6 @@ _LONGEST_RETRY = 10.0
 _SHORTEST = 0.02
 _SLOT = 0.25  # seconds; the end of preparing shows at a multiple of this only
 _GRACE_MS = 600_000
-_AFTER = {
-    "advertise": Phase.ADVERTISE,
-    "share": Phase.SHARE,
-    "input": Phase.INPUT,
-    "commit": Phase.COMMIT,
-    "unmask": Phase.UNMASK,
-}
-_EXPECTED = {"advertise": RosterView, "share": Dealers, "input": Survivors, "commit": Commitment, "unmask": Outcome}
 _log = logging.getLogger("vicinia.node")
 
 
@@ -127,7 +120,7 @@ class Participation:
 
     def _listen(self, run: Run, terms: Terms, state: NodeRound) -> float | None:
         """Ask for what was published after this step, and take it in."""
-        published = self._link.next(self._run_id, _AFTER[run.step])
+        published = self._link.next(self._run_id, AFTER[run.step])
         if isinstance(published.item, Outcome):
             self._finish(published.item)
             return None
@@ -137,8 +130,7 @@ class Participation:
             if self._overdue(run):
                 raise RoundFailed("the coordinator never finished the run.", where="run")
             return max(published.retry_after_ms / 1000, _SHORTEST)
-        if not isinstance(published.item, _EXPECTED[run.step]):
-            raise ProtocolViolation("the coordinator published something else than this phase has.", where=run.step)
+        expect(run.step, published)
         return self._take(run.step, published.item, terms, state)
 
     def _meet(self) -> Run:
@@ -240,23 +232,11 @@ class Participation:
         if entry is None:
             raise RoundFailed("this home has no keys of the run any more.", where="run")
         try:
-            retry_ms = self._transmit(step, entry, terms)
+            retry_ms = transmit(self._link, self._run_id, step, entry, terms.plan.layout.length)
         except PhaseOver:
             retry_ms = 0
         self._sent = True
         return max(retry_ms / 1000, _SHORTEST)
-
-    def _transmit(self, step: str, entry: Entry, terms: Terms) -> int:
-        link, run_id, message = self._link, self._run_id, entry.message
-        if step == "advertise":
-            return link.advertise(run_id, codec.decode_advert(message))
-        if step == "share":
-            return link.share(run_id, codec.decode_share_upload(message))
-        if step == "input":
-            return link.upload(run_id, terms.plan.layout.length, entry.width, message)
-        if step == "commit":
-            return link.attest(run_id, codec.decode_attestation(message).signature) if message else 0
-        return link.unmask(run_id, codec.decode_unmask_shares(message))
 
     def _finish(self, outcome: Outcome) -> None:
         if outcome.phase == Phase.DONE:
