@@ -101,6 +101,7 @@ class Village:
         self.researcher = SigningKey.from_seed(seeded("researcher"))
         self.silent: set[int] = set()
         self.declining: set[int] = set()
+        self.agreed: dict[bytes, Terms] = {}
         self.faults: list[ViciniaError] = []
         rules: dict[str, Any] = {
             "registrars_needed": 2,
@@ -126,7 +127,7 @@ class Village:
         """The same village in another folder, as far as it has come; quicker than founding another one."""
         twin = copy.copy(self)
         twin.path, twin.folder = path, Folder(path / "coordinator")
-        twin.silent, twin.declining, twin.faults = set(), set(), []
+        twin.silent, twin.declining, twin.faults, twin.agreed = set(), set(), [], {}
         twin.village = [Home(home.number, home.key) for home in self.village]
         with self.coordinator.database.write("nobody writes meanwhile"):
             shutil.copytree(self.folder.path, twin.folder.path)
@@ -324,9 +325,13 @@ class Village:
         self.coordinator.intake.advertise(home.principal, run_id, advert)
 
     def terms(self, home: Home) -> Terms:
+        """What the home makes of the manifest and the job; every home the same, so it is done once."""
         assert home.state is not None
-        manifest, job = home.state.manifest, self.coordinator.intake.manifest(home.principal, home.run_id)[1]
-        return Terms.of(Job.from_canonical(job), self.coordinator.ledger.assembly, manifest.checkpoint_size)
+        if home.run_id not in self.agreed:
+            manifest, job = home.state.manifest, self.coordinator.intake.manifest(home.principal, home.run_id)[1]
+            terms = Terms.of(Job.from_canonical(job), self.coordinator.ledger.assembly, manifest.checkpoint_size)
+            self.agreed[home.run_id] = terms
+        return self.agreed[home.run_id]
 
     def terms_of(self, job: Job) -> Terms:
         """The terms of the job's newest run."""

@@ -71,9 +71,10 @@ class Served:
         return grpc.secure_channel(address, channel.enrolment_credentials(authority))
 
 
-@pytest.fixture
-def served(founded: Village, tmp_path: Path) -> Iterator[Served]:
-    village = founded.clone(tmp_path)
+@pytest.fixture(scope="module")
+def served(founded: Village, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One for all, since a process takes its time to start; the last test ends it."""
+    village = founded.clone(tmp_path_factory.mktemp("served"))
     village.coordinator.close()
     one = Served(village.folder.path)
     one.start()
@@ -109,29 +110,6 @@ def refusal(port: grpc.Channel) -> ViciniaError:
     return error_from_rpc(refused.value)
 
 
-def test_a_home_joins_polls_and_comes_back_after_a_kill(served: Served) -> None:
-    invitation, key, tls = invited(served), SigningKey.generate(), TlsKey.generate()
-    certificate = enrol(served, invitation, key, tls)
-    with served.channel(invitation.authority, tls, certificate) as port:
-        assert poll(port).retry_after_ms > 0
-        leaves = log_pb2_grpc.LogStub(port).Entries(log_pb2.EntriesRequest(start=0, end=99), timeout=30).leaves
-        assert len(leaves) == 11
-        too_long = log_pb2.SubmitRequest(statement=bytes(5 * 1024 * 1024))
-        with pytest.raises(grpc.RpcError) as refused:
-            log_pb2_grpc.LogStub(port).Submit(too_long, timeout=30)
-        assert error_from_rpc(refused.value).code is Code.TOO_LARGE
-    assert served.stop(signal.SIGKILL)[0] == -signal.SIGKILL
-    served.start()
-    with served.channel(invitation.authority, tls, certificate) as port:
-        assert poll(port).retry_after_ms > 0
-    with pytest.raises(grpc.RpcError) as again:
-        enrol(served, invitation, SigningKey.generate(), tls)
-    assert error_from_rpc(again.value).code is Code.UNAUTHENTICATED
-    status, log = served.stop(signal.SIGTERM)
-    assert (status, [json.loads(line)["message"] for line in log.splitlines()][-1]) == (0, "stopped")
-    assert key.public.id not in log
-
-
 def test_who_does_not_get_in(served: Served) -> None:
     invitation, key, tls = invited(served), SigningKey.generate(), TlsKey.generate()
     now = datetime.now(UTC)
@@ -163,3 +141,26 @@ def test_a_port_that_is_taken_is_said_in_words(served: Served) -> None:
         env=os.environ | {"GRPC_VERBOSITY": "NONE"},
     )
     assert (ended.returncode, "cannot be bound" in ended.stderr, "Traceback" in ended.stderr) == (8, True, False)
+
+
+def test_a_home_joins_polls_comes_back_after_a_kill_and_the_server_ends(served: Served) -> None:
+    invitation, key, tls = invited(served), SigningKey.generate(), TlsKey.generate()
+    certificate = enrol(served, invitation, key, tls)
+    with served.channel(invitation.authority, tls, certificate) as port:
+        assert poll(port).retry_after_ms > 0
+        leaves = log_pb2_grpc.LogStub(port).Entries(log_pb2.EntriesRequest(start=0, end=99), timeout=30).leaves
+        assert len(leaves) == 11
+        too_long = log_pb2.SubmitRequest(statement=bytes(5 * 1024 * 1024))
+        with pytest.raises(grpc.RpcError) as refused:
+            log_pb2_grpc.LogStub(port).Submit(too_long, timeout=30)
+        assert error_from_rpc(refused.value).code is Code.TOO_LARGE
+    assert served.stop(signal.SIGKILL)[0] == -signal.SIGKILL
+    served.start()
+    with served.channel(invitation.authority, tls, certificate) as port:
+        assert poll(port).retry_after_ms > 0
+    with pytest.raises(grpc.RpcError) as again:
+        enrol(served, invitation, SigningKey.generate(), tls)
+    assert error_from_rpc(again.value).code is Code.UNAUTHENTICATED
+    status, log = served.stop(signal.SIGTERM)
+    assert (status, [json.loads(line)["message"] for line in log.splitlines()][-1]) == (0, "stopped")
+    assert key.public.id not in log

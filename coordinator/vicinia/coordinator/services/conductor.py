@@ -27,6 +27,19 @@ __all__ = ["Conductor"]
 
 _log = logging.getLogger(__name__)
 
+# What everybody may read of a failure. The exact sentence can have the exact size in it, which is the participants'.
+_TOLD = {
+    Phase.ADVERTISE: "Too few homes took part.",
+    Phase.SHARE: "Too few homes stayed until the shares were dealt.",
+    Phase.INPUT: "Too few homes sent their part.",
+    Phase.COMMIT: "The survivors of the run could not be confirmed.",
+    Phase.UNMASK: "The masks of the run could not be taken off.",
+}
+
+
+class _PlainFailure(RoundFailed):
+    """A failure whose sentence has no size in it, so that everybody may read it."""
+
 
 class Conductor:
     """Opens runs for accepted jobs and advances them; every transition is on disk before anybody is told."""
@@ -94,8 +107,10 @@ class Conductor:
         except StorageFault as error:  # nothing was published: the next tick tries again from the disk
             self._live.drop(live.run_id)
             _log.warning("run %s waits: %s", live.run_id.hex()[:16], error)
+        except _PlainFailure as error:
+            self._fail(live, error.what)
         except ViciniaError as error:
-            self._fail(live, str(error))
+            self._fail(live, str(error), told=_TOLD[live.row.phase])
         except Exception:
             _log.exception("run %s met a defect", live.run_id.hex()[:16])
             self._fail(live, "The coordinator met a defect of its own; its log says more.")
@@ -108,7 +123,7 @@ class Conductor:
             return
         with live.gate.exclusive(), live.mutex:
             if not live.answered:
-                raise RoundFailed("No home took part.", where="run")
+                raise _PlainFailure("No home took part.")
             roster = live.freeze_roster()
             statement = build_roster(
                 self._ledger.coop, live.row.job_hash, live.row.number, roster.G, live.round.parameters.n
@@ -127,7 +142,7 @@ class Conductor:
             with live.gate.exclusive():
                 self._enter(live, Phase.SHARE, live.round.parameters.n, checkpoint_size=accepted.size)
         elif self._clock() >= live.manifest.deadlines.share:
-            raise RoundFailed("The witnesses did not confirm the roster in time.", where="run")
+            raise _PlainFailure("The witnesses did not confirm the roster in time.")
 
     def _freeze_dealers(self, live: LiveRun) -> None:
         if self._patience.over(live, live.manifest.deadlines.share):
@@ -154,7 +169,7 @@ class Conductor:
             if live.round.commitment() is not None:
                 self._enter(live, Phase.UNMASK, live.row.survivor_count)
             elif self._patience.time_is_up(live, live.manifest.deadlines.commit):
-                raise RoundFailed("Too few notaries confirmed who is in the sum.", where="run")
+                raise _PlainFailure("Too few notaries confirmed who is in the sum.")
 
     def _finish(self, live: LiveRun) -> None:
         if not self._patience.over(live, live.manifest.deadlines.unmask):
@@ -162,12 +177,14 @@ class Conductor:
         with live.gate.exclusive(), live.mutex:
             if not live.round.recoverable():
                 if self._patience.time_is_up(live, live.manifest.deadlines.unmask):
-                    raise RoundFailed("Too few homes answered to take the masks off.", where="run")
+                    for blame in live.round.blame:
+                        _log.warning("run %s: %s", live.run_id.hex()[:16], blame.reason)
+                    raise _PlainFailure("Too few homes answered to take the masks off.")
                 return
             with self._database.read() as connection:
                 total = messages.total(connection, live.run_id)
             if live.noise is None or total is None:
-                raise RoundFailed("The sum of this run is not there.", where="run")
+                raise _PlainFailure("The sum of this run is not there.")
             masked = np.frombuffer(total, "<u4") & np.uint32((1 << live.noise.width) - 1)
             body = release_body(
                 live.terms, live.noise, live.row.number, live.round.unmask(masked), live.row.survivor_count
@@ -198,8 +215,11 @@ class Conductor:
         self._live.drop(row.run_id)
         _log.info("run %s is released", row.run_id.hex()[:16])
 
-    def _fail(self, live: LiveRun, reason: str, stage: Stage | None = None) -> None:
-        """End a run without a result; the job goes on where the certificate allows another run."""
+    def _fail(self, live: LiveRun, reason: str, stage: Stage | None = None, told: str = "") -> None:
+        """End a run without a result; the job goes on where the certificate allows another run.
+
+        The participants are told the reason, everybody else `told`, where that differs.
+        """
         row, reason = live.row, shown(reason)
         if stage is None:
             certificate = self._ledger.assembly.vote_on(row.job_hash).certificate
@@ -207,7 +227,7 @@ class Conductor:
             stage = Stage.ACCEPTED if again else Stage.FAILED
         with self._database.write("fail run") as connection:
             runs.change(connection, row.run_id, tuple(_STEPS), phase=Phase.FAILED, reason=reason)
-            jobs.move(connection, row.job_hash, stage, reason)
+            jobs.move(connection, row.job_hash, stage, told or reason)
             messages.erase(connection, row.run_id)
         self._live.drop(row.run_id)
         _log.warning("run %s failed: %s", row.run_id.hex()[:16], reason)

@@ -213,7 +213,10 @@ def _after(live: LiveRun, index: int, after: Phase) -> RosterView | Dealers | Su
 
 
 def _outcome(row: RunRow, took_part: bool) -> Outcome:
-    return Outcome(row.phase, row.reason, row.survivor_count if took_part else 0, row.release or b"")
+    """Exact sizes, which a reason can have in it, too, are for the roster alone (design 3)."""
+    if took_part:
+        return Outcome(row.phase, row.reason, row.survivor_count, row.release or b"")
+    return Outcome(row.phase, "The run failed." if row.phase is Phase.FAILED else "", 0, row.release or b"")
 
 
 def _bit(bitmap: bytes, index: int) -> bool:
