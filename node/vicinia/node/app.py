@@ -17,7 +17,7 @@ from vicinia.node.services.clock import system_clock
 from vicinia.node.services.ports import Enroller, Link
 from vicinia.node.store.home import Home
 
-__all__ = ["connect", "main"]
+__all__ = ["main"]
 
 _COMMANDS = (init, join, importing, run, consent, vote, office, jobs, left, status, unlock)
 
@@ -31,11 +31,9 @@ class _Parser(argparse.ArgumentParser):
 
 def connect(home: Home) -> Link:
     """A link with the home's certificate; loads gRPC."""
-    from vicinia.node.link import GrpcLink
-    from vicinia.node.services.keyring import membership, tls_key
+    from vicinia.node.link import connect as dial
 
-    member = membership(home.facts)
-    return GrpcLink(member.address, member.ca, tls_key(home.facts).pem, member.certificate)
+    return dial(home)
 
 
 def enroller(address: str, authority: bytes) -> Enroller:

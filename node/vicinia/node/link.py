@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from vicinia.identity import channel  # before grpc: it restricts the cipher suites
 
 import grpc  # isort: skip
+from vicinia.node.services.keyring import membership, tls_key
+from vicinia.node.store.home import Home
 from vicinia.secagg.messages import Advert, ShareUpload, UnmaskShares
 from vicinia.v1 import enrolment_pb2_grpc, log_pb2, log_pb2_grpc, research_pb2_grpc, rounds_pb2_grpc
 from vicinia.wire import enrolment, error_from_rpc, log, research, rounds
@@ -16,7 +18,7 @@ from vicinia.wire.rounds import Phase, PollReply, Published
 from vicinia.wire.shape import MAX_MESSAGE_BYTES
 from vicinia.wire.upload import upload_pieces
 
-__all__ = ["GrpcEnroller", "GrpcLink"]
+__all__ = ["GrpcEnroller", "GrpcLink", "connect"]
 
 _SECONDS = 20.0
 _UPLOAD_SECONDS = 600.0
@@ -154,3 +156,9 @@ class GrpcLink:
     @staticmethod
     def _accepted(method: Callable[..., Any], request: Any, seconds: float = _SECONDS) -> int:
         return rounds.ACCEPTED.read(_call(method, request, seconds)).retry_after_ms
+
+
+def connect(home: Home) -> GrpcLink:
+    """A home's link, with the certificate that it has now."""
+    member = membership(home.facts)
+    return GrpcLink(member.address, member.ca, tls_key(home.facts).pem, member.certificate)

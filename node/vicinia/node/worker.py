@@ -15,13 +15,12 @@ import time
 from pathlib import Path
 
 from vicinia.errors import InvalidInput, ViciniaError
-from vicinia.node.app import connect
-from vicinia.node.commands.context import cooperative_of, open_replica
 from vicinia.node.homes import Selection
+from vicinia.node.link import connect
 from vicinia.node.services.clock import HomeClock, system_clock
 from vicinia.node.services.participation import Participation
 from vicinia.node.services.ports import Link
-from vicinia.node.services.replica import Replica
+from vicinia.node.services.replica import Replica, cooperative_of, open_replica
 from vicinia.node.services.scheduler import Scheduler
 from vicinia.node.services.spawn import task_line
 from vicinia.node.store.home import Home
@@ -73,7 +72,7 @@ class Worker:
         home = self._home(name)
         link = self._links.setdefault(name, connect(home)) if name not in self._links else self._links[name]
         if self._replica is None:
-            self._replica = open_replica(self._selection, cooperative_of({name: home}), system_clock)
+            self._replica = open_replica(self._selection.replica, cooperative_of({name: home}), system_clock)
         replica = self._replica
         if not run_id:
             self._scheduler.add(lambda: _warm(replica, link))

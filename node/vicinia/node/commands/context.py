@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from vicinia.errors import InvalidInput, NotFound
+from vicinia.errors import InvalidInput
 from vicinia.node.homes import Selection
 from vicinia.node.services.clock import Clock
-from vicinia.node.services.keyring import is_joined, membership
 from vicinia.node.services.ports import Enroller, Link
-from vicinia.node.services.replica import Cooperative, Replica
 from vicinia.node.store.home import Home
-from vicinia.node.store.replica import ReplicaStore
 
-__all__ = ["Command", "Context", "cooperative_of", "job_hash_of", "open_replica"]
+__all__ = ["Command", "Context", "job_hash_of"]
 
 Subparsers = Any  # argparse keeps this type private
 Command = Callable[["Context", argparse.Namespace], int]
@@ -62,26 +59,6 @@ class Context:
             yield link
         finally:
             link.close()
-
-
-def cooperative_of(homes: Mapping[str, Home]) -> Cooperative:
-    """The cooperative that these homes joined; NotFound or InvalidInput where it is none or several."""
-    found = {
-        Cooperative(member.coop, member.genesis, member.log_key)
-        for member in (membership(home.facts) for home in homes.values() if is_joined(home.facts))
-    }
-    if not found:
-        raise NotFound(
-            "no cooperative was joined here.", where=", ".join(homes)[:80], hint="Run: vicinia-node join INVITATION"
-        )
-    if len(found) != 1:
-        raise InvalidInput("these homes belong to different cooperatives.", hint="Keep them in different folders.")
-    return found.pop()
-
-
-def open_replica(selection: Selection, cooperative: Cooperative, clock: Clock) -> Replica:
-    """The homes' shared copy of the log."""
-    return Replica(ReplicaStore(selection.replica), cooperative, clock)
 
 
 def job_hash_of(text: str) -> bytes:

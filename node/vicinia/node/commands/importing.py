@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from vicinia.node.commands.context import Context, Subparsers, cooperative_of, open_replica
+from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.homes import read_text
 from vicinia.node.output import show
 from vicinia.node.services.keyring import is_joined
+from vicinia.node.services.replica import cooperative_of, open_replica
 
 __all__ = ["add", "run"]
 
@@ -85,7 +86,7 @@ def _registered(context: Context, dataset: str) -> dict[str, object] | None:
     with context.homes() as homes:
         if not any(is_joined(home.facts) for home in homes.values()):
             return None
-        replica = open_replica(context.selection, cooperative_of(homes), context.clock)
+        replica = open_replica(context.selection.replica, cooperative_of(homes), context.clock)
         try:
             known = replica.assembly.datasets.get(dataset) if replica.size else None
             return known.dataset.definition if known is not None else None

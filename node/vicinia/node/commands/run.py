@@ -8,7 +8,8 @@ import signal
 import sys
 import threading
 
-from vicinia.node.commands.context import Context, Subparsers, cooperative_of, open_replica
+from vicinia.node.commands.context import Context, Subparsers
+from vicinia.node.services.replica import cooperative_of, open_replica
 
 __all__ = ["add", "run"]
 
@@ -33,7 +34,7 @@ def run(context: Context, arguments: argparse.Namespace) -> int:  # noqa: ARG001
         signal.signal(number, lambda *_: stop.set())
     with context.homes() as selected:
         homes = {name: home for name, home in selected.items() if is_joined(home.facts)}
-        replica = open_replica(context.selection, cooperative_of(homes), context.clock)
+        replica = open_replica(context.selection.replica, cooperative_of(homes), context.clock)
         worker = WorkerProcess(context.selection.root, many=context.selection.many)
         daemon = Daemon(homes, replica, context.connect, context.enroller, worker, context.clock)
         try:

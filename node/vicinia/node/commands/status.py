@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 from vicinia.errors import ViciniaError
-from vicinia.node.commands.context import Context, Subparsers, cooperative_of, open_replica
+from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.output import show, when
 from vicinia.node.services import account, keyring
-from vicinia.node.services.replica import Replica
+from vicinia.node.services.replica import Replica, cooperative_of, open_replica
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.datasets import DataSets
@@ -68,7 +68,7 @@ def _log(context: Context, homes: dict[str, Home]) -> dict[str, object]:
         return {"size": 0, "root": "", "halted": "", "evidence": []}
     replica: Replica | None = None
     try:
-        replica = open_replica(context.selection, cooperative_of(joined), context.clock)
+        replica = open_replica(context.selection.replica, cooperative_of(joined), context.clock)
         return {
             "size": replica.size,
             "root": replica.root(replica.size).hex(),

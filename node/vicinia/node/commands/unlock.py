@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 
 from vicinia.errors import InvalidInput
-from vicinia.node.commands.context import Context, Subparsers, cooperative_of, open_replica
+from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.output import show
 from vicinia.node.services import guard
+from vicinia.node.services.replica import cooperative_of, open_replica
 
 __all__ = ["add", "run"]
 
@@ -33,7 +34,7 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
             hint="Run: vicinia-node unlock --rotate",
         )
     with context.home() as home, context.linked(home) as link:
-        replica = open_replica(context.selection, cooperative_of({home.name: home}), context.clock)
+        replica = open_replica(context.selection.replica, cooperative_of({home.name: home}), context.clock)
         try:
             waiting = guard.rotate(home, replica, link, context.clock)
         finally:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from vicinia.assembly.state import Assembly
 from vicinia.assembly.statements import Genesis
-from vicinia.errors import NotAccepted, ProofInvalid, Unavailable, ViciniaError
+from vicinia.errors import InvalidInput, NotAccepted, NotFound, ProofInvalid, Unavailable, ViciniaError
 from vicinia.identity import VerifyingKey
 from vicinia.node.services.clock import Clock
+from vicinia.node.services.keyring import is_joined, membership
 from vicinia.node.services.ports import Link
+from vicinia.node.store.home import Home
 from vicinia.node.store.replica import ReplicaStore
 from vicinia.tlog.checkpoint import SignedCheckpoint, log_origin, open_checkpoint, witness_name
 from vicinia.tlog.merkle import EMPTY_ROOT, Tree, verify_consistency
 
-__all__ = ["Cooperative", "Replica"]
+__all__ = ["Cooperative", "Replica", "cooperative_of", "open_replica"]
 
 _BATCH = 1000
 
@@ -211,3 +214,23 @@ class Replica:
                     if note:
                         self._accuse(f"the log holds a leaf that is not valid ({error.what})", leaf, note)
                     raise
+
+
+def cooperative_of(homes: Mapping[str, Home]) -> Cooperative:
+    """The cooperative that these homes joined; NotFound or InvalidInput where it is none or several."""
+    found = {
+        Cooperative(member.coop, member.genesis, member.log_key)
+        for member in (membership(home.facts) for home in homes.values() if is_joined(home.facts))
+    }
+    if not found:
+        raise NotFound(
+            "no cooperative was joined here.", where=", ".join(homes)[:80], hint="Run: vicinia-node join INVITATION"
+        )
+    if len(found) != 1:
+        raise InvalidInput("these homes belong to different cooperatives.", hint="Keep them in different folders.")
+    return found.pop()
+
+
+def open_replica(path: Path, cooperative: Cooperative, clock: Clock) -> Replica:
+    """The copy of the log in a file that homes share."""
+    return Replica(ReplicaStore(path), cooperative, clock)
