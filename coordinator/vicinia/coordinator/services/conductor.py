@@ -17,10 +17,8 @@ from vicinia.coordinator.services.result import release_body
 from vicinia.coordinator.services.words import shown
 from vicinia.coordinator.store import jobs, messages, runs
 from vicinia.coordinator.store.database import Database
-from vicinia.coordinator.store.jobs import JobRow, Stage
-from vicinia.coordinator.store.runs import RunRow
+from vicinia.coordinator.store.jobs import Stage
 from vicinia.errors import RoundFailed, StorageFault, ViciniaError
-from vicinia.secagg.manifest import PROTOCOL, Deadlines, Manifest
 from vicinia.wire.rounds import Phase
 
 __all__ = ["Conductor"]
@@ -42,7 +40,7 @@ class _PlainFailure(RoundFailed):
 
 
 class Conductor:
-    """Opens runs for accepted jobs and advances them; every transition is on disk before anybody is told."""
+    """Advances runs; every transition is on disk before anybody is told."""
 
     def __init__(
         self, database: Database, ledger: Ledger, checkpoints: Checkpoints, live: LiveRuns, clock: Clock
@@ -57,45 +55,9 @@ class Conductor:
         self._patience = Patience(self._phase_ms, bylaws.poll_ms, clock)
 
     def tick(self) -> None:
-        """Look at every accepted job and every run under way."""
-        with self._database.read() as connection:
-            accepted = jobs.in_stages(connection, (Stage.ACCEPTED,))
-        for row in accepted:
-            self._open(row)
+        """Look at every run under way."""
         for live in self._live.every():
             self._advance(live)
-
-    def _open(self, row: JobRow) -> None:
-        """Open the next run, once the certificate is under an accepted checkpoint."""
-        vote, now_ms = self._ledger.assembly.vote_on(row.job_hash), self._clock()
-        accepted = self._checkpoints.accepted
-        certificate = vote.certificate
-        if vote.revoked is not None:
-            self._end(row.job_hash, Stage.REVOKED, "The permission was revoked.")
-        elif certificate is not None and now_ms >= certificate.expires:
-            self._end(row.job_hash, Stage.EXPIRED, "The certificate expired before a run was complete.")
-        elif accepted is not None and accepted.size > (row.certificate_index or 0):
-            self._open_run(row, accepted.size, now_ms)
-
-    def _open_run(self, row: JobRow, size: int, now_ms: int) -> None:
-        step = self._phase_ms
-        with self._database.read() as connection:
-            number = runs.count(connection, row.job_hash)
-        manifest = Manifest(
-            coop=self._ledger.coop,
-            job=row.job_hash,
-            run=number,
-            protocol=PROTOCOL,
-            checkpoint_size=size,
-            checkpoint_root=self._ledger.assembly.root(size),
-            # One more step before shares end: the roster must be logged and witnessed in it.
-            deadlines=Deadlines(*(now_ms + step * steps for steps in (1, 3, 4, 5, 6))),
-        )
-        run = RunRow(manifest.digest, row.job_hash, number, manifest.canonical(), Phase.ADVERTISE, now_ms)
-        with self._database.write("open run") as connection:
-            runs.add(connection, run)
-            jobs.move(connection, row.job_hash, Stage.RECRUITING)
-        _log.info("run %s of job %s is open", run.run_id.hex()[:16], row.job_hash.hex()[:16])
 
     def _advance(self, live: LiveRun) -> None:
         """One step, if it is due; whatever cannot be repaired ends the run with its reason."""
@@ -246,10 +208,6 @@ class Conductor:
             row = runs.find(connection, live.run_id)
         if row is not None:
             live.row = row
-
-    def _end(self, job_hash: bytes, stage: Stage, reason: str) -> None:
-        with self._database.write(f"job is {stage}") as connection:
-            jobs.move(connection, job_hash, stage, reason)
 
 
 def _ones(bitmap: bytes) -> int:

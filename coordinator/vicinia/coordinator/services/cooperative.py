@@ -16,6 +16,7 @@ from vicinia.coordinator.services.intake import Intake
 from vicinia.coordinator.services.invitations import Inviter
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import LiveRuns
+from vicinia.coordinator.services.recruiter import Recruiter
 from vicinia.coordinator.services.research import Research
 from vicinia.coordinator.services.statements import Statements
 from vicinia.coordinator.store.database import Database
@@ -39,6 +40,7 @@ class Cooperative:
     enrolment: Enrolment
     statements: Statements
     clerk: Clerk
+    recruiter: Recruiter
     live: LiveRuns
     conductor: Conductor
     intake: Intake
@@ -72,6 +74,7 @@ class Cooperative:
             enrolment=Enrolment(database, ledger, authority, clock),
             statements=statements,
             clerk=Clerk(database, ledger, checkpoints, clock),
+            recruiter=Recruiter(database, ledger, checkpoints, clock),
             live=live,
             conductor=Conductor(database, ledger, checkpoints, live, clock),
             intake=Intake(database, live, clock),
@@ -91,4 +94,4 @@ class Cooperative:
     @property
     def steps(self) -> tuple[Step, ...]:
         """What a tick consists of, in order."""
-        return (self.checkpoints.tick, self.clerk.tick, self.conductor.tick, self.bulletin.tick)
+        return (self.checkpoints.tick, self.clerk.tick, self.recruiter.tick, self.conductor.tick, self.bulletin.tick)
