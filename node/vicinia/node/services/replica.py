@@ -146,7 +146,9 @@ class Replica:
             if self.root(size) != root:
                 self._explain_mismatch(link, note, start, size, root)
             if not self._store.advance(start, leaves, note):
-                raise Unavailable("another process is syncing the log.", where="log")
+                # Another process was first; what it has stored, it has checked.
+                self._assembly = None
+                self.refresh()
         except BaseException:
             # Nothing half-checked stays in memory: what was accepted is what the store holds.
             self._assembly = None
