@@ -73,19 +73,19 @@ def _leave_running(folder: Path, processes: Supervisor) -> None:
     end = folder / "end.sh"
     end.write_text(
         "#!/bin/sh\n# Ends the demo cooperative and removes its folder.\n"
-        f"kill -TERM -- {groups} 2>/dev/null\nsleep 3\nkill -KILL -- {groups} 2>/dev/null\nrm -rf '{folder}'\n"
+        f"kill -s TERM -- {groups} 2>/dev/null\nsleep 3\nkill -s KILL -- {groups} 2>/dev/null\nrm -rf '{folder}'\n"
     )
     end.chmod(0o700)
     programs = Path(sys.executable).parent
     print(
         f"""
 The cooperative is still running. Look around:
-  {programs}/vicinia-coordinator --dir {folder}/coordinator status
-  {programs}/vicinia-node --homes {folder}/homes/lone status
-  {programs}/vicinia-node --homes {folder}/homes/lone jobs --why
-  {programs}/vicinia-node --homes {folder}/homes/lone left
-  {programs}/vicinia --dir {folder}/researchers/university datasets
-  {programs}/vicinia --dir {folder}/researchers/university jobs
+  {programs}/vicinia-coordinator status --dir {folder}/coordinator
+  {programs}/vicinia-node status --homes {folder}/homes/all
+  {programs}/vicinia-node jobs --why --homes {folder}/homes/all
+  {programs}/vicinia-node left --homes {folder}/homes/all
+  {programs}/vicinia datasets --dir {folder}/researchers/university
+  {programs}/vicinia jobs --dir {folder}/researchers/university
 End it, and remove everything:
   {end}"""
     )

@@ -47,6 +47,7 @@ class Supervisor:
         self._logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._streams: list[subprocess.Popen[str]] = []
+        self._commands: set[subprocess.Popen[str]] = set()
         self.commands: list[tuple[str, float]] = []
 
     def start(self, name: str, program: str, *arguments: str) -> int:
@@ -79,6 +80,7 @@ class Supervisor:
             text=True,
             start_new_session=True,
         )
+        self._commands.add(process)
         try:
             out, err = process.communicate(timeout=COMMAND_SECONDS)
         except subprocess.TimeoutExpired as late:
@@ -86,6 +88,7 @@ class Supervisor:
                 f"The command did not end within {COMMAND_SECONDS:.0f} seconds.", where=f"{program} {arguments}"
             ) from late
         finally:
+            self._commands.discard(process)
             if process.poll() is None:
                 _signal_group(process, signal.SIGKILL)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
@@ -111,7 +114,12 @@ class Supervisor:
     def at_once(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
         """Make several calls at the same time, as many as the machine has cores and one more."""
         with ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1) as pool:
-            return list(pool.map(lambda call: call(), calls))
+            try:
+                return list(pool.map(lambda call: call(), calls))
+            except KeyboardInterrupt:  # leaving the pool would wait for the commands
+                for process in list(self._commands):
+                    _signal_group(process, signal.SIGKILL)
+                raise
 
     def check(self) -> None:
         """RoundFailed when a daemon has ended by itself, with the last line of its log."""

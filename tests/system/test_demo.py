@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,30 @@ def test_an_impossible_demo_says_what_is_wrong_and_leaves_nothing(tmp_path: Path
     assert "bears at most" in done.stderr
     assert "Traceback" not in done.stderr
     assert list((tmp_path / "tmp").glob("vicinia-demo-*")) == []
+
+
+@pytest.mark.system
+def test_an_interrupted_demo_leaves_nothing(tmp_path: Path) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, str(DEMO), "--households", "20", "--processes", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "Founded" in line:  # the coordinator runs, and homes are joining
+            break
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in rest
+    assert "Traceback" not in rest
+    assert list(temporary.glob("vicinia-demo-*")) == []
+    assert _processes_of(tmp_path) == []
 
 
 def _judge_counts(found: dict[str, Any]) -> None:
