@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from vicinia.coordinator.console.folder import Folder, Membership
+from vicinia.coordinator.client.folder import Folder, Membership
 from vicinia.errors import NotFound, StorageFault
 from vicinia.identity.keys import SigningKey
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from vicinia.assembly.job import Job
 from vicinia.assembly.statements import Release
-from vicinia.coordinator.console.result import Proof, Result
+from vicinia.coordinator.client.result import Proof, Result
 from vicinia.errors import Incompatible, ProofInvalid
 from vicinia.tlog.canonical import canonical
 

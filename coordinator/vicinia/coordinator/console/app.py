@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import click
 import typer
 from rich.console import Console
+from vicinia.coordinator.client.folder import Folder, default_folder
 from vicinia.coordinator.console import show
-from vicinia.coordinator.console.folder import Folder, default_folder
 from vicinia.errors import InvalidInput, NotFound, ViciniaError
 
 __all__ = ["app", "main"]

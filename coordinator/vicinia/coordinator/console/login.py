@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from vicinia.assembly.invitation import Invitation
 from vicinia.assembly.statements import Accredit
-from vicinia.coordinator.console.folder import Folder, Membership
-from vicinia.coordinator.console.link import Enrolment
+from vicinia.coordinator.client.folder import Folder, Membership
+from vicinia.coordinator.client.link import Enrolment
 from vicinia.errors import AlreadyExists
 from vicinia.identity import SigningKey, TlsKey
 from vicinia.tlog.statement import Statement

@@ -11,9 +11,9 @@ from rich.table import Table
 from vicinia.coordinator.console.plot import Bar, bars
 
 if TYPE_CHECKING:  # they load gRPC and numpy, which --help does not need
-    from vicinia.coordinator.console.expectation import Expectation
-    from vicinia.coordinator.console.link import JobStatus
-    from vicinia.coordinator.console.result import Result
+    from vicinia.coordinator.client.expectation import Expectation
+    from vicinia.coordinator.client.link import JobStatus
+    from vicinia.coordinator.client.result import Result
     from vicinia.query.dataset import Column, DataSet
 
 __all__ = ["checked", "datasets", "facts_of", "jobs", "number", "result"]

@@ -8,7 +8,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from vicinia.coordinator.client import Client
-from vicinia.coordinator.console.link import JobStatus
+from vicinia.coordinator.client.link import JobStatus
 from vicinia.coordinator.console.show import facts_of
 from vicinia.errors import NotAccepted, RoundFailed
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from vicinia.coordinator.console.folder import Folder
-from vicinia.coordinator.console.link import Enrolment
+from vicinia.coordinator.client.folder import Folder
+from vicinia.coordinator.client.link import Enrolment
 from vicinia.identity import Principal, Role, TlsKey
 from vicinia.identity.certificates import load_certificate
 from vicinia.tlog.dsse import sign_detached

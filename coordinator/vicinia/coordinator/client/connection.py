@@ -1,9 +1,4 @@
-"""A researcher's connection to a cooperative, for the console and for notebooks.
-
-from vicinia.coordinator.client import Client
-with Client.open() as client:
-    for cell in client.result(job_hash).cells: ...
-"""
+"""The client: what a researcher can ask of a cooperative, checked against its public log."""
 
 from __future__ import annotations
 
@@ -18,11 +13,11 @@ from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.job import Job
 from vicinia.assembly.jobspec import JobSpec
 from vicinia.assembly.statements import Genesis, Proposal, Release
-from vicinia.coordinator.console.expectation import Expectation
-from vicinia.coordinator.console.folder import Folder, Membership, default_folder
-from vicinia.coordinator.console.link import JobStatus, Link
-from vicinia.coordinator.console.renewal import fresh_certificate
-from vicinia.coordinator.console.result import Proof, Result
+from vicinia.coordinator.client.expectation import Expectation
+from vicinia.coordinator.client.folder import Folder, Membership, default_folder
+from vicinia.coordinator.client.link import JobStatus, Link
+from vicinia.coordinator.client.renewal import fresh_certificate
+from vicinia.coordinator.client.result import Proof, Result
 from vicinia.errors import InvalidInput, ProofInvalid
 from vicinia.identity.keys import SigningKey
 from vicinia.privacy.conversion import epsilon_to_rho_nano
