@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from simulator_village import ADDRESSES, COOP, Village
@@ -175,3 +176,9 @@ def test_nothing_is_logged_for_who_only_enrolled(village: Village) -> None:
     ballot = build_ballot(village.coordinator.ledger.assembly, job.hash, key.public.id, "yes", 1).sign(key)
     with pytest.raises(NotAccepted, match="no such active member"):
         village.coordinator.statements.submit(ballot.leaf())
+
+
+def test_a_registrar_alone_in_office_is_a_member_by_its_own_signature(tmp_path: Path) -> None:
+    village = Village(tmp_path, homes=3, bylaws={"registrars_needed": 1})
+    assert len(village.coordinator.ledger.assembly.active_members) == 3
+    assert village.coordinator.statements.pending(village.village[0].principal, ()) == []

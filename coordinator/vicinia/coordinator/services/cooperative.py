@@ -71,7 +71,7 @@ class Cooperative:
             ledger=ledger,
             checkpoints=checkpoints,
             inviter=Inviter(database, ledger, authority.certificate_pem, clock),
-            enrolment=Enrolment(database, ledger, authority, clock),
+            enrolment=Enrolment(database, ledger, authority, statements.settle, clock),
             statements=statements,
             clerk=Clerk(database, ledger, checkpoints, clock),
             recruiter=Recruiter(database, ledger, checkpoints, clock),

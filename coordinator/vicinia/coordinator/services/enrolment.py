@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -29,10 +30,18 @@ _ASK_AGAIN = "Ask the cooperative for a new invitation."
 class Enrolment:
     """Redeems invitations and renews certificates."""
 
-    def __init__(self, database: Database, ledger: Ledger, authority: CertificateAuthority, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        authority: CertificateAuthority,
+        settle: Callable[[bytes], None],
+        clock: Clock,
+    ) -> None:
         self._database = database
         self._ledger = ledger
         self._authority = authority
+        self._settle = settle
         self._clock = clock
 
     def enrol(self, token: bytes, leaf: bytes, signing_request: bytes) -> tuple[bytes, bytes]:
@@ -51,6 +60,7 @@ class Enrolment:
             certificate = self._issue(signing_request, who)
             if not invited.redeemed_by:
                 self._keep(token, statement, who, applicant)
+            self._settle(statement.digest)
         return certificate, statement.digest
 
     def renew(self, uri: str, signing_request: bytes, signed_at_ms: int, signature: bytes) -> bytes:

@@ -72,6 +72,14 @@ class Statements:
                 )
             return self._settle(statement.endorse(key, signature))
 
+    def settle(self, digest: bytes) -> None:
+        """Append a statement that waits and is complete, such as the first registrar's own membership."""
+        with self._ledger.lock:
+            with self._database.read() as connection:
+                waiting = tray.find(connection, digest)
+            if waiting is not None:
+                self._settle(Statement.parse(waiting.body))
+
     def pending(self, caller: Principal, kinds: Sequence[str]) -> list[bytes]:
         """Statements that lack the caller's signature, oldest first, at most 1,000 or 3 MiB of them."""
         keys = self._keys_of(caller)
