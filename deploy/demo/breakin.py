@@ -21,8 +21,8 @@ from vicinia.tlog.note import Note
 __all__ = ["refusals", "send_anyway", "wait_for_refusals"]
 
 PHASE_MS = 60_000  # the attacker has time
-WAIT_SECONDS = 25.0
-LOOK_SECONDS = 0.5
+WAIT_SECONDS = 90.0
+LOOK_SECONDS = 3.0  # a look opens the store of every home
 
 
 def send_anyway(coordinator: Path, job_hash: str) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import func, select
 from vicinia.assembly import Assembly
 from vicinia.coordinator.config import Folder
 from vicinia.coordinator.store import leaves, runs
 from vicinia.coordinator.store.database import Database
+from vicinia.coordinator.store.schema import person
 from vicinia.errors import NotFound
 
-__all__ = ["Cohort", "phase_of", "read_cohort"]
+__all__ = ["Cohort", "phase_of", "read_cohort", "synchronised"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,17 @@ def read_cohort(coordinator: Path, job_hash: str) -> Cohort:
         roster=frozenset(assembly.members[index].id for index in roster),
         survivors=frozenset(assembly.members[roster[position]].id for position in _ones(run.survivors)),
     )
+
+
+def synchronised(coordinator: Path) -> int:
+    """How many households have polled with a copy of the log that they have checked."""
+    database = Database(Folder(coordinator).database)
+    try:
+        with database.read() as connection:
+            up_to_date = (person.c.role == "household") & (person.c.log_size > 0)
+            return int(connection.execute(select(func.count()).select_from(person).where(up_to_date)).scalar_one())
+    finally:
+        database.close()
 
 
 def phase_of(coordinator: Path, job_hash: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from typing import Any
 from vicinia.errors import NotFound, RoundFailed
 
 from deploy.demo.choices import Cast
+from deploy.demo.cohort import synchronised
 from deploy.demo.data import Households
 from deploy.demo.processes import Supervisor
 from deploy.demo.progress import Follower
@@ -23,7 +25,7 @@ __all__ = ["AGENCY", "RECIPIENT", "UNIVERSITY", "Cooperative", "Group"]
 HERE = Path(__file__).resolve().parent
 COOP = "demo"
 NODE, COORDINATOR, CONSOLE = "vicinia-node", "vicinia-coordinator", "vicinia"
-LEAST_POLL_MS, POLL_MS_EACH = 500, 5
+START_SECONDS = 120
 NOT_FOUND = NotFound.exit_status
 UNIVERSITY, AGENCY = "university", "agency"
 RECIPIENT = "non-profit"
@@ -74,10 +76,12 @@ class Cooperative:
         )  # fmt: skip
 
     def _rules(self) -> Path:
-        """The by-laws with a polling interval that this machine bears: at most some 200 polls a second in all."""
+        """The by-laws, with times that this machine bears where the file has none: all homes share its cores."""
+        homes, text = len(self._cast.everybody), self._bylaws.read_text()
+        times = {"vote_seconds": 15 + homes // 40, "phase_seconds": 15 + homes // 20, "poll_ms": max(500, 5 * homes)}
+        missing = {name: value for name, value in times.items() if name not in tomllib.loads(text)}
         path = self._folder / "BYLAWS.toml"
-        poll_ms = max(LEAST_POLL_MS, POLL_MS_EACH * len(self._cast.everybody))
-        path.write_text(f"{self._bylaws.read_text()}poll_ms = {poll_ms}\n")
+        path.write_text(text + "".join(f"{name} = {value}\n" for name, value in missing.items()))
         return path
 
     def serve(self) -> None:
@@ -169,6 +173,16 @@ class Cooperative:
             self._processes.start(group.name, NODE, "run", "--homes", str(group.folder))
         for name in self._cast.lone:
             self._processes.start(self.daemon(name), NODE, "run", "--dir", self.home(name))
+
+    def await_homes(self) -> None:
+        """Wait until every home has a copy of the log that it has checked."""
+        everybody = len(self._cast.everybody)
+        wait_until(
+            lambda: synchronised(self.coordinator_folder()) == everybody,
+            seconds=START_SECONDS,
+            what="every home to check the log",
+            processes=self._processes,
+        )
 
     @staticmethod
     def daemon(name: str) -> str:

@@ -92,6 +92,10 @@ class Story:
         with self._tell.step("fill", "Each is endorsed by 2 of 3 registrars, and imports its own rows") as step:
             self._processes.at_once([self._coop.approve, self._fill_homes])
             step.say(f"{self._report.consenting} consent, {refusing} do not")
+        with self._tell.step("start", "The homes' daemons start, and each checks the whole log") as step:
+            self._coop.run_homes()
+            self._coop.await_homes()
+            step.say(f"{len(self._cast.hosted)} hosting processes, {len(self._cast.lone)} homes alone in theirs")
 
     def _fill_homes(self) -> None:
         self._coop.import_data()
@@ -129,9 +133,6 @@ class Story:
 
     def _vote(self, job: str, commercial: str) -> None:
         self._tell.heading("The members decide")
-        with self._tell.step("start", "The homes' daemons start") as step:
-            self._coop.run_homes()
-            step.say(f"{len(self._cast.hosted)} hosting processes, {len(self._cast.lone)} homes alone in theirs")
         with self._tell.step("vote", "Standing votes, and one by hand") as step:
             self._followed = self._coop.follow(UNIVERSITY, job)
             self._other = self._coop.follow(AGENCY, commercial)

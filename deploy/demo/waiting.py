@@ -11,7 +11,7 @@ from deploy.demo.processes import Supervisor
 
 __all__ = ["wait_until"]
 
-STEP_SECONDS = 0.05
+STEP_SECONDS = 0.1
 
 
 def wait_until(happened: Callable[[], bool], *, seconds: float, what: str, processes: Supervisor) -> None:

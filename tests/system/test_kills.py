@@ -98,9 +98,10 @@ def running(tmp_path: Path) -> Iterator[Running]:
         cooperative.import_data()
         cooperative.consent(PURPOSE, RECIPIENT, "1000")
         cooperative.standing_votes()
+        cooperative.run_homes()
+        cooperative.await_homes()
         submitted = cooperative.submit(UNIVERSITY, job)
         cooperative.sponsor(submitted)
-        cooperative.run_homes()
         yield Running(cooperative, cast, processes, submitted)
     finally:
         processes.end_all()
