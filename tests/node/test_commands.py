@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from vicinia.node.app import main
+from vicinia.node.store.home import Home
 
 MAP = """
 dataset = "budget"
@@ -113,13 +114,55 @@ def test_votes_and_rules_wait_in_the_store(shell: Shell) -> None:
         ("unlock --dir HERE/home", 2),
         ("unlock --rotate --dir HERE/home", 3),
         ("run --dir HERE/home", 3),
+        ("join EMPTY --dir HERE/new", 2),
+        ("join BLANK --dir HERE/new", 2),
+        ("join ZERO --dir HERE/new", 2),
+        ("join --invitations HERE/none --dir HERE/new", 3),
+        ("join --invitations HERE/home --dir HERE/new", 2),
+        ("join --invitations HERE/binary --dir HERE/new", 2),
+        ("join --invitations HERE/nothing --dir HERE/new", 2),
+        ("join --invitations HERE/bad.toml --names HERE/twice --homes HERE/new", 2),
+        ("join --invitations HERE/bad.toml --names HERE/nothing --homes HERE/new", 2),
+        ("join x --names HERE/twice --dir HERE/new", 2),
+        ("init --dir EMPTY", 2),
+        ("init --dir HERE/a --names HERE/twice", 2),
+        ("init --dir HERE/bad.toml", 9),
+        ("status --dir ZERO", 2),
+        ("status --homes HERE/bad.toml", 3),
+        ("status --dir HERE/keyless", 9),
+        ("status --homes HERE --only HERE/binary", 2),
+        ("import --dir HERE/home --map HERE/home --data HERE/bad.toml", 2),
+        ("import --dir HERE/home --map HERE/binary --data HERE/bad.toml", 2),
+        ("import --dir HERE/home --map HERE/map.toml --data EMPTY", 2),
+        ("import --dir HERE/home --map HERE/map.toml --data HERE/nothing", 2),
+        ("import --dir HERE/home --map HERE/map.toml --data HERE/d.csv --household 7", 3),
+        ("consent allow --dir HERE/home --dataset d --purpose dpv:X --recipient public --epsilon=-1", 2),
+        ("consent allow --dir HERE/home --dataset d --purpose dpv:X --recipient public --epsilon 1e999", 2),
+        ("consent allow --dir HERE/home --dataset d --purpose dpv:X --recipient public --epsilon 0", 2),
+        ("consent allow --dir HERE/home --dataset d --purpose dpv:X --recipient public --floor=-1", 2),
+        ("consent allow --dir HERE/home --dataset d --purpose dpv:X --recipient public --days 99999999999", 2),
+        ("consent allow --dir HERE/home --dataset d --purpose research --recipient public", 2),
+        ("consent allow --dir HERE/home --dataset EMPTY --purpose dpv:X --recipient public", 2),
+        ("vote EMPTY yes --dir HERE/home", 2),
+        ("vote --standing HERE/binary --dir HERE/home", 2),
+        ("vote --standing HERE/home --dir HERE/home", 2),
+        ("left --vector EMPTY --dir HERE/home", 2),
+        ("left --vector ab --verify --dir HERE/home", 2),
     ],
 )
 def test_bad_input_is_a_sentence_and_a_status(shell: Shell, words: str, status: int) -> None:
     shell("init", "--dir", shell.folder / "home")
     shell.file("bad.toml", "what = is this")
+    shell.file("nothing", "")
+    shell.file("twice", "a\na\n")
+    shell.file("map.toml", MAP)
+    shell.file("d.csv", "sfuel\n0.1\n")
+    (shell.folder / "binary").write_bytes(bytes(range(256)))
+    shell("init", "--dir", shell.folder / "keyless")
+    (shell.folder / "keyless" / "store.key").write_text("this is no key")
     before = {path.name for path in shell.folder.iterdir()}
-    code, out, err = shell(*(word.replace("HERE", str(shell.folder)) for word in words.split()))
+    special = {"EMPTY": "", "BLANK": "  ", "ZERO": "a\0b"}
+    code, out, err = shell(*(special.get(word, word.replace("HERE", str(shell.folder))) for word in words.split()))
     assert code == status
     assert out == ""
     assert err.startswith("error: ")
@@ -127,6 +170,49 @@ def test_bad_input_is_a_sentence_and_a_status(shell: Shell, words: str, status: 
     assert {path.name for path in shell.folder.iterdir()} == before
     listed = shell.json("consent", "list", "--dir", shell.folder / "home")
     assert listed["homes"]["home"] == []
+
+
+def test_a_defect_is_told_with_the_place_of_its_details(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = shell.folder / "home"
+    shell("init", "--dir", home)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr("vicinia.node.commands.status.describe", broken)
+    status, _, err = shell("status", "--dir", home)
+    details = home / "defects.log"
+    assert status == 1
+    assert err.count("\n") == 1
+    assert "secret" not in err
+    assert str(details) in err
+    assert "ZeroDivisionError" in details.read_text()
+    assert details.stat().st_mode & 0o77 == 0
+    assert main(["status", "--dir", str(home), "--debug"]) == 1
+    assert details.read_text().count("Traceback") == 1
+
+
+def test_a_defect_where_there_is_no_home_says_how_to_see_it(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("vicinia.node.homes.Selection.open", broken)
+    status, _, err = shell("status", "--dir", shell.folder / "none")
+    assert status == 1
+    assert "--debug" in err
+    assert not (shell.folder / "none").exists()
+
+
+def test_a_locked_home_takes_no_votes(shell: Shell) -> None:
+    home = shell.folder / "home"
+    shell("init", "--dir", home)
+    opened = Home.open(home)
+    opened.lock("test")
+    opened.close()
+    status, _, err = shell("vote", "ab" * 32, "yes", "--dir", home)
+    assert status == 4
+    assert "unlock" in err
+    assert shell.json("vote", "--list", "--dir", home)["homes"]["home"] == []
 
 
 @pytest.mark.parametrize("command", ["init", "join", "import", "run", "consent", "vote", "sponsor", "registrar", "jobs", "left", "status", "unlock"])  # fmt: skip  # noqa: E501

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from vicinia.errors import InternalFault, InvalidInput, StorageFault, ViciniaError
+from vicinia.errors import InvalidInput, StorageFault, ViciniaError
 from vicinia.node.commands import consent, importing, init, jobs, join, left, office, run, status, unlock, vote
+from vicinia.node.commands.arguments import file_path
 from vicinia.node.commands.context import Context
+from vicinia.node.defects import report
 from vicinia.node.homes import Selection, default_directory, read_names
 from vicinia.node.output import fail
 from vicinia.node.services.clock import system_clock
@@ -44,7 +46,8 @@ def enroller(address: str, authority: bytes) -> Enroller:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status. No traceback reaches a person."""
+    """Run one command; returns the exit status. No traceback reaches a person who did not ask for it."""
+    parsed: argparse.Namespace | None = None
     try:
         parsed = _parser().parse_args(arguments)
         selection = Selection(*_where(parsed))
@@ -60,11 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = str(error.filename) if error.filename else ""
         return fail(StorageFault(f"the system refused ({error.strerror or error}).", where=where))
     except Exception as error:
-        return fail(
-            InternalFault(
-                f"the program has a defect ({type(error).__name__}: {error}).", hint="Please report it to its makers."
-            )
-        )
+        return fail(_defect(error, parsed))
+
+
+def _defect(error: Exception, parsed: argparse.Namespace | None) -> ViciniaError:
+    """A defect as an error for people; its details go to a file in the home, or to the terminal with --debug."""
+    folder = None if parsed is None else parsed.homes or parsed.dir or default_directory()
+    return report(error, folder, shown=parsed is not None and parsed.debug)
 
 
 def _where(parsed: argparse.Namespace) -> tuple[Path, bool, tuple[str, ...] | None]:
@@ -79,10 +84,11 @@ def _where(parsed: argparse.Namespace) -> tuple[Path, bool, tuple[str, ...] | No
 
 def _parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--dir", type=Path, metavar="DIR", help="the home's directory")
-    common.add_argument("--homes", type=Path, metavar="DIR", help="many homes: every subfolder is one")
-    common.add_argument("--only", type=Path, metavar="FILE", help="with --homes: only these names, one a line")
+    common.add_argument("--dir", type=file_path, metavar="DIR", help="the home's directory")
+    common.add_argument("--homes", type=file_path, metavar="DIR", help="many homes: every subfolder is one")
+    common.add_argument("--only", type=file_path, metavar="FILE", help="with --homes: only these names, one a line")
     common.add_argument("--json", action="store_true", help="print one JSON document")
+    common.add_argument("--debug", action="store_true", help="show where in the program a defect is")
     parser = _Parser(prog="vicinia-node", description="A household's node of a data cooperative.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in _COMMANDS:

@@ -10,7 +10,7 @@ from pathlib import Path
 from vicinia.errors import InvalidInput, NotFound
 from vicinia.node.store.home import Home, is_home
 
-__all__ = ["Selection", "default_directory", "read_names"]
+__all__ = ["Selection", "default_directory", "read_lines", "read_names", "read_text"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,99}")
 
@@ -70,6 +70,8 @@ def read_names(path: Path) -> tuple[str, ...]:
         if not _NAME.fullmatch(line):
             raise InvalidInput(f"{line!r} cannot be a home's name.", where=f"{path}, line {number}")
         names.append(line)
+    if not names:
+        raise InvalidInput("the file names no home.", where=str(path), hint="Write one name a line.")
     if len(set(names)) != len(names):
         raise InvalidInput("a name is there twice.", where=str(path))
     return tuple(names)
@@ -83,6 +85,8 @@ def read_lines(path: Path) -> list[str]:
 def read_text(path: Path, limit: int = 32 << 20) -> str:
     """A small text file; NotFound where it is not there, InvalidInput where it is too large or not UTF-8."""
     try:
+        if not path.is_file() and path.exists():
+            raise InvalidInput("this is no plain file.", where=str(path))
         if path.stat().st_size > limit:
             raise InvalidInput(f"the file has more than {limit} bytes.", where=str(path))
         return path.read_text(encoding="utf-8-sig")

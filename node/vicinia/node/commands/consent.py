@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 from vicinia.errors import InvalidInput
+from vicinia.node.commands.arguments import whole
 from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.output import show, table, when
 from vicinia.node.services import consent
@@ -16,7 +18,10 @@ __all__ = ["add", "run"]
 
 _DAY_MS = 86_400_000
 _DAYS = 365
-_EPSILON = "2.0"
+_MOST_DAYS = 3650
+_LARGEST_FLOOR = 10**9
+_EPSILON = Decimal("2.0")
+_MOST_EPSILON = 100
 
 
 def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
@@ -32,9 +37,15 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", metavar="D", help="a data set, or * (not with allow)")
     parser.add_argument("--purpose", metavar="DPV", help="such as dpv:NonCommercialResearch, or * (not with allow)")
     parser.add_argument("--recipient", metavar="KIND", help="non-profit, public, commercial, or * (not with allow)")
-    parser.add_argument("--floor", type=int, default=0, metavar="N", help="smallest group that you accept")
-    parser.add_argument("--epsilon", default=_EPSILON, metavar="E", help="the most that one job may cost (default 2.0)")
-    parser.add_argument("--days", type=int, default=_DAYS, metavar="N", help="how long you allow it (default 365)")
+    parser.add_argument(
+        "--floor", type=whole(0, _LARGEST_FLOOR), default=0, metavar="N", help="smallest group that you accept"
+    )
+    parser.add_argument(
+        "--epsilon", type=_epsilon, default=_EPSILON, metavar="E", help="the most that one job may cost (default 2.0)"
+    )
+    parser.add_argument(
+        "--days", type=whole(1, _MOST_DAYS), default=_DAYS, metavar="N", help="how long you allow it (default 365)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -45,8 +56,6 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
     for field in ("dataset", "purpose", "recipient"):
         if getattr(arguments, field) is None:
             raise InvalidInput(f"--{field} is missing.", where="consent", hint="See: vicinia-node consent --help")
-    if not 1 <= arguments.days <= 3650:
-        raise InvalidInput("this must be 1 to 3650 days.", where="--days")
     versions: dict[str, int] = {}
     with context.homes() as homes:
         for name, home in homes.items():
@@ -59,10 +68,6 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
 
 def record(home: Home, arguments: argparse.Namespace, now_ms: int) -> int:
     """Append one record; its version."""
-    try:
-        epsilon = Decimal(arguments.epsilon)
-    except InvalidOperation:
-        raise InvalidInput(f"{arguments.epsilon!r} is no number.", where="--epsilon") from None
     allow = arguments.action == "allow"
     made = consent.ConsentRecord(
         dataset=arguments.dataset,
@@ -70,11 +75,18 @@ def record(home: Home, arguments: argparse.Namespace, now_ms: int) -> int:
         recipient=arguments.recipient,
         mode=arguments.action,
         floor=arguments.floor,
-        epsilon=epsilon,
+        epsilon=arguments.epsilon,
         expires_ms=now_ms + arguments.days * _DAY_MS if allow else 0,
         created_ms=now_ms,
     )
     return Consents(home.database).add(made.dataset, made.purpose, made.recipient, made.encode())
+
+
+def _epsilon(text: str) -> Decimal:
+    """A decimal number above 0: a consent that allows any cost, or none, is a slip of the hand."""
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", text, re.ASCII) or not 0 < Decimal(text) <= _MOST_EPSILON:
+        raise argparse.ArgumentTypeError(f"this must be a number above 0, at most {_MOST_EPSILON}")
+    return Decimal(text)
 
 
 def _list(context: Context) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
+from vicinia.node.commands.arguments import file_path, some_text
 from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.homes import read_text
 from vicinia.node.output import show
@@ -23,9 +23,13 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         help="import a CSV or Parquet file with a mapping",
         epilog="example: vicinia-node import --map MAP.toml --data readings.csv",
     )
-    parser.add_argument("--map", type=Path, required=True, metavar="MAP.toml", help="how the file becomes a data set")
-    parser.add_argument("--data", type=Path, required=True, metavar="FILE|DIR", help="the file, or its folder")
-    parser.add_argument("--household", metavar="ID", help="take the rows of this household of the file only")
+    parser.add_argument(
+        "--map", type=file_path, required=True, metavar="MAP.toml", help="how the file becomes a data set"
+    )
+    parser.add_argument("--data", type=file_path, required=True, metavar="FILE|DIR", help="the file, or its folder")
+    parser.add_argument(
+        "--household", type=some_text, metavar="ID", help="take the rows of this household of the file only"
+    )
     parser.set_defaults(run=run)
 
 

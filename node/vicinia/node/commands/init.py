@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from vicinia.errors import InvalidInput
+from vicinia.node.commands.arguments import file_path
 from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.homes import read_names
 from vicinia.node.output import show
@@ -23,7 +24,7 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         epilog="example: vicinia-node init --dir ~/home",
     )
     parser.add_argument(
-        "--names", type=Path, metavar="FILE", help="with --homes: the names of the homes to make, one a line"
+        "--names", type=file_path, metavar="FILE", help="with --homes: the names of the homes to make, one a line"
     )
     parser.set_defaults(run=run)
 
@@ -32,6 +33,8 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
     """Make what is not there; a single home that is there already is an error."""
     selection = context.selection
     if arguments.names is not None:
+        if not selection.many:
+            raise InvalidInput("--names goes with --homes.", where="init", hint="See: vicinia-node init --help")
         selection = type(selection)(selection.root, selection.many, read_names(arguments.names))
     keys: dict[str, str] = {}
     for name, directory in selection.wanted().items():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vicinia.assembly.invitation import Invitation
 from vicinia.errors import InvalidInput, ViciniaError
+from vicinia.node.commands.arguments import file_path, some_text
 from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.homes import read_lines, read_names
 from vicinia.node.output import show
@@ -30,9 +31,11 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         help="join a cooperative with an invitation",
         epilog="example: vicinia-node join vicinia1.eyJ...",
     )
-    parser.add_argument("invitation", nargs="?", metavar="INVITATION", help="the line that the cooperative gave you")
-    parser.add_argument("--invitations", type=Path, metavar="FILE", help="one invitation a line, for many homes")
-    parser.add_argument("--names", type=Path, metavar="FILE", help="with --homes: names of the homes, one a line")
+    parser.add_argument(
+        "invitation", nargs="?", type=some_text, metavar="INVITATION", help="the line that the cooperative gave you"
+    )
+    parser.add_argument("--invitations", type=file_path, metavar="FILE", help="one invitation a line, for many homes")
+    parser.add_argument("--names", type=file_path, metavar="FILE", help="with --homes: names of the homes, one a line")
     parser.set_defaults(run=run)
 
 
@@ -54,7 +57,11 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
     if failed and not context.selection.many:
         raise failed[0]
     show(context.as_json, {"homes": results}, (f"{name}: {state}" for name, state in results.items()))
-    return failed[0].exit_status if failed else 0
+    if failed:
+        first = failed[0]
+        what = f"{len(failed)} of {len(results)} homes did not join; one of them: {first.what}"
+        raise type(first)(what, where=first.where, hint=first.hint)
+    return 0
 
 
 def _join(context: Context, directory: Path, text: str, enroller: Callable[[Invitation], Enroller]) -> str:
@@ -76,7 +83,11 @@ def _wanted(context: Context, arguments: argparse.Namespace) -> tuple[dict[str, 
     selection = context.selection
     if (arguments.invitation is None) == (arguments.invitations is None):
         raise InvalidInput("give one invitation, or --invitations FILE.", where="join")
-    texts = [arguments.invitation] if arguments.invitation else read_lines(arguments.invitations)
+    if arguments.names is not None and not selection.many:
+        raise InvalidInput("--names goes with --homes.", where="join", hint="See: vicinia-node join --help")
+    texts = [arguments.invitation] if arguments.invitation is not None else read_lines(arguments.invitations)
+    if not texts:
+        raise InvalidInput("the file holds no invitation.", where=str(arguments.invitations))
     if arguments.names is not None:
         selection = replace(selection, only=read_names(arguments.names))
     wanted = selection.wanted()

@@ -32,6 +32,8 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
 
 def run(context: Context, arguments: argparse.Namespace) -> int:
     """List, verify, or show a vector."""
+    if arguments.verify and arguments.vector is not None:
+        raise InvalidInput("say --verify or --vector, not both.", where="left")
     with context.homes() as homes:
         if arguments.verify:
             return _verify(context, homes)

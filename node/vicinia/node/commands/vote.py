@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from vicinia.errors import InvalidInput
+from vicinia.node.commands.arguments import file_path
 from vicinia.node.commands.context import Context, Subparsers, job_hash_of
 from vicinia.node.homes import read_text
 from vicinia.node.output import show, table, when
@@ -26,7 +27,9 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("job", nargs="?", metavar="JOB", help="the job's hash")
     parser.add_argument("choice", nargs="?", metavar="yes|no|abstain", help="your choice")
-    parser.add_argument("--standing", type=Path, metavar="RULES.toml", help="rules by which the home votes by itself")
+    parser.add_argument(
+        "--standing", type=file_path, metavar="RULES.toml", help="rules by which the home votes by itself"
+    )
     parser.add_argument("--list", action="store_true", help="what was voted, and whether it was counted")
     parser.set_defaults(run=run)
 
@@ -46,6 +49,8 @@ def _queue(context: Context, arguments: argparse.Namespace) -> int:
     if arguments.choice not in _CHOICES:
         raise InvalidInput(f"{arguments.choice!r} is no choice.", where="vote", hint="Say yes, no or abstain.")
     with context.homes() as homes:
+        for home in homes.values():
+            home.require_unlocked()
         for home in homes.values():
             Votes(home.database).put(Vote(job_hash, arguments.choice, "hand", "queued", "", None, context.clock()))
         count = len(homes)

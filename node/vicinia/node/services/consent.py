@@ -26,7 +26,7 @@ _STATUS: dict[str, Mode] = {
 }
 _STATUS_OF = {mode: status for status, mode in _STATUS.items()}
 _FIELDS = {"v", "dataset", "purpose", "recipient", "status", "floor", "epsilon", "expires_ms", "created_ms", "notice"}
-_PURPOSE = re.compile(r"dpv:[A-Za-z][A-Za-z0-9]{0,63}")
+_PURPOSE = re.compile(r"dpv:[A-Za-z][A-Za-z0-9-]{0,63}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 NOTICE = (
     "Your home computes a vector from this data set, blurs it with noise, and masks it; only the sum over a group of "

@@ -6,7 +6,7 @@ import hashlib
 
 from cryptography import x509
 from vicinia.assembly.invitation import Invitation
-from vicinia.errors import AlreadyExists, Unauthenticated, ViciniaError
+from vicinia.errors import AlreadyExists, StorageFault, Unauthenticated, ViciniaError
 from vicinia.identity import check_certificate
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.keyring import identity, is_joined, membership, tls_key
@@ -49,7 +49,10 @@ def join(home: Home, invitation: Invitation, enroller: Enroller, clock: Clock) -
 
 def renewal_due(certificate: bytes, now_ms: int) -> bool:
     """Whether two thirds of the certificate's life are over."""
-    read = x509.load_pem_x509_certificate(certificate)
+    try:
+        read = x509.load_pem_x509_certificate(certificate)
+    except ValueError as error:
+        raise StorageFault("the home's certificate cannot be read.", where="certificate") from error
     start, end = read.not_valid_before_utc.timestamp(), read.not_valid_after_utc.timestamp()
     return now_ms / 1000 >= start + (end - start) * 2 / 3
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vicinia.errors import InvalidInput
+from vicinia.errors import InvalidInput, NotFound
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.records import BadRecord, Record, locate, read_records
 from vicinia.node.store.database import Database
@@ -71,16 +71,18 @@ def import_file(
     report = Report(definition.name, path.name)
     target = _Target(homes, definition, path.name, report)
     cleaner = RowCleaner(definition, file_map.formats)
+    strangers = 0
     # The generator refuses a file that does not fit when it is first asked, which is before anything is written.
     for record in read_records(path, form, file_map.needs()):
-        target.begin(canonical(payload), clock())
         if isinstance(record, BadRecord):
             report.rejected += 1
             report.note(record.line, record.sentence)
             continue
         home = owner(_household(record, file_map))
         if home is None or home not in homes:
+            strangers += 1
             continue
+        target.begin(canonical(payload), clock())
         rows = file_map.rows(record.fields)
         if isinstance(rows, Problem):
             report.rejected += 1
@@ -88,6 +90,12 @@ def import_file(
             continue
         for raw in rows:
             target.take(home, record.line, cleaner.clean(raw))
+    if strangers and not target.begun:
+        raise NotFound(
+            f"none of the file's {strangers} records belongs to a home selected here.",
+            where=str(path),
+            hint="A record belongs to the home whose name `household` of the map gives.",
+        )
     target.begin(canonical(payload), clock())
     target.flush()
     return report
@@ -105,6 +113,11 @@ class _Target:
         self._waiting: dict[str, list[tuple[object, ...]]] = {}
         self._count = 0
         self._seen: dict[str, Counter[str]] = {}
+
+    @property
+    def begun(self) -> bool:
+        """Whether the tables were made."""
+        return self._begun
 
     def begin(self, payload: bytes, now_ms: int) -> None:
         """Make the tables, once."""

@@ -34,7 +34,11 @@ class Facts:
     def number(self, name: str) -> int:
         """The value as an integer, 0 where absent."""
         value = self.get(name)
-        return 0 if value is None else int(value)
+        if value is None:
+            return 0
+        if not value.isdigit():
+            raise StorageFault(f"the store's {name!r} is no number.", where=str(self._database.path))
+        return int(value)
 
     def put(self, name: str, value: bytes | str | int) -> None:
         """Set the value."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from vicinia.errors import AlreadyExists, NotFound, PermissionDenied
+from vicinia.errors import AlreadyExists, NotFound, PermissionDenied, StorageFault
 from vicinia.identity.keyfile import read_secret, write_secret
 from vicinia.node.store.database import Database
 from vicinia.node.store.facts import Facts
@@ -43,7 +43,11 @@ class Home:
     def create(cls, directory: Path) -> Home:
         """Make a new home; one that is there already is an AlreadyExists."""
         if (directory / _STORE).exists() or (directory / _KEY).exists():
-            raise AlreadyExists("a home is here already.", where=str(directory), hint="Choose another --dir.")
+            raise AlreadyExists(
+                "a home is here already.",
+                where=str(directory),
+                hint="Its public key: vicinia-node status. For another home choose another --dir.",
+            )
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         directory.chmod(0o700)
         key = secrets.token_bytes(32)
@@ -57,7 +61,7 @@ class Home:
         """Open an existing home; a restored store is locked on the way."""
         if not is_home(directory):
             raise NotFound("there is no home here.", where=str(directory), hint="Run: vicinia-node init")
-        home = cls(directory, bytes.fromhex(read_secret(directory / _KEY).decode().strip()))
+        home = cls(directory, _read_key(directory / _KEY))
         generation = home.facts.number("generation")
         marker = home._read_marker()
         if (marker is None and generation) or (marker is not None and marker > generation):
@@ -119,3 +123,12 @@ class Home:
         temporary.write_text(str(generation))
         temporary.chmod(0o600)
         temporary.replace(self.directory / _MARKER)
+
+
+def _read_key(path: Path) -> bytes:
+    text = read_secret(path).strip()
+    if len(text) != 64 or not set(text) <= set(b"0123456789abcdef"):
+        raise StorageFault(
+            "this is not the key of a store.", where=str(path), hint="Bring it back from your backup of the home."
+        )
+    return bytes.fromhex(text.decode("ascii"))
