@@ -47,12 +47,12 @@ def main(argv: Sequence[str]) -> int:
     unknown = set(arguments.names) - set(names)
     if unknown:
         parser.error(f"nothing to measure is named {', '.join(sorted(unknown))}; there is: {', '.join(names)}")
-    sys.path[:1] = [str(HERE.parent.parent), str(HERE.parent)]
+    sys.path[0] = str(HERE.parent)
     results: dict[str, list[tuple[str, str]]] = {}
     for name in arguments.names or names:
         started = time.perf_counter()
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        results[name] = importlib.import_module(f"tests.bench.{name}").measure()
+        results[name] = importlib.import_module(f"bench.{name}").measure()
         print(f"  took {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
     if arguments.json:
         print(json.dumps({"machine": machine(), "results": results}, indent=2))
