@@ -204,7 +204,7 @@ def test_polls_offer_a_run_to_whom_it_concerns(accepted: Accepted) -> None:
 
 def test_homes_come_back_at_different_times() -> None:
     pace = Pace(poll_ms=1000, phase_ms=5000)
-    idle = {pace.idle() for _ in range(300)}
+    idle = {pace.idle(homes=8) for _ in range(300)}
     assert len(idle) > 50
     assert min(idle) >= 800
     assert max(idle) <= 1200

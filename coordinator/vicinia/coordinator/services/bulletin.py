@@ -21,18 +21,27 @@ __all__ = ["Bulletin", "Pace"]
 
 _RUN_STEPS_A_PHASE = 10
 _FLUSH_MS = 5_000
+_IDLE_POLLS_A_SECOND = 250  # a quarter of what one core answers
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """When to come back, in ms: the by-laws' interval, a fifth more or less, so that homes do not come all at once."""
+    """When to come back, in ms, a fifth more or less, so that homes do not come all at once.
+
+    At rest it is the by-laws' interval; where so many homes would be more than 250 polls a second, it is longer, but
+    never so long that a home could sleep through a phase.
+    """
 
     poll_ms: int
     phase_ms: int
 
-    def idle(self) -> int:
-        """For a home at rest."""
-        return _jittered(self.poll_ms)
+    def interval(self, homes: int) -> int:
+        """Between two polls of a home at rest, when there are so many homes; without the jitter."""
+        return max(self.poll_ms, min(homes * 1000 // _IDLE_POLLS_A_SECOND, self.phase_ms // 2))
+
+    def idle(self, homes: int) -> int:
+        """For a home at rest, one of so many."""
+        return _jittered(self.interval(homes))
 
     def busy(self) -> int:
         """For a home in a run: some ten times a phase, never less often than at rest."""
@@ -53,6 +62,7 @@ class Bulletin:
         self._clock = clock
         self._runs: tuple[LiveRun, ...] = ()
         self._seen: dict[str, Seen] = {}
+        self._lately: dict[str, int] = {}  # when each home polled last, as far back as two intervals
         self._flush_ms = 0
         self._lock = threading.Lock()
 
@@ -61,6 +71,8 @@ class Bulletin:
         now_ms = self._clock()
         with self._lock:
             self._seen[caller.id] = Seen(caller.id, now_ms, request.log_size)
+            self._lately[caller.id] = now_ms
+            homes = len(self._lately)
         concerned = [live for live in self._runs if _concerns(live, caller.id, request.protocols)]
         for live in concerned:
             index = live.terms.members[caller.id]
@@ -68,9 +80,9 @@ class Bulletin:
             live.invited.setdefault(index, now_ms)
         runs = tuple(RunSummary(live.run_id, live.row.job_hash, live.row.phase) for live in concerned)
         return PollReply(
-            note=self._checkpoints.news_for(request.log_size),
+            note=self._checkpoints.news_for(request.log_size, self.pace.interval(homes)),
             runs=runs,
-            retry_after_ms=self.pace.busy() if runs else self.pace.idle(),
+            retry_after_ms=self.pace.busy() if runs else self.pace.idle(homes),
             uncosigned_note=self._checkpoints.due_for(caller.id),
         )
 
@@ -81,10 +93,13 @@ class Bulletin:
             self.flush()
 
     def flush(self) -> None:
-        """Write down who polled since the last time."""
+        """Write down who polled since the last time, and forget who no longer does."""
+        now_ms = self._clock()
         with self._lock:
             seen, self._seen = self._seen, {}
-            self._flush_ms = self._clock() + _FLUSH_MS
+            self._flush_ms = now_ms + _FLUSH_MS
+            since_ms = now_ms - max(_FLUSH_MS, 2 * self.pace.interval(len(self._lately)))
+            self._lately = {who: at_ms for who, at_ms in self._lately.items() if at_ms >= since_ms}
         if seen:
             with self._database.write(f"seen {len(seen)}") as connection:
                 people.seen(connection, seen.values())

@@ -33,7 +33,6 @@ class Checkpoints:
         genesis = ledger.assembly.genesis
         self._needed = genesis.bylaws.witnesses_needed
         self._age_s = genesis.bylaws.checkpoint_age_seconds
-        self._poll_ms = genesis.bylaws.poll_ms
         self._witnesses = {witness_name(ledger.coop, key): key for key in genesis.witnesses}
         self._names = {key.id: witness_name(ledger.coop, key) for key in genesis.witnesses}
         self._demanded_s = 0
@@ -76,15 +75,15 @@ class Checkpoints:
         given = next((timestamp for witness, timestamp, _ in newest.lines if witness == name), 0)
         return newest.note if given < self._wanted_since() or not given else b""
 
-    def news_for(self, log_size: int) -> bytes:
+    def news_for(self, log_size: int, interval_ms: int) -> bytes:
         """The accepted note for a home whose replica has `log_size` leaves; empty when it says nothing new.
 
-        A note of the same size is new for a while after it was cosigned again.
+        A note of the same size is new after it was cosigned again, for two intervals in which homes poll.
         """
         accepted = self._accepted
         if accepted is None or accepted.size < log_size:
             return b""
-        recently = self._clock() - self._recosigned_ms < 2 * self._poll_ms
+        recently = self._clock() - self._recosigned_ms < 2 * interval_ms
         return accepted.note if accepted.size > log_size or recently else b""
 
     def cosign(self, caller_id: str, size: int, line: bytes) -> None:

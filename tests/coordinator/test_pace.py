@@ -1,0 +1,41 @@
+"""However many homes there are, a coordinator is not asked more often than it can bear."""
+
+from __future__ import annotations
+
+import pytest
+from simulator_village import COOP, Village
+from vicinia.coordinator.services.bulletin import Pace
+from vicinia.identity import Principal, Role, SigningKey
+from vicinia.wire.rounds import PollReply, PollRequest
+
+HOMES = 500
+
+
+@pytest.mark.parametrize(
+    ("homes", "interval_ms"),
+    [(1, 500), (125, 500), (126, 504), (2_000, 8_000), (10_000, 30_000)],
+)
+def test_more_homes_poll_less_often_but_sleep_through_no_phase(homes: int, interval_ms: int) -> None:
+    assert Pace(poll_ms=500, phase_ms=60_000).interval(homes) == interval_ms
+
+
+def test_by_laws_that_ask_for_longer_intervals_are_kept() -> None:
+    assert Pace(poll_ms=300_000, phase_ms=3_600_000).interval(2_000) == 300_000
+
+
+def test_homes_that_poll_lengthen_the_interval_and_those_that_left_shorten_it(village: Village) -> None:
+    bulletin, principal = village.coordinator.bulletin, village.village[0].principal
+
+    def poll(who: Principal) -> PollReply:
+        return bulletin.poll(who, PollRequest((1,), 0))
+
+    assert poll(principal).retry_after_ms <= 1_200
+    for _ in range(HOMES):
+        poll(Principal(COOP, Role.HOUSEHOLD, SigningKey.generate().public.id))
+    assert poll(principal).retry_after_ms >= 1_600
+    village.wait(3)
+    bulletin.flush()
+    assert poll(principal).retry_after_ms >= 1_600
+    village.wait(10)
+    bulletin.flush()
+    assert poll(principal).retry_after_ms <= 1_200
