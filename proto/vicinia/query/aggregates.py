@@ -16,6 +16,10 @@ __all__ = ["SelectReader"]
 MAX_CAP = 10**9
 MAX_BINS = 1000
 MAX_CELLS = 10**6
+FINEST = Fraction(1, 10**12)
+"""The least distance of two bounds: what two literals can differ by, and far above where doubles vanish."""
+RESOLUTION = 2**32
+"""How many times larger than their distance bounds may be: leaves 20 bits of a double for 1000 bins."""
 
 _HINT = (
     "Known are COUNT(DISTINCT household), COUNT(CAP(*, m)), SUM(BOUND(e, low, high)), AVG, VAR, STDDEV and "
@@ -142,4 +146,11 @@ class SelectReader:
             (low, high), label = expression.bounds, expression.text
         if low >= high:
             raise syntax.refuse(node, f"the bounds {number_text(low)} and {number_text(high)} leave no range.")
+        # What differs exactly can be equal, or lose its middle, as a double: refused for all, not met in some homes.
+        if high - low < FINEST or (high - low) * RESOLUTION < max(abs(low), abs(high)):
+            raise syntax.refuse(
+                node,
+                f"the bounds {number_text(low)} and {number_text(high)} are too close to each other.",
+                "Subtract the larger part of both from the expression, or choose wider bounds.",
+            )
         return expression, low, high, label

@@ -105,6 +105,13 @@ class Column:
             raise InvalidInput(f"low {self.low} is not below high {self.high}.", where=where)
         if len(self.buckets) > MAX_BUCKETS or list(self.buckets) != sorted(set(self.buckets)):
             raise InvalidInput(f"buckets must be at most {MAX_BUCKETS} rising edges.", where=where)
+        # Homes compute with doubles: what is different here must be different there.
+        if float(self.low) >= float(self.high) or len({float(edge) for edge in self.edges}) != len(self.edges):
+            raise InvalidInput(
+                "two bounds or edges are the same number in the precision that homes compute with.",
+                where=where,
+                hint="Use fewer digits: some 15 count.",
+            )
         if self.buckets and not (self.low <= self.buckets[0] and self.buckets[-1] <= self.high):
             raise InvalidInput("an edge of the buckets lies outside low and high.", where=where)
 

@@ -6,6 +6,7 @@ depends on data: a missing table, a damaged file, text among numbers or a statem
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ MAX_INSTRUCTIONS = 4_000_000_000
 """SQLite virtual machine instructions of one statement: some minutes on a small device."""
 
 _PROGRESS_STEP = 100_000
+_log = logging.getLogger("vicinia.query")
 _QUARTER = re.compile(r"[0-9]{4}Q[1-4]", re.ASCII)
 
 # sqlite3.h; the same numbers in SQLCipher.
@@ -63,9 +65,22 @@ def household_vector(
     """
     if period is not None and not (all(map(_QUARTER.fullmatch, period)) and period[0] <= period[1]):
         raise InvalidInput("a period is two quarters such as 2014Q1, in order.", where="period")
-    vector = np.zeros(plan.layout.length, dtype=np.float64)
     todo = statement(plan, period)
-    cells = _cells(plan, _rows(connection, todo, out_of_time))
+    try:
+        return _filled(plan, todo, _cells(plan, _rows(connection, todo, out_of_time)), rng)
+    except Exception as defect:
+        # No data may show in whether a home answers. Nor in its log: an exception's text can hold a value.
+        trace = defect.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        line = trace.tb_lineno if trace is not None else 0
+        _log.error("a query met a defect and counts as zeros (%s, line %d)", type(defect).__name__, line)
+        return np.zeros(plan.layout.length, dtype=np.float64)
+
+
+def _filled(plan: Plan, todo: Statement, cells: Cells, rng: Callable[[int], bytes]) -> NDArray[np.float64]:
+    """The vector of these cells, every slot in [-1, 1]."""
+    vector = np.zeros(plan.layout.length, dtype=np.float64)
     for cell in _kept(plan, cells, rng):
         _place(plan, todo, _number_of(plan, cell), cells[cell], vector)
     np.nan_to_num(vector, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
