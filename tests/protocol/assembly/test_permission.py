@@ -118,7 +118,11 @@ def commercial_by_an_ordinary_vote(coop: Cooperative) -> Verdict:
 
 
 def commercial_purpose_by_an_ordinary_vote(coop: Cooperative) -> Verdict:
-    return coop.may_run(accepted(coop, coop.job(purpose="dpv:Marketing"), class_="ordinary"))
+    return coop.may_run(accepted(coop, coop.job(purpose="dpv:SellDataToThirdParties"), class_="ordinary"))
+
+
+def sold_by_an_ordinary_vote(coop: Cooperative) -> Verdict:
+    return coop.may_run(accepted(coop, coop.job(price_cents=1), class_="ordinary"))
 
 
 def data_set_defined_after_the_vote(coop: Cooperative) -> Verdict:
@@ -190,6 +194,7 @@ ATTACKS: list[tuple[Answer, str, str]] = [
     (proposed_by_somebody_else, "proposal", "proposer"),
     (commercial_by_an_ordinary_vote, "class", "majority_class"),
     (commercial_purpose_by_an_ordinary_vote, "class", "majority_class"),
+    (sold_by_an_ordinary_vote, "class", "majority_class"),
     (data_set_defined_after_the_vote, "definitions", "data_sets_before_vote"),
     (certificate_that_ended, "certificate", "certificate_valid"),
     (certificate_that_has_not_begun, "certificate", "certificate_valid"),
@@ -314,6 +319,25 @@ def test_a_commercial_job_that_three_quarters_accepted_may_run() -> None:
     coop.close(job)
     coop.certify(job)
     assert coop.may_run(job).ok
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *(
+            {"purpose": f"dpv:{term}"}
+            for term in ("Marketing", "TargetedAdvertising", "marketing", "ScientificResearch")
+        ),
+        {"purpose": "dpv:Unheard-of"},
+        {"recipient": "commercial"},
+        {"price_cents": 1},
+    ],
+    ids=str,
+)
+def test_what_is_not_certainly_free_of_commerce_needs_a_special_vote(changes: dict[str, Any]) -> None:
+    job = Cooperative.found().job()
+    assert proposal_class(job) == "ordinary"
+    assert proposal_class(replace(job, **changes)) == "special"
 
 
 def test_every_line_of_the_verdict_has_its_attack() -> None:
