@@ -40,6 +40,13 @@ class Genesis(Payload):
                 where="genesis.witnesses",
                 hint="Name more witnesses, or set witnesses_needed lower in the by-laws.",
             )
+        if 2 * self.bylaws.witnesses_needed <= len(self.witnesses):
+            # Two sets of k witnesses must share one, or each could honestly confirm another history.
+            raise InvalidInput(
+                f"{self.bylaws.witnesses_needed} of {len(self.witnesses)} witnesses are no majority.",
+                where="genesis.witnesses",
+                hint="Name fewer witnesses, or set witnesses_needed above half of them in the by-laws.",
+            )
         offices = {*self.registrars, *self.witnesses}
         if self.log_key in offices or self.founder in offices or self.log_key == self.founder:
             raise InvalidInput(
