@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 
 from vicinia.errors import ViciniaError
 from vicinia.node.commands.context import Context, Subparsers
-from vicinia.node.output import show, when
+from vicinia.node.output import show, table, when
+from vicinia.node.services import release
 from vicinia.node.store.home import Home
-from vicinia.node.store.runs import Run, Runs
+from vicinia.node.store.offences import Offences
+from vicinia.node.store.releases import Released, Releases
+from vicinia.node.store.runs import Line, Run, Runs
 from vicinia.tlog.canonical import parse_canonical
 
 __all__ = ["add", "run"]
 
+_CONFIRMED = {
+    "shown": "as the coordinator shows it (the log does not have it yet)",
+    "logged": "the one whose hash is in the log",
+    "differs": "NOT the one whose hash is in the log",
+}
 _STATES = {
     "considering": "being decided",
     "refused": "REFUSED",
@@ -39,9 +48,9 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
     lines: list[str] = []
     with context.homes() as homes:
         for name, home in homes.items():
-            runs = Runs(home.database)
-            document[name] = [_document(runs, one) for one in runs.all()]
-            for one in runs.all():
+            found = Runs(home.database).all()
+            document[name] = [_document(home, one) for one in found]
+            for one in found:
                 lines += _lines(home, one, arguments.why)
     show(context.as_json, {"homes": document}, lines or ["No job has asked for your data yet."])
     return 0
@@ -54,7 +63,8 @@ def _title(one: Run) -> str:
         return ""
 
 
-def _document(runs: Runs, one: Run) -> dict[str, object]:
+def _document(home: Home, one: Run) -> dict[str, object]:
+    shown = Releases(home.database).of_run(one.run_id)
     return {
         "job": one.job_hash.hex(),
         "run_id": one.run_id.hex(),
@@ -63,7 +73,14 @@ def _document(runs: Runs, one: Run) -> dict[str, object]:
         "state": one.step,
         "reason": one.reason,
         "updated_ms": one.updated_ms,
-        "checks": [{"name": c.name, "ok": c.ok, "sentence": c.sentence} for c in runs.lines(one.run_id)],
+        "checks": [{"name": c.name, "ok": c.ok, "sentence": c.sentence} for c in _checks(home, one)],
+        "evidence": [
+            {"step": o.step, "message": o.kind, "what": o.what, "at_ms": o.at_ms, "bytes": o.message.hex()}
+            for o in Offences(home.database).of_run(one.run_id)
+        ],
+        "release": None
+        if shown is None
+        else {"state": shown.state, "sha256": hashlib.sha256(shown.body).hexdigest(), "cells": release.cells(shown)},
     }
 
 
@@ -72,6 +89,35 @@ def _lines(home: Home, one: Run, why: bool) -> list[str]:
     reason = f": {one.reason}" if one.reason else ""
     lines = [f"{home.name}  {when(one.updated_ms)}  {_title(one)!r}  {state}{reason}", f"  job {one.job_hash.hex()}"]
     if why:
-        checks = Runs(home.database).lines(one.run_id)
-        lines += [f"  [{'yes' if check.ok else ' NO'}] {check.name}: {check.sentence}" for check in checks]
-    return lines
+        lines += [f"  [{'yes' if check.ok else ' NO'}] {check.name}: {check.sentence}" for check in _checks(home, one)]
+        lines += [
+            f"  evidence: the {o.kind} that came after the step {o.step}, {len(o.message)} bytes, is kept ({o.what})"
+            for o in Offences(home.database).of_run(one.run_id)
+        ]
+    shown = Releases(home.database).of_run(one.run_id)
+    return lines if shown is None else lines + _result(shown)
+
+
+def _checks(home: Home, one: Run) -> list[Line]:
+    return Runs(home.database).lines(one.run_id)
+
+
+def _result(shown: Released) -> list[str]:
+    """What was released, for the members whose data is in it."""
+    rows = [
+        (_words(cell.get("keys")), str(cell.get("column", "")), _number(cell.get("value")), _number(cell.get("stderr")))
+        for cell in release.cells(shown)
+    ]
+    listed = table(("group", "figure", "value", "error +-"), rows)
+    return [f"  result, {_CONFIRMED[shown.state]}:", *(f"    {line}" for line in listed)]
+
+
+def _words(keys: object) -> str:
+    return ", ".join(f"{name} {value}" for name, value in keys.items()) if isinstance(keys, dict) else ""
+
+
+def _number(text: object) -> str:
+    try:
+        return f"{float(str(text)):.5g}"
+    except ValueError:
+        return "below noise" if text is None else "?"

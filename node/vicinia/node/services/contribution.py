@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Prepared", "depart", "prepare"]
+__all__ = ["QUERY_SECONDS", "Prepared", "depart", "exact_vector", "prepare"]
+
+QUERY_SECONDS = 60.0
+"""Wall-clock limit of the query on the home's own rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +44,10 @@ class Prepared:
     width: int
 
 
-def prepare(home: Home, terms: Terms, state: NodeRound) -> Prepared:
+def prepare(home: Home, terms: Terms, state: NodeRound, elapsed: Callable[[], float] = time.monotonic) -> Prepared:
     """Draw the noise, then run the query on this home's rows; nothing of how it went shows but zeros.
 
+    A query that takes longer than QUERY_SECONDS by `elapsed` gives zeros, too.
     RoundFailed where the roster allows no noise plan within the job's rho.
     """
     plan = terms.noise(state.parameters)
@@ -49,7 +55,7 @@ def prepare(home: Home, terms: Terms, state: NodeRound) -> Prepared:
         raise RoundFailed("the noise for this roster would cost more than the job says.", where="noise plan")
     seed = os.urandom(32)
     noise = noise_share(plan, seed)
-    exact = _exact(home, terms)
+    exact = exact_vector(home, terms, elapsed)
     grid = encode(exact, plan, seed, terms.plan.layout.group_lengths) + noise
     return Prepared(exact.astype("<f8").tobytes(), to_ring(grid, plan.width), plan.width)
 
@@ -93,9 +99,9 @@ def depart(home: Home, terms: Terms, state: NodeRound, prepared: Prepared, packe
         Runs(home.database).step(run_id, "input", now_ms)
 
 
-def _exact(home: Home, terms: Terms) -> NDArray[np.float64]:
+def exact_vector(home: Home, terms: Terms, elapsed: Callable[[], float]) -> NDArray[np.float64]:
     """The household's vector; zeros where the home has no such table or imported it under another definition."""
-    plan = terms.plan
+    plan, deadline = terms.plan, elapsed() + QUERY_SECONDS
     reader = home.reader()
     try:
         if DataSets(reader).get(plan.dataset.name) != canonical(plan.dataset.payload()):
@@ -103,7 +109,11 @@ def _exact(home: Home, terms: Terms) -> NDArray[np.float64]:
 
             return numpy.zeros(plan.layout.length)
         return household_vector(
-            plan, reader.connection, terms.job.period, chacha_stream(os.urandom(32), b"cells").bytes
+            plan,
+            reader.connection,
+            terms.job.period,
+            chacha_stream(os.urandom(32), b"cells").bytes,
+            out_of_time=lambda: elapsed() > deadline,
         )
     finally:
         reader.close()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from vicinia.errors import Unavailable, ViciniaError
-from vicinia.node.services import enrolment, guard
+from vicinia.node.services import enrolment, guard, release
 from vicinia.node.services.clock import Clock, HomeClock
 from vicinia.node.services.keyring import membership
 from vicinia.node.services.ports import Enroller, Link
@@ -105,6 +105,7 @@ class Resident:
         if reply.note:
             self._replica.sync(link, reply.note)
         guard.check_signatures(self._home, self._replica, self._clock)
+        release.settle(self._home, self._replica, self._clock)
         if self._replica.halted:
             Alerts(self._home.database).add(f"Every job is halted: {self._replica.halted}", self._clock())
 

@@ -172,8 +172,10 @@ class Replica:
             self._accuse("the coordinator signed two histories of the log.", known[1] if known else b"", note)
 
     def _renew(self, note: bytes, signed: SignedCheckpoint) -> bool:
-        """Keep the same checkpoint under newer cosignatures."""
-        if self.size == 0 or signed.cosignatures <= self.checkpoint.cosignatures:
+        """Keep the same checkpoint under newer cosignatures: the k-th newest is what its age is counted from."""
+        needed = self.assembly.bylaws.witnesses_needed
+        known, offered = self.checkpoint.kth_newest(needed), signed.kth_newest(needed)
+        if offered is None or (known is not None and offered <= known):
             return False
         return self._store.advance(self.size, [], note)
 

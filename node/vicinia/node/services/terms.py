@@ -70,7 +70,9 @@ class Terms:
         keys = assembly.electorate_keys(vote, manifest.checkpoint_size)
         if member is None or not member.active or member.index not in keys:
             raise NotAccepted("this home is not in the electorate of the job, and takes no part.", where="membership")
-        definitions = [canonical(one.dataset.definition) for one in assembly.datasets.values()]
+        # Only what the job names: a definition that this home cannot read must not stop other jobs.
+        named = [assembly.datasets[name] for name in job.datasets if name in assembly.datasets]
+        definitions = [canonical(one.dataset.definition) for one in named]
         plan = _compiled(job.query, tuple(definitions))
         if job.datasets != (plan.dataset.name,):
             raise InvalidInput("the job names other data sets than its query reads.", where="query")

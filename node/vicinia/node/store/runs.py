@@ -78,6 +78,12 @@ class Runs:
                 [(run_id, number, line.name, int(line.ok), line.sentence) for number, line in enumerate(lines)],
             )
 
+    def extend(self, run_id: bytes, lines: list[Line]) -> None:
+        """Add lines to a run's decision; those that are there already stay as they are."""
+        known = self.lines(run_id)
+        names = {line.name for line in known}
+        self.decide(run_id, known + [line for line in lines if line.name not in names])
+
     def lines(self, run_id: bytes) -> list[Line]:
         """The lines of a run's decision, in the order of the checks."""
         rows = self._database.all("SELECT name, ok, sentence FROM decision WHERE run_id = ? ORDER BY line", (run_id,))

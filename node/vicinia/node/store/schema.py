@@ -39,6 +39,14 @@ HOME = (
     CREATE TABLE alert(id INTEGER PRIMARY KEY AUTOINCREMENT, at_ms INTEGER NOT NULL, sentence TEXT NOT NULL UNIQUE)
       STRICT;
     """,
+    """
+    CREATE TABLE offence(
+      run_id BLOB NOT NULL, step TEXT NOT NULL, kind TEXT NOT NULL, what TEXT NOT NULL, message BLOB NOT NULL,
+      at_ms INTEGER NOT NULL, PRIMARY KEY(run_id, step)) STRICT;
+    CREATE TABLE released(
+      run_id BLOB PRIMARY KEY, job_hash BLOB NOT NULL, run INTEGER NOT NULL, body BLOB NOT NULL,
+      state TEXT NOT NULL) STRICT;
+    """,
 )
 
 REPLICA = (

@@ -1,0 +1,62 @@
+"""Into a run: meeting it, deciding on it, and seeing that its roster is in the log."""
+
+from __future__ import annotations
+
+import os
+
+from vicinia.errors import NotAccepted, RoundFailed
+from vicinia.node.services.decision import decide
+from vicinia.node.services.engagement import Engagement
+from vicinia.node.services.terms import Terms, read_manifest
+from vicinia.node.store.journal import Entry
+from vicinia.node.store.runs import Line, Run
+from vicinia.secagg.messages import RosterView
+from vicinia.secagg.node import NodeRound
+from vicinia.wire import journal as codec
+
+__all__ = ["admit", "check_logged", "meet"]
+
+
+def meet(engagement: Engagement) -> Run:
+    """Fetch the manifest and the job; the decision writes them down."""
+    manifest_bytes, job_bytes = engagement.link.manifest(engagement.run_id)
+    manifest, job = read_manifest(engagement.run_id, manifest_bytes, job_bytes, engagement.member.coop)
+    return Run(
+        engagement.run_id, job.hash, manifest.run, manifest_bytes, job_bytes, "considering", "", engagement.clock()
+    )
+
+
+def admit(engagement: Engagement, run: Run) -> tuple[Terms, NodeRound] | None:
+    """Decide, and where the answer is yes make the keys of the run; both in one transaction. None: refused."""
+    home, runs, run_id, clock = engagement.home, engagement.runs, engagement.run_id, engagement.clock
+    manifest = engagement.manifest(run)
+    if clock() > manifest.deadlines.advertise:
+        runs.add(run)
+        raise RoundFailed("this home heard of the run too late.", where="run")
+    if not engagement.replica.halted:  # the decision has a line for it
+        engagement.await_log(manifest.checkpoint_size)
+    with home.critical("decide on a run"):
+        runs.add(run)
+        decision = decide(home, engagement.replica, run_id, run.manifest, run.job, clock)
+        runs.decide(run_id, list(decision.lines))
+        terms = decision.terms
+        if terms is None:
+            runs.step(run_id, "refused", clock(), decision.reason)
+            return None
+        state, advert = NodeRound.start(terms.manifest, terms.index, engagement.key, os.urandom(32))
+        engagement.journal.save(run_id, Entry(state.dump(), codec.encode_advert(advert)))
+        runs.step(run_id, "advertise", clock())
+    return terms, state
+
+
+def check_logged(engagement: Engagement, view: RosterView, roster: bytes, terms: Terms) -> None:
+    """Check 5: the roster leaf is in the log that the witnesses have confirmed, and says exactly this."""
+    engagement.await_log(max(view.checkpoint_size, view.roster_leaf + 1))
+    manifest, replica, runs = terms.manifest, engagement.replica, engagement.runs
+    verdict = replica.assembly.roster_logged(
+        manifest.job, manifest.run, roster, view.roster_leaf, engagement.clock(), replica.checkpoint
+    )
+    runs.extend(engagement.run_id, [Line(f"roster: {c.name}", c.ok, c.sentence) for c in verdict.checks])
+    failure = verdict.first_failure
+    if failure is not None:
+        raise NotAccepted(failure.sentence, where="roster")

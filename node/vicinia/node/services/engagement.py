@@ -1,0 +1,79 @@
+"""One home and one run: what every step of taking part needs at hand."""
+
+from __future__ import annotations
+
+from vicinia.errors import NotAccepted, RoundFailed, Unavailable
+from vicinia.identity import SigningKey
+from vicinia.node.services.clock import Clock
+from vicinia.node.services.keyring import Membership, identity, membership
+from vicinia.node.services.ports import Link
+from vicinia.node.services.replica import Replica
+from vicinia.node.services.terms import Terms, read_manifest
+from vicinia.node.store.home import Home
+from vicinia.node.store.journal import Entry, Journal
+from vicinia.node.store.runs import Run, Runs
+from vicinia.secagg.manifest import Manifest
+from vicinia.secagg.node import NodeRound
+
+__all__ = ["Engagement"]
+
+_GRACE_MS = 600_000
+
+
+class Engagement:
+    """The home, its copy of the log, its link, and the run; who the home is, is read once."""
+
+    def __init__(self, home: Home, replica: Replica, link: Link, run_id: bytes, clock: Clock) -> None:
+        self.home = home
+        self.replica = replica
+        self.link = link
+        self.run_id = run_id
+        self.clock = clock
+        self.runs = Runs(home.database)
+        self.journal = Journal(home.database)
+        self._member: Membership | None = None
+        self._key: SigningKey | None = None
+
+    @property
+    def member(self) -> Membership:
+        """The cooperative, and under which id; NotFound where the home has not joined."""
+        if self._member is None:
+            self._member = membership(self.home.facts)
+        return self._member
+
+    @property
+    def key(self) -> SigningKey:
+        """The key that signs the messages of this run."""
+        if self._key is None:
+            self._key = identity(self.home.facts)
+        return self._key
+
+    def manifest(self, run: Run) -> Manifest:
+        """The manifest of the run, as it was met."""
+        return read_manifest(self.run_id, run.manifest, run.job, self.member.coop)[0]
+
+    def entry(self) -> Entry:
+        """The journal of the run; RoundFailed where it was erased."""
+        entry = self.journal.get(self.run_id)
+        if entry is None:
+            raise RoundFailed("this home has no keys of the run any more.", where="run")
+        return entry
+
+    def resume(self, run: Run) -> tuple[Terms, NodeRound]:
+        """The terms and the state of a run, as they were before a restart."""
+        manifest, job = read_manifest(self.run_id, run.manifest, run.job, self.member.coop)
+        terms = Terms.of(manifest, job, self.replica.assembly, self.member.id)
+        return terms, NodeRound.load(self.entry().state, self.key)
+
+    def overdue(self, run: Run) -> bool:
+        """Whether the run should long be over."""
+        return self.clock() > self.manifest(run).deadlines.unmask + _GRACE_MS
+
+    def await_log(self, size: int) -> None:
+        """Unavailable until the confirmed log has this size; NotAccepted where there is evidence against it."""
+        if size > self.replica.size:
+            self.replica.sync(self.link)
+        if size > self.replica.size:
+            raise Unavailable("the log that the run relies on is not confirmed yet.", where="log")
+        if self.replica.halted:
+            raise NotAccepted(f"every job is halted: {self.replica.halted}", where="log")

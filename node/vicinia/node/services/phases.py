@@ -1,0 +1,81 @@
+"""From one phase to the next: what was published is taken in, and the answer is in the journal before it is sent."""
+
+from __future__ import annotations
+
+from vicinia.errors import ProofInvalid, ProtocolViolation
+from vicinia.node.services.admission import check_logged
+from vicinia.node.services.contribution import Prepared, depart, prepare
+from vicinia.node.services.engagement import Engagement
+from vicinia.node.services.terms import Terms
+from vicinia.node.services.transmission import expect
+from vicinia.node.store.journal import Entry
+from vicinia.node.store.offences import Offence, Offences
+from vicinia.secagg.messages import Commitment, Dealers, RosterView, Survivors
+from vicinia.secagg.node import NodeRound
+from vicinia.wire import journal as codec
+from vicinia.wire.rounds import Published
+
+__all__ = ["take"]
+
+
+def take(
+    engagement: Engagement, step: str, published: Published, terms: Terms, state: NodeRound, prepared: Prepared | None
+) -> tuple[str, NodeRound]:
+    """The next step and the state in it, both stored. A message that nobody honest sends is kept as evidence."""
+    try:
+        expect(step, published)
+        item = published.item
+        if isinstance(item, Dealers):
+            return "input", _input(engagement, item, terms, state, prepared)
+        following, state, message = _answer(item, terms, state)
+    except (ProofInvalid, ProtocolViolation) as error:
+        _keep(engagement, step, published.item, str(error))
+        raise
+    if isinstance(item, RosterView):
+        check_logged(engagement, item, state.G, terms)  # what is wrong with the log is kept with the log
+    with engagement.home.critical(f"journal the step {following}"):
+        engagement.journal.save(engagement.run_id, Entry(state.dump(), message))
+        engagement.runs.step(engagement.run_id, following, engagement.clock())
+    return following, state
+
+
+def _answer(item: object, terms: Terms, state: NodeRound) -> tuple[str, NodeRound, bytes]:
+    match item:
+        case RosterView():
+            state, upload = state.on_roster(item, terms.electorate, terms.corrupt, terms.delta, terms.job.floor)
+            return "share", state, codec.encode_share_upload(upload)
+        case Survivors():
+            state, attestation = state.on_survivors(item)
+            return "commit", state, b"" if attestation is None else codec.encode_attestation(attestation)
+        case Commitment():
+            state, shares = state.on_commitment(item)
+            return "unmask", state, codec.encode_unmask_shares(shares)
+    raise ProtocolViolation("the coordinator published something unknown.", where="run")
+
+
+def _input(
+    engagement: Engagement, dealers: Dealers, terms: Terms, state: NodeRound, prepared: Prepared | None
+) -> NodeRound:
+    state = state.on_dealers(dealers)
+    ready = prepared or prepare(engagement.home, terms, state)
+    masked, packed = state.mask(ready.ring, ready.width)
+    depart(engagement.home, terms, masked, ready, packed, engagement.clock())
+    return masked
+
+
+def _keep(engagement: Engagement, step: str, item: object, what: str) -> None:
+    """Store the message as it came, so that others can check who is at fault."""
+    match item:
+        case RosterView():
+            message = codec.encode_roster_view(item)
+        case Dealers():
+            message = codec.encode_dealers(item)
+        case Survivors():
+            message = codec.encode_survivors(item)
+        case Commitment():
+            message = codec.encode_commitment(item)
+        case _:
+            return
+    Offences(engagement.home.database).add(
+        Offence(engagement.run_id, step, type(item).__name__, what, message, engagement.clock())
+    )
