@@ -1,0 +1,68 @@
+"""What the documents say can be typed, can be typed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from data import PROJECT
+from vicinia.assembly.bylaws import ByLaws
+from vicinia.assembly.jobspec import JobSpec
+from vicinia.query.mapping import parse_map
+
+README = (PROJECT / "README.md").read_text()
+FORMATS = (PROJECT / "docs" / "formats.md").read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of a language."""
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.system
+def test_the_cooperative_by_hand(tmp_path: Path) -> None:
+    (script,) = [block for block in blocks(README, "bash") if "vicinia-coordinator" in block]
+    (tmp_path / "deploy").symlink_to(PROJECT / "deploy")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    said = tmp_path / "said"
+    with said.open("w") as out:
+        shell = subprocess.Popen(
+            ["bash", "-euc", script], cwd=tmp_path, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            status = shell.wait(timeout=120)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGTERM)
+    text = said.read_text()
+    assert status == 0, text
+    assert "Traceback" not in text
+    assert "Fuel in families with children" in text
+    assert "bruno" in text
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"^(\./run \w+)", README, re.MULTILINE))))
+def test_every_task_of_the_readme_is_there(command: str) -> None:
+    shown = subprocess.run([sys.executable, str(PROJECT / "run"), "--help"], capture_output=True, text=True, check=True)
+    assert command in shown.stdout
+
+
+@pytest.mark.parametrize("name", re.findall(r"\]\(([^)#]+)\)", README + FORMATS))
+def test_every_link_leads_somewhere(name: str) -> None:
+    assert (PROJECT / name).exists() or (PROJECT / "docs" / name).exists()
+
+
+def test_the_formats_are_accepted_as_shown() -> None:
+    mapping, job = blocks(FORMATS, "toml")
+    dataset, _ = parse_map(mapping)
+    assert [column.name for column in dataset.columns] == ["fuel", "kids", "ts"]
+    rows = re.findall(r"^\| (`.*?) \| (.*?) \|", FORMATS, re.MULTILINE)
+    stated = [pair for names, values in rows for pair in zip(names.split(", "), values.split(", "), strict=True)]
+    assert ByLaws.from_toml("\n".join(f"{name.strip('`')} = {value}" for name, value in stated)) == ByLaws()
+    assert JobSpec.parse_toml(job).title == "Fuel in families with children"
