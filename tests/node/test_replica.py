@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from simulator_cooperative import Cooperative, key
+from simulator_cooperative import BYLAWS, Cooperative, key
 from simulator_link import Link, Server, joined_home
 from vicinia.assembly.build import build_roster
 from vicinia.errors import NotAccepted, ProofInvalid
@@ -98,6 +99,26 @@ def test_a_fresher_cosignature_of_the_same_log_is_kept(server: Server, tmp_path:
     assert replica.sync(server.link(1))
     assert replica.checkpoint.kth_newest(1) == server.coop.now_ms // 1000
     assert not replica.sync(server.link(1))
+
+
+@pytest.mark.parametrize(("ages", "fresher"), [((100, 0, 0, 0, 0), True), ((0, 0, 100, 100, 0), False)])
+def test_fresher_is_what_makes_the_kth_newest_cosignature_newer(
+    tmp_path: Path, ages: tuple[int, ...], fresher: bool
+) -> None:
+    coop = Cooperative.found(households=5, bylaws=replace(BYLAWS, witnesses_needed=4), witnesses=5)
+    server, now = Server(coop), coop.now_ms // 1000
+
+    def dated(*times: int | None) -> bytes:
+        note = sign_checkpoint(coop.assembly.checkpoint(), coop.log_key)
+        by_name = sorted(coop.witnesses, key=lambda one: witness_name(coop.coop, one.public))
+        signers = zip(by_name, times, strict=True)
+        lines = [cosign(note, one, witness_name(coop.coop, one.public), at) for one, at in signers if at is not None]
+        return add_cosignatures(note, *lines)
+
+    replica = server.replica(tmp_path)
+    replica.sync(server.link(1), dated(now - 100, None, now - 100, now - 100, now - 100))
+    assert replica.sync(server.link(1), dated(*(now - age for age in ages))) == fresher
+    assert replica.checkpoint.kth_newest(4) == (now if fresher else now - 100)
 
 
 @pytest.mark.parametrize("size", [-3, 0, 2])

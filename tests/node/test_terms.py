@@ -1,0 +1,31 @@
+"""What a home makes of a run: only from the log as it stands, and only from what the job names."""
+
+from __future__ import annotations
+
+import pytest
+from simulator_cooperative import BUDGET, Cooperative
+from vicinia.assembly import Job
+from vicinia.errors import InvalidInput
+from vicinia.node.services.terms import Terms
+from vicinia.secagg.manifest import PROTOCOL, Deadlines, Manifest
+
+STRANGE = {**BUDGET, "name": "weather", "timezone": "Europe/Newzone"}
+
+
+def manifest(coop: Cooperative, job: Job, size: int | None = None) -> Manifest:
+    """Of run 0, over the first `size` leaves."""
+    size = coop.assembly.size if size is None else size
+    deadlines = Deadlines(*(coop.now_ms + step for step in range(1, 6)))
+    return Manifest(coop.coop, job.hash, 0, PROTOCOL, size, coop.assembly.root(size), deadlines)
+
+
+def test_a_definition_that_a_home_cannot_read_stops_no_other_job() -> None:
+    coop = Cooperative.found(datasets=(STRANGE, BUDGET))
+    job = coop.job()
+    coop.accept(job)
+    terms = Terms.of(manifest(coop, job), job, coop.assembly, coop.assembly.members[0].id)
+    assert terms.plan.dataset.name == "budget"
+    strange = coop.job(datasets=("weather",), query="SELECT AVG(fuel) FROM weather")
+    coop.accept(strange)
+    with pytest.raises(InvalidInput):
+        Terms.of(manifest(coop, strange), strange, coop.assembly, coop.assembly.members[0].id)
