@@ -78,11 +78,18 @@ def window_as_bylaws(proposal: Proposal, bylaws: ByLaws) -> None:
         raise NotAccepted(f"A vote is open for {bylaws.vote_seconds} seconds.", where="proposal.deadline")
 
 
-def registry_frozen(proposal: Proposal, registered: int) -> None:
-    """The electorate is who is registered, bar the few that registered since the proposal was drafted."""
-    if not (proposal.registry_size <= registered and 20 * proposal.registry_size >= 19 * registered):
+def registry_frozen(proposal: Proposal, registry: Registry, leaf: int) -> None:
+    """The electorate is who is a member, bar the few that registered since the proposal was drafted.
+
+    Counted among those ever registered and among those who still are members: after many have left, a twentieth of
+    the former can be most of the latter.
+    """
+    size, registered = proposal.registry_size, len(registry)
+    electors, members = len(registry.active_among(size, leaf)), len(registry.active_among(registered, leaf))
+    if not (size <= registered and 20 * size >= 19 * registered and 20 * electors >= 19 * members):
         raise NotAccepted(
-            f"The proposal counts {proposal.registry_size} households where {registered} are registered.",
+            f"The proposal counts {size} households where {registered} are registered, "
+            f"so {electors} of {members} members could vote.",
             where="proposal.registry_size",
             hint="Draft it again.",
         )

@@ -86,7 +86,7 @@ def _proposal(ledger: Ledger, proposal: Proposal, statement: Statement) -> Chang
     checks.proposed_once(ledger.votes.get(proposal.job))
     checks.accredited_for(ledger.researcher(proposal.researcher), proposal.deadline)
     checks.window_as_bylaws(proposal, ledger.bylaws)
-    checks.registry_frozen(proposal, len(ledger.registry))
+    checks.registry_frozen(proposal, ledger.registry, ledger.size)
 
     def change() -> None:
         holders = (ledger.registry.by_key(key) for key, _ in statement.signatures)

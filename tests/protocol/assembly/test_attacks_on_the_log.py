@@ -169,6 +169,13 @@ def electorate_of_old_friends(coop: Cooperative) -> Statement:
     return _raw_proposal(coop, coop.job(), registry_size=1)
 
 
+def electorate_without_the_newer_members(coop: Cooperative) -> Statement:
+    coop.admit(8)
+    for household in coop.households[4:18]:
+        coop.append(coop.signed(Resign(coop.coop, household.public.id), household))
+    return _raw_proposal(coop, coop.job(), registry_size=19)  # of 20 ever registered, but 5 of 6 members
+
+
 def electorate_of_the_future(coop: Cooperative) -> Statement:
     return _raw_proposal(coop, coop.job(), registry_size=13)
 
@@ -445,6 +452,7 @@ ATTACKS: list[tuple[Attack, str, Callable[..., Any]]] = [
     (hasty_vote, "window_as_bylaws", _nothing),
     (electorate_of_old_friends, "registry_frozen", _nothing),
     (electorate_of_the_future, "registry_frozen", _nothing),
+    (electorate_without_the_newer_members, "registry_frozen", _nothing),
     (asked_until_the_answer_fits, "proposed_once", _nothing),
     (proposal_without_sponsor, "enough_signatures", _nothing),
     (ballot_of_a_late_member, "elector", _nothing),
