@@ -21,7 +21,7 @@ from vicinia.query.plan import Aggregate, Key, Plan, layout_of
 from vicinia.query.predicate import Predicate
 from vicinia.query.rows import ExpressionReader, PredicateReader
 from vicinia.query.scanner import Token, refuse, scan
-from vicinia.query.sql import MAX_NESTING, nesting, statement
+from vicinia.query.sql import MAX_COST, MAX_NESTING, cost, nesting, statement
 from vicinia.query.syntax import Syntax
 
 __all__ = ["parse"]
@@ -116,8 +116,13 @@ class _Query:
         layout = layout_of(keys, aggregates, cells_limit)
         plan = Plan(syntax.text, syntax.dataset, cells_limit, keys, aggregates, where, layout)
         # A statement that engines refuse would make every home send zeros: refuse it here.
-        if nesting(statement(plan, None).text) > MAX_NESTING:
+        ours = statement(plan, None).text
+        if nesting(ours) > MAX_NESTING:
             raise refuse(syntax.text, 0, "the query is nested too deeply.", "Write it with fewer parentheses.")
+        # One that takes long only in homes whose rows match would tell by when they answer.
+        if (found := cost(ours)) > MAX_COST:
+            what = f"the query computes too much for each row: its cost is {found}, at most {MAX_COST} is allowed."
+            raise refuse(syntax.text, 0, what, "Each column, operator and bucket counts 1: use fewer of them.")
         return plan
 
     def _items(self, tree: exp.Select) -> tuple[int | None, tuple[Key, ...], tuple[Aggregate, ...]]:

@@ -1,8 +1,9 @@
-"""Bounds that doubles cannot hold apart, and defects: neither may show in whether a home answers."""
+"""Bounds that doubles cannot hold apart, defects, costly texts: none may show in whether or when a home answers."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -14,12 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from protocol.query.samples import REGISTRY, random_rows, store
+from protocol.query.samples import ENERGY, REGISTRY, random_rows, store
 from vicinia.errors import InvalidInput
 from vicinia.query import local
 from vicinia.query.dataset import Column, ColumnType
 from vicinia.query.local import household_vector
 from vicinia.query.plan import compile_query
+from vicinia.query.schema import table_name
+from vicinia.query.sql import MAX_COST, cost, statement
 
 TINY = "0.000000000001"
 HUGE = "999999999999999"
@@ -138,13 +141,53 @@ def test_a_defect_after_some_cells_leaves_none_of_them(monkeypatch: pytest.Monke
     plan = compile_query("SELECT region, AVG(kwh) FROM energy GROUP BY region", REGISTRY)
     connection = store(random_rows(Random(3), 40))
     assert np.count_nonzero(household_vector(plan, connection, None, Random(0).randbytes)) > 2
-    place, calls = local._place, []
+    place, calls = local._place, list[None]()
 
     def failing(*arguments: Any) -> None:
-        calls.append(place(*arguments))
+        place(*arguments)
+        calls.append(None)
         if len(calls) == 2:
             raise RuntimeError("a defect")
 
     monkeypatch.setattr(local, "_place", failing)
     assert not household_vector(plan, connection, None, Random(0).randbytes).any()
     assert len(calls) == 2
+
+
+def test_a_query_that_computes_too_much_for_each_row_is_refused() -> None:
+    for query in (
+        "SELECT "
+        + ", ".join(f"VAR(BOUND(kwh * {n} + kwh * kwh - kwh, 0, {n}))" for n in range(1, 38))
+        + " FROM energy WHERE kwh * temp <> kwh AND kwh <> temp",
+        "SELECT COUNT(DISTINCT household) FROM energy WHERE " + " OR ".join(["kwh * kwh <> temp + kwh"] * 50),
+    ):
+        with pytest.raises(InvalidInput, match="too much for each row"):
+            compile_query(query, REGISTRY)
+
+
+def test_the_costliest_query_on_a_household_year_takes_about_a_second_at_most() -> None:
+    """0.4 s of CPU on the machine of the measurements; a query without such a limit took many times as long."""
+    wheres = " OR ".join(["(kwh <> kwh)"] * 98)
+    plan = compile_query(f"SELECT AVG(kwh) FROM energy WHERE {wheres} OR kwh >= 0", REGISTRY)
+    ours = statement(plan, None).text
+    assert MAX_COST - 10 <= cost(ours) <= MAX_COST
+    connection = store([])
+    connection.executemany(
+        f"INSERT INTO {table_name(ENERGY)} (row_key, source, ts, kwh) VALUES (?, 'test', 0, ?)",
+        [(str(n), n % 80 / 8) for n in range(35_040)],
+    )
+    began = time.thread_time()
+    assert household_vector(plan, connection, None, Random(0).randbytes).any()
+    assert time.thread_time() - began < 2.0
+
+
+def test_the_cost_counts_terms_and_operators_and_no_names() -> None:
+    def cost_of(query: str) -> int:
+        return cost(statement(compile_query(f"SELECT {query} FROM energy", REGISTRY), None).text)
+
+    base = cost_of("COUNT(DISTINCT household)")
+    assert base == 0
+    assert cost_of("AVG(kwh)") == 1
+    assert cost_of('AVG("order")') == 1
+    assert cost_of("AVG(kwh + kwh * temp - 1)") == 6
+    assert cost_of("AVG(kwh), VAR(kwh), STDDEV(kwh)") == 1
