@@ -123,3 +123,17 @@ def test_a_store_without_its_marker_is_locked_too(home: Home) -> None:
     home.close()
     (home.directory / "marker").unlink()
     assert Home.open(home.directory).locked
+
+
+def test_the_marker_never_goes_back_and_is_no_longer_than_it_was(home: Home) -> None:
+    for name in ("first", "second"):
+        with home.critical(name):
+            home.facts.put(name, 1)
+    marker = home.directory / "marker"
+    assert int(marker.read_text()) == 2
+    home._write_marker(1)
+    assert int(marker.read_text()) == 2
+    marker.write_text("7")  # as an earlier version wrote it
+    home._write_marker(8)
+    assert int(marker.read_text()) == 8
+    assert marker.stat().st_mode & 0o77 == 0

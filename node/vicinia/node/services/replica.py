@@ -47,6 +47,7 @@ class Replica:
         self._lock = threading.RLock()
         self._genesis: Genesis | None = None
         self._assembly: Assembly | None = None
+        self._opened: tuple[bytes, SignedCheckpoint] | None = None
         self.refresh()
 
     @property
@@ -73,7 +74,9 @@ class Replica:
             known = self._store.checkpoint()
             if known is None or self._genesis is None:
                 raise NotAccepted("this home has no checkpoint of the public log yet.", where="log")
-            return self._open(known[1], self._genesis)
+            if self._opened is None or self._opened[0] != known[1]:
+                self._opened = known[1], self._open(known[1], self._genesis)
+            return self._opened[1]
 
     @property
     def store(self) -> ReplicaStore:

@@ -13,6 +13,7 @@ from vicinia.assembly.state import Assembly
 from vicinia.errors import InvalidInput, NotAccepted, ProtocolViolation
 from vicinia.identity import VerifyingKey
 from vicinia.node.services.account import Budget, Cost
+from vicinia.node.services.electorate import electorate_of
 from vicinia.privacy.account import Limits
 from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.privacy.noise import NoisePlan
@@ -67,7 +68,7 @@ class Terms:
     def of(cls, manifest: Manifest, job: Job, assembly: Assembly, household: str) -> Terms:
         """Compute the terms; NotAccepted where the household is not in the electorate, InvalidInput for the query."""
         member, vote = assembly.member(household), assembly.vote_on(manifest.job)
-        keys = assembly.electorate_keys(vote, manifest.checkpoint_size)
+        keys = electorate_of(assembly, manifest.job, manifest.checkpoint_size)
         if member is None or not member.active or member.index not in keys:
             raise NotAccepted("this home is not in the electorate of the job, and takes no part.", where="membership")
         # Only what the job names: a definition that this home cannot read must not stop other jobs.

@@ -105,9 +105,10 @@ class Database:
             self._connection.close()
 
     def _migrate(self, migrations: Sequence[str]) -> None:
+        if self._version() == len(migrations):  # a look without a lock, for every opening but the first
+            return
         with self.transaction("migrate the store"):
-            row = self.one("PRAGMA user_version")
-            version = int(row[0]) if row else 0
+            version = self._version()
             if version > len(migrations):
                 raise StorageFault(
                     f"the store has schema {version}, this program knows {len(migrations)}.",
@@ -119,6 +120,10 @@ class Database:
                     if statement.strip():
                         self.run(statement)
                 self.run(f"PRAGMA user_version = {number}")
+
+    def _version(self) -> int:
+        row = self.one("PRAGMA user_version")
+        return int(row[0]) if row else 0
 
     @contextmanager
     def _faults(self, name: str = "") -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from vicinia.node.store.schema import HOME
 __all__ = ["Home", "is_home"]
 
 _STORE, _KEY, _MARKER = "home.db", "store.key", "marker"
+_MARKER_BYTES = 20
 _RESTORED = "the store is older than the marker beside it: it was restored from a copy."
 
 
@@ -112,17 +114,25 @@ class Home:
 
     def _read_marker(self) -> int | None:
         try:
-            return int((self.directory / _MARKER).read_text())
-        except (OSError, ValueError):
+            found = _number((self.directory / _MARKER).read_bytes())
+        except OSError:
             return None
+        return None if found < 0 else found
 
     def _write_marker(self, generation: int, *, exactly: bool = False) -> None:
-        if not exactly and (self._read_marker() or 0) > generation:
-            return
-        temporary = self.directory / f"{_MARKER}.{os.getpid()}.{secrets.token_hex(4)}"
-        temporary.write_text(str(generation))
-        temporary.chmod(0o600)
-        temporary.replace(self.directory / _MARKER)
+        """In place: so few bytes of always the same number are written by one call, or not at all."""
+        descriptor = os.open(self.directory / _MARKER, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # the daemon and its worker both count
+            if exactly or _number(os.pread(descriptor, _MARKER_BYTES, 0)) < generation:
+                os.pwrite(descriptor, b"%0*d" % (_MARKER_BYTES, generation), 0)
+        finally:
+            os.close(descriptor)
+
+
+def _number(marker: bytes) -> int:
+    """The count in a marker, -1 where there is none."""
+    return int(marker) if marker.isdigit() else -1
 
 
 def _read_key(path: Path) -> bytes:
