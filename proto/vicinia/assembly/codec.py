@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from vicinia.errors import InvalidInput, TooLarge, ViciniaError
 from vicinia.identity import VerifyingKey
+from vicinia.tlog.characters import is_plain
 
 MAX_INTEGER = 2**53 - 1  # what every reader of JSON agrees on (RFC 8785, RFC 7493)
 MAX_ITEMS = 10_000
@@ -43,7 +44,7 @@ class Text:
             raise TooLarge(f"This text has {len(value)} characters; {self.limit} are allowed.", where=where)
         if not value.strip() and not self.empty:
             raise InvalidInput("This text is empty.", where=where)
-        if any(not (c.isprintable() or (self.prose and c in "\n\t")) for c in value):
+        if not is_plain(value, breaks=self.prose):
             raise InvalidInput("This text has control characters.", where=where)
         if self.pattern and not re.fullmatch(self.pattern, value):
             raise InvalidInput(f"{value!r} is not {self.expected}.", where=where)

@@ -14,6 +14,7 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 
 from vicinia.errors import InvalidInput, NotFound
+from vicinia.tlog.characters import is_plain
 
 __all__ = ["Column", "ColumnType", "DataSet", "decimal_text"]
 
@@ -71,7 +72,7 @@ class Column:
                 + ", ".join(sorted(_RESERVED))
                 + ".",
             )
-        if len(self.unit) > 40 or not self.unit.isprintable():
+        if len(self.unit) > 40 or not is_plain(self.unit):
             raise InvalidInput("the unit is longer than 40 characters or not printable.", where=where)
         if self.numeric:
             self._check_number(where)
@@ -266,7 +267,7 @@ def _check_decimal(value: Decimal, where: str) -> None:
 
 
 def _clean_text(value: str) -> bool:
-    return 0 < len(value) <= MAX_VALUE_TEXT and value == value.strip() and value.isprintable()
+    return 0 < len(value) <= MAX_VALUE_TEXT and value == value.strip() and is_plain(value)
 
 
 def _fields(payload: object, what: str, needed: Iterable[str], known: Iterable[str]) -> Mapping[str, object]:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vicinia.errors import InvalidInput, TooLarge
+from vicinia.tlog.characters import is_plain
 
 __all__ = ["Token", "refuse", "scan"]
 
@@ -100,7 +101,7 @@ def _tokens(text: str) -> Iterator[Token]:
             joined = {before, kind} <= {"word", "number", "string", "quoted"}
             if joined or (before == "sign" and found in "-=" and text[place - 1] == found):
                 raise refuse(text, place, f"{found[:20]!r} cannot stand right after {text[place - 1]!r}.")
-            if kind in ("string", "quoted") and not found.isprintable():
+            if kind in ("string", "quoted") and not is_plain(found):
                 raise refuse(text, place, "a quoted text holds a character that cannot be printed.")
             if kind == "number" and len(found) > MAX_NUMBER:
                 raise refuse(text, place, f"the number has more than {MAX_NUMBER} digits.")
