@@ -37,7 +37,7 @@ def leave(home: Home, number: int) -> None:
                 price_cents=0,
                 at_ms=number,
                 sent=bytes([number]) * 9,
-                labels=("a", "b"),
+                legend={"v": 1, "keys": [], "groups": [{"label": "a", "width": 2}]},
                 vector=bytes(16),
             ),
         )

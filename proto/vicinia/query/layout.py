@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
+from math import prod
 
 from vicinia.query.expression import Expression, number_text
 
-__all__ = ["MAX_ELEMENTS", "Group", "GroupKind", "Layout", "Slot"]
+__all__ = ["MAX_ELEMENTS", "Group", "GroupKind", "Layout"]
 
 MAX_ELEMENTS = 1_000_000
 """The longest vector: cells x slots of a cell."""
+MAX_LABEL_PART = 60
+"""Characters of an expression or of a key's value in the label of a slot."""
 
 
 class GroupKind(StrEnum):
@@ -58,11 +61,10 @@ class Group:
         """What a TOTAL is divided by: the larger magnitude of its bounds."""
         return max(abs(self.low), abs(self.high))
 
-    @property
-    def label(self) -> str:
-        """The group in words that fit a table's head."""
-        text = self.expression.text if self.expression is not None else ""
-        bounds = f"{number_text(self.low)}..{number_text(self.high)}"
+    def label(self, number: int) -> str:
+        """The group in words that fit a table's head; `number`: its place among the groups, from 1."""
+        text = short(self.expression.text, number) if self.expression is not None else ""
+        bounds = f"{short(number_text(self.low), number)}..{short(number_text(self.high), number)}"
         return {
             GroupKind.COUNT: "has rows" if self.cap == 1 else f"rows, capped at {self.cap}",
             GroupKind.PRESENT: f"has {text}",
@@ -73,14 +75,9 @@ class Group:
         }[self.kind]
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One number of the vector: its cell's key values, its kind and a label for people."""
-
-    cell: tuple[str | int, ...]
-    kind: GroupKind
-    expression: str
-    label: str
+def short(text: str, number: int) -> str:
+    """The text, cut where it is long, then with its number: labels stay apart, and short however long a query is."""
+    return text if len(text) <= MAX_LABEL_PART else f"{text[: MAX_LABEL_PART - 10]}… (#{number})"
 
 
 @dataclass(frozen=True)
@@ -100,6 +97,10 @@ class Layout:
             cells = [(*cell, value) for cell in cells for value in domain]
         return tuple(cells)
 
+    @property
+    def _cell_count(self) -> int:
+        return prod(map(len, self.domains))
+
     @cached_property
     def cell_width(self) -> int:
         """Slots of one cell."""
@@ -108,7 +109,7 @@ class Layout:
     @cached_property
     def length(self) -> int:
         """Slots of the vector."""
-        return len(self.cells) * self.cell_width
+        return self._cell_count * self.cell_width
 
     @property
     def norm_squared(self) -> Fraction:
@@ -118,7 +119,7 @@ class Layout:
     @property
     def group_lengths(self) -> Sequence[int]:
         """The lengths of the consecutive L2 groups, each of norm at most 1: for rounding each by itself."""
-        return [group.width for group in self.groups] * len(self.cells)
+        return [group.width for group in self.groups] * self._cell_count
 
     @cached_property
     def _offsets(self) -> dict[Group, int]:
@@ -132,16 +133,17 @@ class Layout:
         """Where the group's first slot of that cell stands in the vector."""
         return cell * self.cell_width + self._offsets[group]
 
-    @cached_property
-    def slots(self) -> tuple[Slot, ...]:
-        """Every slot in order, labelled: what a home records of what left."""
-        slots = []
-        for cell in self.cells:
-            pairs = ", ".join(f"{name} = {value}" for name, value in zip(self.key_names, cell, strict=True))
-            for group in self.groups:
-                text = group.expression.text if group.expression is not None else ""
-                for place in range(group.width):
-                    bin_ = f", bin {place + 1} of {group.width}" if group.width > 1 else ""
-                    label = f"{group.label}{bin_}" + (f" [{pairs}]" if pairs else "")
-                    slots.append(Slot(cell, group.kind, text, label))
-        return tuple(slots)
+    @property
+    def legend(self) -> dict[str, object]:
+        """What `legend.slot_labels` needs to say of every slot what it is: its size does not grow with the vector's."""
+        return {
+            "v": 1,
+            "keys": [
+                {"name": name, "values": [short(str(value), place) for place, value in enumerate(domain, start=1)]}
+                for name, domain in zip(self.key_names, self.domains, strict=True)
+            ],
+            "groups": [
+                {"label": group.label(number), "width": group.width}
+                for number, group in enumerate(self.groups, start=1)
+            ],
+        }

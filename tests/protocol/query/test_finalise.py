@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from decimal import Decimal
+from itertools import islice
 from random import Random
 
 import numpy as np
@@ -9,10 +12,13 @@ import pytest
 from numpy.typing import NDArray
 from protocol.query.samples import REGISTRY, random_rows, store
 from vicinia.errors import InvalidInput
+from vicinia.query.dataset import Column, ColumnType, DataSet
 from vicinia.query.explain import expected_error, explain
 from vicinia.query.finalise import BELOW_NOISE, NO_DATA, SMALLER_THAN_NOISE, CellResult, finalise, pooled
+from vicinia.query.legend import slot_labels
 from vicinia.query.local import household_vector
 from vicinia.query.plan import Plan, compile_query
+from vicinia.tlog.canonical import canonical
 
 ITEMS = (
     "COUNT(DISTINCT household), COUNT(CAP(*, 5)), SUM(BOUND(kwh, 0, 20)), AVG(kwh), VAR(kwh), STDDEV(kwh), "
@@ -98,8 +104,9 @@ def test_the_result_is_in_the_order_of_cells_and_columns() -> None:
     results = finalise(plan, np.ones(plan.layout.length), 0.1, 0.0, 10)
     assert [r.keys for r in results[:4]] == [{"region": "north", "kids": 1}] * 3 + [{"region": "north", "kids": 2}]
     assert [r.column for r in results[:3]] == ["AVG(kwh)", "HISTOGRAM(kwh, 2) [0, 5)", "HISTOGRAM(kwh, 2) [5, 10]"]
-    assert len(plan.layout.slots) == plan.layout.length
-    assert plan.layout.slots[-1].label == "bin of the mean of kwh in 0..10, bin 2 of 2 [region = o'k, kids = 3]"
+    labels = list(slot_labels(plan.layout.legend))
+    assert len(labels) == len(set(labels)) == plan.layout.length
+    assert labels[-1] == "bin of the mean of kwh in 0..10, bin 2 of 2 [region = o'k, kids = 3]"
     with pytest.raises(InvalidInput):
         finalise(plan, np.ones(3), 0.1, 0.0, 10)
 
@@ -130,3 +137,23 @@ def test_the_expected_error_is_at_least_what_comes() -> None:
     again = {error.column: error for error in expected_error(plan, 3.0, needed)}
     assert again["AVG(kwh)"].stderr == pytest.approx(0.01, rel=0.01)
     assert expected["COUNT(DISTINCT household)"].cohort_needed(1.0) is None
+
+
+def test_labels_stay_small_and_apart_however_long_the_query_and_the_vector_are() -> None:
+    wide = "w" * 40
+    columns = (
+        Column(wide, ColumnType.REAL, Decimal(0), Decimal(1), required=True),
+        Column("e", ColumnType.ENUM, values=tuple(f"{'a long value ' * 10}{n}" for n in range(1000))),
+    )
+    dataset = DataSet("power", "Readings", "pd:Energy", "Europe/Rome", columns)
+    long = " + ".join([wide] * 70)
+    query = f"SELECT CELLS(1), e, AVG(BOUND({long}, 0, 8)), HISTOGRAM(BOUND({long}, 0, 9), 990) FROM power GROUP BY e"
+    layout = compile_query(query, {"power": dataset}).layout
+    assert layout.length == 992_000
+    assert len(canonical(layout.legend)) < 100_000
+    labels = slot_labels(layout.legend)
+    first = list(islice(labels, layout.cell_width + 5))
+    assert len(set(first)) == len(first)
+    assert max(map(len, first)) < 300
+    last = deque(labels, maxlen=1)[0]
+    assert last.endswith("bin 990 of 990 [e = a long value a long value a long value a long valu… (#1000)]"), last

@@ -13,6 +13,7 @@ from vicinia.node.services import departures as chain
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.departures import Departure, Departures
 from vicinia.node.store.home import Home
+from vicinia.query.legend import slot_labels
 
 __all__ = ["add", "run"]
 
@@ -85,7 +86,7 @@ def _vector(context: Context, homes: dict[str, Home], run_text: str) -> int:
         found = _find(home, run_text)
         if found is None:
             continue
-        labels: list[str] = json.loads(found.labels)
+        labels = list(slot_labels(json.loads(found.labels)))
         values = struct.unpack(f"<{len(found.vector) // 8}d", found.vector)
         document[name] = {"run_id": found.run_id.hex(), "labels": labels, "vector": list(values)}
         lines += [f"{name}: run {found.run_id.hex()}, before noise and mask"]

@@ -91,7 +91,7 @@ def depart(home: Home, terms: Terms, state: NodeRound, prepared: Prepared, packe
                 price_cents=job.price_cents,
                 at_ms=now_ms,
                 sent=packed,
-                labels=tuple(slot.label for slot in terms.plan.layout.slots),
+                legend=terms.plan.layout.legend,
                 vector=prepared.exact,
             ),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vicinia.errors import ProofInvalid, ViciniaError
@@ -19,7 +20,10 @@ _START = bytes(32)
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """What is about to leave: for whom, why, what, at which price. Hashes are bytes; rho in 1e-9; money in cents."""
+    """What is about to leave: for whom, why, what, at which price. Hashes are bytes; rho in 1e-9; money in cents.
+
+    `legend`: what the slots of `vector` are (`Layout.legend`); `query.legend.slot_labels` makes a label of each.
+    """
 
     run_id: bytes
     job_hash: bytes
@@ -36,7 +40,7 @@ class Leaving:
     price_cents: int
     at_ms: int
     sent: bytes
-    labels: tuple[str, ...]
+    legend: Mapping[str, object]
     vector: bytes
 
 
@@ -44,7 +48,7 @@ def append(departures: Departures, facts: Facts, leaving: Leaving) -> None:
     """Add a link to the chain. Call inside the transaction that charges and stores the masked vector."""
     last = departures.last()
     seq = last.seq + 1 if last else 1
-    labels = canonical(list(leaving.labels))
+    legend = canonical(dict(leaving.legend))
     record = canonical(
         {
             "v": 1,
@@ -65,13 +69,13 @@ def append(departures: Departures, facts: Facts, leaving: Leaving) -> None:
             "at_ms": leaving.at_ms,
             "bytes": len(leaving.sent),
             "sent_sha256": hashlib.sha256(leaving.sent).hexdigest(),
-            "labels_sha256": hashlib.sha256(labels).hexdigest(),
+            "labels_sha256": hashlib.sha256(legend).hexdigest(),
             "vector_sha256": hashlib.sha256(leaving.vector).hexdigest(),
             "previous": (last.hash if last else _START).hex(),
         }
     )
     link = hashlib.sha256(record).digest()
-    departures.add(Departure(seq, leaving.run_id, record, link, labels, leaving.vector))
+    departures.add(Departure(seq, leaving.run_id, record, link, legend, leaving.vector))
     facts.put(_HEAD, seq.to_bytes(8, "big") + link)
 
 

@@ -13,7 +13,8 @@ __all__ = ["Departure", "Departures"]
 class Departure:
     """One link of the chain: canonical record, its hash, and the content that the record names by hash.
 
-    `labels` is canonical JSON (one label a slot); `vector` is little-endian float64, before rounding, noise and mask.
+    `labels` is canonical JSON: the legend that makes a label for each slot. `vector` is little-endian float64, before
+    rounding, noise and mask.
     """
 
     seq: int
