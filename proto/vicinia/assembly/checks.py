@@ -6,7 +6,7 @@ ProofInvalid: somebody forged or altered something. NotAccepted: the by-laws do 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.registry import Household, Registry
@@ -56,10 +56,10 @@ def key_unused(registry: Registry, key: VerifyingKey, where: str) -> None:
         raise AlreadyExists("This key is or was somebody's already.", where=where, hint="Make a new key.")
 
 
-def accreditation_newer(known: Accredit | None, accredit: Accredit) -> None:
-    """An older accreditation, logged again, cannot undo a newer one."""
-    if known is not None and accredit.issued <= known.issued:
-        raise NotAccepted("A newer accreditation of this researcher is in the log.", where="accredit.issued")
+def accreditation_unused(known: Collection[Accredit], accredit: Accredit) -> None:
+    """An accreditation, logged again, cannot undo a newer one."""
+    if accredit in known:
+        raise AlreadyExists("This accreditation is or was in force.", where="accredit", hint="Issue a new one.")
 
 
 def accredited_for(accreditation: Accredit, until_ms: int) -> None:

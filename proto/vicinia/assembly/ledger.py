@@ -21,9 +21,22 @@ class LoggedDataset(NamedTuple):
 
 
 class Ledger:
-    """The state of one cooperative's log. `votes` are by job hash; `datasets` by name; `researchers` by id."""
+    """The state of one cooperative's log. `votes` are by job hash; `datasets` by name; `researchers` by id.
 
-    __slots__ = ("datasets", "digest", "genesis", "registry", "researchers", "tree", "votes", "votes_by_digest")
+    `accreditations` are all that ever were, those of `researchers` the last of each.
+    """
+
+    __slots__ = (
+        "accreditations",
+        "datasets",
+        "digest",
+        "genesis",
+        "registry",
+        "researchers",
+        "tree",
+        "votes",
+        "votes_by_digest",
+    )
 
     def __init__(self, genesis: Genesis, digest: bytes) -> None:
         self.genesis = genesis
@@ -31,6 +44,7 @@ class Ledger:
         self.tree = Tree()
         self.registry = Registry()
         self.researchers: dict[str, Accredit] = {}
+        self.accreditations: set[Accredit] = set()
         self.datasets: dict[str, LoggedDataset] = {}
         self.votes: dict[bytes, Vote] = {}
         self.votes_by_digest: dict[bytes, Vote] = {}

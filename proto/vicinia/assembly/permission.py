@@ -15,6 +15,8 @@ from vicinia.assembly.verdict import Check, Verdict
 from vicinia.assembly.vote import Vote, count
 from vicinia.tlog.checkpoint import SignedCheckpoint
 
+_CLOCKS_MS = 300_000  # by how much a researcher's clock may be ahead of a home's
+
 
 def may_run(ledger: Ledger, job: Job, run: int, now_ms: int, signed: SignedCheckpoint) -> Verdict:
     """The verdict on one run of a job whose manifest the node holds; `signed` as `open_note` returned it."""
@@ -142,10 +144,12 @@ def data_sets_before_vote(ledger: Ledger, job: Job, vote: Vote) -> Check:
 
 
 def researcher_accredited(ledger: Ledger, job: Job, now_ms: int) -> Check:
-    """Check 3f: who asks is accredited, now."""
+    """Check 3f: who asks is accredited, now; an accreditation of the future, bar unequal clocks, is none yet."""
     accreditation = ledger.researchers.get(job.researcher)
     if accreditation is None:
         return Check("researcher", False, "Who asks is not an accredited researcher.")
+    if accreditation.issued > now_ms + _CLOCKS_MS:
+        return Check("researcher", False, f"Its researcher is accredited only from {_day(accreditation.issued)} on.")
     ok = now_ms < accreditation.expires
     until = f"accredited until {_day(accreditation.expires)}" if ok else "whose accreditation has ended"
     return Check("researcher", ok, f"It is asked by {accreditation.institution} ({accreditation.recipient}), {until}.")

@@ -70,13 +70,13 @@ def _leave(ledger: Ledger, leaving: Resign | Expel) -> Change:
 
 
 def _accredit(ledger: Ledger, accredit: Accredit) -> Change:
-    known = ledger.researchers.get(accredit.key.id)
-    checks.accreditation_newer(known, accredit)
-    if known is None:
+    checks.accreditation_unused(ledger.accreditations, accredit)
+    if accredit.key.id not in ledger.researchers:
         checks.key_unused(ledger.registry, accredit.key, "accredit.key")
 
     def change() -> None:
         ledger.researchers[accredit.key.id] = accredit
+        ledger.accreditations.add(accredit)
         ledger.registry.reserve(accredit.key)
 
     return change

@@ -447,7 +447,7 @@ ATTACKS: list[tuple[Attack, str, Callable[..., Any]]] = [
     (rotation_by_the_new_key_alone, "enough_signatures", _nothing),
     (rotation_to_a_key_in_use, "key_unused", _nothing),
     (expulsion_by_one_registrar, "enough_signatures", _nothing),
-    (old_accreditation_again, "accreditation_newer", _nothing),
+    (old_accreditation_again, "accreditation_unused", _nothing),
     (accreditation_that_ends_first, "accredited_for", _nothing),
     (hasty_vote, "window_as_bylaws", _nothing),
     (electorate_of_old_friends, "registry_frozen", _nothing),

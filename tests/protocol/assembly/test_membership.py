@@ -99,6 +99,23 @@ def test_a_renewed_accreditation_needs_only_the_registrars() -> None:
     assert coop.assembly.researchers[researcher.id].institution == "Elsewhere"
 
 
+def test_an_accreditation_can_always_be_ended() -> None:
+    coop = Cooperative.found()
+    researcher, later = coop.researchers[0].public, 2**53 - 2
+    coop.append(coop.endorsed(statement(Accredit(coop.coop, researcher, "U", "public", later, later + 1))))
+    ending = Accredit(coop.coop, researcher, "U", "public", coop.now_ms, coop.now_ms + 1)
+    coop.append(coop.endorsed(statement(ending)))
+    assert coop.assembly.researchers[researcher.id] == ending
+
+
+def test_an_accreditation_lasts_two_years_at_most() -> None:
+    coop = Cooperative.found()
+    researcher, span = coop.researchers[0].public, 731 * DAY_MS
+    Accredit(coop.coop, researcher, "U", "public", coop.now_ms, coop.now_ms + span)
+    with pytest.raises(InvalidInput):
+        Accredit(coop.coop, researcher, "U", "public", coop.now_ms, coop.now_ms + span + 1)
+
+
 def test_the_tray_knows_who_is_missing() -> None:
     coop = Cooperative.found()
     new = key("new")

@@ -103,6 +103,14 @@ def expired_researcher(coop: Cooperative) -> Verdict:
     return coop.may_run(job)
 
 
+def researcher_of_the_future(coop: Cooperative) -> Verdict:
+    job = accepted(coop, coop.job())
+    later = coop.now_ms + DAY_MS
+    forward = Accredit(coop.coop, coop.researchers[0].public, "University", "non-profit", later, later + DAY_MS)
+    coop.append(coop.endorsed(statement(forward)))
+    return coop.may_run(job)
+
+
 def dishonest_recipient(coop: Cooperative) -> Verdict:
     return coop.may_run(accepted(coop, coop.job(recipient="public")))
 
@@ -190,6 +198,7 @@ ATTACKS: list[tuple[Answer, str, str]] = [
     (too_small_a_floor, "floor", "floor_kept"),
     (unregistered_data_set, "data sets", "data_sets_registered"),
     (expired_researcher, "researcher", "researcher_accredited"),
+    (researcher_of_the_future, "researcher", "researcher_accredited"),
     (dishonest_recipient, "recipient", "recipient_honest"),
     (proposed_by_somebody_else, "proposal", "proposer"),
     (commercial_by_an_ordinary_vote, "class", "majority_class"),

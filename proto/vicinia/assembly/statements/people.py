@@ -9,6 +9,7 @@ from vicinia.assembly.codec import Choice, Text
 from vicinia.assembly.payload import Household, Identity, Millis, Payload, Slug
 from vicinia.errors import InvalidInput
 
+MAX_ACCREDITATION_MS = 731 * 86_400_000
 RECIPIENTS = ("non-profit", "public", "commercial")
 
 
@@ -52,7 +53,7 @@ class Expel(Payload):
 
 @dataclass(frozen=True, slots=True)
 class Accredit(Payload):
-    """Accredits a researcher until `expires`; a later `issued` replaces an earlier one of the same key."""
+    """Accredits a researcher until `expires`, at most MAX_ACCREDITATION_MS; a later leaf replaces an earlier one."""
 
     KIND: ClassVar[str] = "accredit"
     coop: Slug
@@ -65,3 +66,5 @@ class Accredit(Payload):
     def __post_init__(self) -> None:
         if self.expires <= self.issued:
             raise InvalidInput("The accreditation ends before it begins.", where="accredit.expires")
+        if self.expires - self.issued > MAX_ACCREDITATION_MS:
+            raise InvalidInput("An accreditation lasts two years at most.", where="accredit.expires", hint="Renew it.")
