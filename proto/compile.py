@@ -45,7 +45,7 @@ class CompileContract(BuildHookInterface[Any]):
 
     PLUGIN_NAME = "custom"
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 (hatch calls it so)
         """Compile for wheels and editable installs; a source archive carries only the contract."""
         if self.target_name == "wheel":
             compile_contract(PROTO_ROOT)
