@@ -29,6 +29,14 @@ MAX_MAP_CHARACTERS = 200_000
 _FORMATS = ("csv", "parquet")
 _TOP = {"dataset", "description", "category", "file", "format", "household", "timezone", "columns"}
 _TOP_NEEDED = {"dataset", "description", "category", "household", "columns"}
+_NEEDED_LINES = {
+    "dataset": 'dataset = "electricity"',
+    "description": 'description = "What one row is, and where it comes from"',
+    "category": 'category = "pd:Household"  # a DPV category of personal data',
+    "household": 'household = "id"  # the file column that names the household, or "#row"',
+    "timezone": 'timezone = "Europe/Rome"  # the IANA zone of the times in the files',
+    "columns": 'columns.kwh = { from = "KWH", type = "real", low = 0.0, high = 10.0 }',
+}
 _COLUMN = {
     "from", "from_wide", "start", "step", "parse", "type", "low", "high", "unit", "values", "required", "per",
     "buckets",
@@ -118,7 +126,7 @@ class _Reader:
     def read(self, table: dict[str, object]) -> tuple[DataSet, Mapping]:
         self._known(table, _TOP, "")
         for key in sorted(_TOP_NEEDED - table.keys()):
-            raise InvalidInput(f"the key {key} is missing.", where="MAP.toml", hint=f"Add `{key} = …`.")
+            raise self._missing(key)
         declared = table["columns"]
         if not isinstance(declared, dict) or not declared:
             raise InvalidInput("a table of columns is expected.", where=self._at("columns"))
@@ -126,9 +134,7 @@ class _Reader:
             self._column(name, options)
         self._pair_wide()
         if "timezone" not in table and any(c.type is ColumnType.TIMESTAMP for c in self._columns):
-            raise InvalidInput(
-                "the key timezone is missing.", where="MAP.toml", hint='Add e.g. `timezone = "Europe/Rome"`.'
-            )
+            raise self._missing("timezone")
         dataset = DataSet(
             name=self._string(table, "dataset"),
             description=self._string(table, "description"),
@@ -148,6 +154,14 @@ class _Reader:
             format=form,
         )
         return dataset, mapping
+
+    def _missing(self, key: str) -> InvalidInput:
+        """The refusal, with the line to add: keys of the map itself must stand above the first table."""
+        first = next((n for n, line in enumerate(self.text.splitlines(), 1) if line.lstrip().startswith("[")), 0)
+        place = f"Above line {first}" if first else "At the end"
+        return InvalidInput(
+            f"the key {key} is missing.", where="MAP.toml", hint=f"{place}, add the line: {_NEEDED_LINES[key]}"
+        )
 
     def _column(self, name: str, options: object) -> None:
         where = self._at(name, name)

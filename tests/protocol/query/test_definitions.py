@@ -59,6 +59,24 @@ def clean(raw: dict[str, Raw]) -> CleanRow | Problem:
     return row_values(dataset, rows[0], mapping.formats)
 
 
+@pytest.mark.parametrize("key", ["dataset", "description", "category", "household", "timezone"])
+@pytest.mark.parametrize("text", [BUDGET, READINGS], ids=["budget", "readings"])
+def test_what_is_missing_in_a_map_is_said_as_the_line_that_mends_it(text: str, key: str) -> None:
+    lines = [line for line in text.splitlines() if not line.startswith(key)]
+    with pytest.raises(InvalidInput, match=f"the key {key} is missing") as refusal:
+        parse_map("\n".join(lines))
+    place, line = refusal.value.hint.split(", add the line: ")
+    lines.insert(int(place.removeprefix("Above line ")) - 1, line)
+    assert parse_map("\n".join(lines))[0].columns == parse_map(text)[0].columns
+
+
+def test_a_map_without_any_column_is_told_how_one_is_written() -> None:
+    text = BUDGET[: BUDGET.index("[columns]")]
+    with pytest.raises(InvalidInput, match="columns is missing") as refusal:
+        parse_map(text)
+    assert parse_map(text + refusal.value.hint.split("add the line: ")[1])[0].column("kwh").numeric
+
+
 def test_the_map_of_the_manual_is_read() -> None:
     dataset, mapping = parse_map(BUDGET)
     assert (mapping.file, mapping.format, mapping.household) == ("expendshares.csv", "csv", "#row")
