@@ -208,10 +208,11 @@ class Story:
 
     def _judge_records(self, job: str, left: Mapping[str, Any], verified: Mapping[str, Any]) -> None:
         consenting = set(self._cast.consenting)
-        sent = {name for name, records in left.items() if any(record["job"] == job for record in records)}
+        sent = {name: sum(record["job"] == job for record in records) for name, records in left.items()}
         others = [record for records in left.values() for record in records if record["job"] != job]
-        self._promise("nothing left a home that had not consented", sent <= consenting)
-        self._promise("every surviving home has exactly one record of what left", set(self._cast.survivors) <= sent)
+        self._promise("nothing left a home that had not consented", {name for name in sent if sent[name]} <= consenting)
+        once = all(sent.get(name) == 1 for name in self._cast.survivors)
+        self._promise("every surviving home has exactly one record of what left", once)
         self._promise("nothing left for any other job", not others)
         self._promise("the records of all homes are unchanged", all(one["ok"] for one in verified.values()))
 
