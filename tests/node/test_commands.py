@@ -179,7 +179,7 @@ def test_a_defect_is_told_with_the_place_of_its_details(shell: Shell, monkeypatc
     def broken(*_: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr("vicinia.node.commands.status.describe", broken)
+    monkeypatch.setattr("vicinia.node.services.standing.describe", broken)
     status, _, err = shell("status", "--dir", home)
     details = home / "defects.log"
     assert status == 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from simulator_cooperative import Cooperative
 from simulator_link import Server, remember
 from vicinia.node.services import daemon as module
-from vicinia.node.services import enrolment
+from vicinia.node.services import enrolment, keyring
 from vicinia.node.services.daemon import Daemon, Resident
 from vicinia.node.services.ports import Enroller
 from vicinia.node.services.scheduler import Scheduler
@@ -158,6 +160,29 @@ def test_the_scheduler_never_runs_a_task_twice_at_once() -> None:
     scheduler.run(threading.Event(), until_idle=0.05)
     assert sorted(seen) == [0] * 5 + [1] * 5 + [2] * 5
     assert scheduler.idle
+
+
+def test_a_daemon_at_rest_does_not_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    household = Household(tmp_path, monkeypatch, 1)
+    remember(household.home, household.server)
+    tracemalloc.start()
+    try:
+        for _ in range(20):
+            household.resident.visit()
+        gc.collect()
+        before = tracemalloc.take_snapshot()
+        for _ in range(40):
+            household.resident.visit()
+        gc.collect()
+        grown = tracemalloc.take_snapshot().compare_to(before, "filename")
+    finally:
+        tracemalloc.stop()
+    assert sum(one.size_diff for one in grown if "vicinia" in one.traceback[0].filename) < 16_384
+
+
+def test_the_last_contact_is_written_down(household: Household) -> None:
+    household.resident.visit()
+    assert household.home.facts.number(keyring.CONTACT) == household.server.coop.now_ms
 
 
 def test_the_protocols_that_a_home_speaks() -> None:

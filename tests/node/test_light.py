@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 HEAVY = ("numpy", "sqlglot", "pyarrow", "sqlalchemy", "typer", "rich", "flwr", "starlette", "vicinia.coordinator")
 PROGRAM = """
@@ -13,17 +14,34 @@ import vicinia.node.services.witness, vicinia.node.services.voting
 import grpc
 grpc.secure_channel("127.0.0.1:1", grpc.ssl_channel_credentials())
 print(*sorted(sys.modules))
-with open("/proc/self/status") as status:
-    print(next(line.split()[1] for line in status if line.startswith("VmRSS")))
+from pathlib import Path
+from vicinia.node.services.integrity import inspect
+from vicinia.node.store.home import Home
+def memory():
+    with open("/proc/self/status") as status:
+        return int(next(line.split()[1] for line in status if line.startswith("VmRSS")))
+kept = []
+def one(number):
+    home = Home.create(Path(sys.argv[1]) / str(number))
+    inspect(home, lambda: 1, thorough=True)
+    own = [("grpc.use_local_subchannel_pool", 1)]
+    kept.append((home, grpc.secure_channel("127.0.0.1:1", grpc.ssl_channel_credentials(), own)))
+one(0)
+print(memory())
+before = memory()
+for number in range(1, 11):
+    one(number)
+print((memory() - before) // 10)
 """
 
 
-def test_a_daemon_at_rest_loads_nothing_heavy_and_fits() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
-    names, memory = done.stdout.splitlines()
+def test_a_daemon_at_rest_loads_nothing_heavy_and_fits(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], capture_output=True, text=True, check=True)
+    names, memory, each = done.stdout.splitlines()
     loaded = {name for name in names.split() if name in HEAVY}
     assert not loaded
     assert int(memory) <= 70 * 1024
+    assert int(each) <= 1536  # what a further home adds
 
 
 def test_the_command_line_does_not_load_grpc() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from vicinia.errors import StorageFault
 from vicinia.node.commands.arguments import file_path, some_text
 from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.homes import read_text
 from vicinia.node.output import show
+from vicinia.node.services.integrity import inspect
 from vicinia.node.services.keyring import is_joined
 from vicinia.node.services.replica import cooperative_of, open_replica
 
@@ -49,6 +51,7 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
             context.clock,
             _registered(context, definition.name),
         )
+        damaged = {name: said for name in report.imported if (said := inspect(homes[name], context.clock))}
     total = sum(report.imported.values())
     document = {
         "dataset": report.dataset,
@@ -70,8 +73,9 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
             f"{report.missing} values were taken as missing."
         )
     lines += [f"  line {finding.line}: {finding.sentence}" for finding in report.findings]
-    show(context.as_json, document, lines)
-    return 0
+    lines += [f"{name}: {said}" for name, said in damaged.items()]
+    show(context.as_json, document | {"damaged": damaged}, lines)
+    return StorageFault.exit_status if damaged else 0
 
 
 def _owner(context: Context, names: list[str], household: str | None) -> Callable[[str], str | None]:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from vicinia.errors import ViciniaError
 from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.output import show, when
-from vicinia.node.services import account, keyring
+from vicinia.node.services import keyring, standing
 from vicinia.node.services.replica import Replica, cooperative_of, open_replica
-from vicinia.node.store.accounts import Accounts
-from vicinia.node.store.alerts import Alerts
-from vicinia.node.store.datasets import DataSets
-from vicinia.node.store.departures import Departures
 from vicinia.node.store.home import Home
-from vicinia.node.store.runs import Runs
-from vicinia.privacy.account import Limits
 
 __all__ = ["add", "run"]
-
-_NO_LIMITS = Limits(0, 0)
 
 
 def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
@@ -32,65 +27,75 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
 
 def run(context: Context, arguments: argparse.Namespace) -> int:  # noqa: ARG001 - the signature of every command
     """Print the state of every selected home."""
-    with context.homes() as homes:
-        log = _log(context, homes)
-        found = {name: describe(home) for name, home in homes.items()}
+    with context.homes() as homes, _replica(context, homes) as (replica, trouble):
+        log = _log(replica, trouble)
+        found = {name: standing.describe(home, replica, context.clock) for name, home in homes.items()}
     lines = [f"log: {log['size']} leaves" + (f" - HALTED: {log['halted']}" if log["halted"] else "")]
     for name, state in found.items():
-        lines.append(f"{name}: {_sentence(state)}")
-        alerts = state["alerts"]
-        lines += [f"  ! {line}" for line in alerts] if isinstance(alerts, list) else []
+        lines += _lines(name, state)
     show(context.as_json, {"homes": found, "log": log}, lines)
     return 0
 
 
-def describe(home: Home) -> dict[str, object]:
-    """The state of one home, as JSON."""
-    spent = account.load(Accounts(home.database), _NO_LIMITS)
-    return {
-        "key": keyring.identity(home.facts).public.hex,
-        "household": home.facts.text("household"),
-        "coop": home.facts.text("coop"),
-        "joined": keyring.is_joined(home.facts),
-        "locked": home.locked,
-        "data_sets": DataSets(home.database).names(),
-        "left": len(Departures(home.database).all()),
-        "runs_open": sum(1 for run_ in Runs(home.database).all() if run_.open),
-        "spent_lifetime_rho_nano": spent.spent_lifetime(),
-        "spent_period_rho_nano": spent.spent(),
-        "alerts": [f"{when(at)} {sentence}" for at, sentence in Alerts(home.database).all()],
-    }
-
-
-def _log(context: Context, homes: dict[str, Home]) -> dict[str, object]:
+@contextmanager
+def _replica(context: Context, homes: dict[str, Home]) -> Iterator[tuple[Replica | None, str]]:
+    """The homes' copy of the log where there is one, or what is wrong with it."""
     joined = {name: home for name, home in homes.items() if keyring.is_joined(home.facts)}
-    if not joined or not context.selection.replica.exists():
-        return {"size": 0, "root": "", "halted": "", "evidence": []}
-    replica: Replica | None = None
+    replica, trouble = None, ""
+    if joined and context.selection.replica.exists():
+        try:
+            replica = open_replica(context.selection.replica, cooperative_of(joined), context.clock)
+        except ViciniaError as error:
+            trouble = str(error)
     try:
-        replica = open_replica(context.selection.replica, cooperative_of(joined), context.clock)
-        return {
-            "size": replica.size,
-            "root": replica.root(replica.size).hex(),
-            "halted": replica.halted,
-            "evidence": [
-                {"at_ms": at, "what": what, "ours": ours.hex(), "theirs": theirs.hex()}
-                for at, what, ours, theirs in replica.store.evidence()
-            ],
-        }
-    except ViciniaError as error:
-        return {"size": 0, "root": "", "halted": str(error), "evidence": []}
+        yield replica, trouble
     finally:
         if replica is not None:
             replica.store.close()
 
 
-def _sentence(state: dict[str, object]) -> str:
-    if state["locked"]:
-        return f"LOCKED: {state['locked']}"
-    if not state["joined"]:
-        return "has not joined a cooperative"
-    data = state["data_sets"]
-    names = ", ".join(data) if isinstance(data, list) and data else "no data"
-    rho = int(str(state["spent_lifetime_rho_nano"])) / 1e9
-    return f"member of {state['coop']}; data: {names}; {state['left']} departures; rho {rho:.4f} spent"
+def _log(replica: Replica | None, trouble: str) -> dict[str, object]:
+    if replica is None:
+        return {"size": 0, "root": "", "halted": trouble, "evidence": []}
+    return {
+        "size": replica.size,
+        "root": replica.root(replica.size).hex(),
+        "halted": replica.halted,
+        "evidence": [
+            {"at_ms": at, "what": what, "ours": ours.hex(), "theirs": theirs.hex()}
+            for at, what, ours, theirs in replica.store.evidence()
+        ],
+    }
+
+
+def _lines(name: str, state: dict[str, Any]) -> list[str]:
+    """One home for people."""
+    if state["joined"]:
+        head = f"member of {state['coop']}" + (f" since {when(state['joined_ms'])}" if state["joined_ms"] else "")
+    else:
+        head = "has not joined a cooperative"
+    rows = ", ".join(f"{one} ({count} rows)" for one, count in state["rows"].items())
+    last = "; ".join(f"{when(one['at_ms'])} {one['title']!r}, {one['bytes']} bytes" for one in state["last_left"])
+    lines = [
+        f"{name}: {head}",
+        *([f"  LOCKED: {state['locked']}"] if state["locked"] else []),
+        f"  public key    {state['key']}",
+        f"  data          {rows or 'none'}",
+        f"  last contact  {when(state['last_contact_ms']) if state['last_contact_ms'] else 'never'}",
+        f"  left          {state['left']} in all" + (f": {last}" if last else ""),
+        f"  privacy       {_privacy(state)}",
+    ]
+    lines += [f"  open vote     {job} (yours: {choice or 'none yet'})" for job, choice in state["open_votes"].items()]
+    lines += [f"  asks you      {job}: vicinia-node consent" for job in state["requests"]]
+    return lines + [f"  ! {alert}" for alert in state["alerts"]]
+
+
+def _privacy(state: dict[str, Any]) -> str:
+    spent = f"spent {_cost(state['spent_lifetime_rho_nano'], state['spent_lifetime_epsilon'])}"
+    if state["left_lifetime_rho_nano"] is None:
+        return spent
+    return f"{spent}, left {_cost(state['left_lifetime_rho_nano'], state['left_lifetime_epsilon'])}"
+
+
+def _cost(rho_nano: int, epsilon: float) -> str:
+    return f"rho {rho_nano / 1e9:.4f} (epsilon {epsilon:.2f})"

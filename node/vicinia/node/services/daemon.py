@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from vicinia.errors import Unavailable, ViciniaError
-from vicinia.node.services import enrolment, guard, release
+from vicinia.node.services import enrolment, guard, integrity, release
 from vicinia.node.services.clock import Clock, HomeClock
-from vicinia.node.services.keyring import membership
+from vicinia.node.services.keyring import CONTACT, membership
 from vicinia.node.services.ports import Enroller, Link
 from vicinia.node.services.replica import Replica
 from vicinia.node.services.scheduler import Scheduler
@@ -29,6 +29,7 @@ _THREADS = 8
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 60.0
 _AFTER_TROUBLE = 5.0
 _NEAR_MS = 10_000
+_CONTACT_MS = 60_000  # how often the last contact is written down: SD cards wear
 _log = logging.getLogger("vicinia.node")
 
 
@@ -65,6 +66,7 @@ class Resident:
         self._expected: set[bytes] = set()
         self._lost = False
         self._backoff = _FIRST_BACKOFF
+        self._noted = 0
 
     def visit(self) -> float:
         """Seconds until the next visit."""
@@ -73,6 +75,7 @@ class Resident:
             link = self._linked()
             reply = link.poll(PROTOCOLS, self._replica.size)
             self._back()
+            self._note_contact()
             self._follow_log(link, reply)
             cast_votes(self._home, self._replica, link, self._clock)
             self._take_runs(reply)
@@ -88,7 +91,9 @@ class Resident:
         return _AFTER_TROUBLE
 
     def resume(self) -> None:
-        """Hand the runs that were open when the daemon ended to the worker."""
+        """Inspect the store, and hand the runs that were open when the daemon ended to the worker."""
+        if integrity.inspect(self._home, self._clock, thorough=True):
+            return
         for run in Runs(self._home.database).all():
             if run.open:
                 self._worker.assign(self._home.name, run.run_id)
@@ -98,6 +103,12 @@ class Resident:
         if self._link is not None:
             self._link.close()
             self._link = None
+
+    def _note_contact(self) -> None:
+        now = self._clock()
+        if now >= self._noted + _CONTACT_MS:
+            self._noted = now
+            self._home.facts.put(CONTACT, now)
 
     def _follow_log(self, link: Link, reply: PollReply) -> None:
         if reply.uncosigned_note:
@@ -155,7 +166,12 @@ class Resident:
 
 
 class Daemon:
-    """Serves many homes with a few threads."""
+    """Serves many homes with a few threads.
+
+    At rest a daemon with one home needs some 65 MB. Each further home adds a connection with its TLS session and an
+    open store with a page cache of at most 256 KiB, together below 1.5 MB (measured 0.8); all share one copy of the
+    log. With time grow the log in memory, by some 4 KB a leaf, and `_expected`, by 32 bytes a job; nothing else does.
+    """
 
     def __init__(
         self,

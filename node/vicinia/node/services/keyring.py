@@ -9,8 +9,19 @@ from vicinia.identity import Principal, Role, SigningKey, TlsKey, VerifyingKey
 from vicinia.node.store.facts import Facts
 from vicinia.node.store.home import Home
 
-__all__ = ["Membership", "create", "identity", "is_joined", "membership", "replace_identity", "tls_key"]
+__all__ = [
+    "CONTACT",
+    "JOINED",
+    "Membership",
+    "create",
+    "identity",
+    "is_joined",
+    "membership",
+    "replace_identity",
+    "tls_key",
+]
 
+CONTACT, JOINED = "last-contact", "joined-ms"  # facts: when the coordinator last answered, when the home joined
 _JOIN = "Run: vicinia-node join INVITATION"
 
 

@@ -99,6 +99,12 @@ class Database:
             row = self._connection.execute(query, values).fetchone()
             return None if row is None else tuple(row)
 
+    def damage(self, *, thorough: bool) -> str:
+        """What is wrong with the file, or the empty string: its structure, and with `thorough` every page's HMAC."""
+        found = [str(row[0]) for row in self.all("PRAGMA cipher_integrity_check")] if thorough else []
+        found = found or [str(row[0]) for row in self.all("PRAGMA quick_check(1)") if str(row[0]) != "ok"]
+        return found[0] if found else ""
+
     def close(self) -> None:
         """Close; the database must not be used afterwards."""
         with self._lock:
