@@ -167,6 +167,19 @@ def test_the_close_waits_for_the_witness_and_for_every_ballot(village: Village) 
     assert status(village, job).yes == 5
 
 
+def test_a_vote_whose_end_nobody_confirmed_in_time_expires(village: Village) -> None:
+    job = village.job()
+    village.open_vote(job)
+    village.vote(job, yes=5)
+    village.silent = {0}
+    village.wait(61 + 86_400)
+    village.coordinator.tick()
+    village.silent = set()
+    settle(village)
+    assert (status(village, job).state, "in time" in status(village, job).reason) == (JobState.EXPIRED, True)
+    assert village.coordinator.ledger.assembly.vote_on(job.hash).closing is None
+
+
 def test_a_vote_lasts_from_when_witnesses_saw_it(village: Village) -> None:
     job = village.submit(village.job())
     village.sponsor(job)

@@ -153,6 +153,15 @@ def open_long_enough(opened_ms: int, bylaws: ByLaws, deadline_ms: int) -> int:
     return max(deadline_ms, opened_ms + bylaws.vote_seconds * 1000)
 
 
+def closed_in_time(closed_ms: int, ends_ms: int, bylaws: ByLaws) -> None:
+    """Witnesses saw the end while it was fresh: nobody waits with the close until the count fits."""
+    if closed_ms > ends_ms + bylaws.checkpoint_age_seconds * 1000:
+        raise NotAccepted(
+            f"The vote was not closed within {bylaws.checkpoint_age_seconds} seconds of its end, and has expired.",
+            where="close.closing",
+        )
+
+
 def not_closed(vote: Vote) -> None:
     """A vote ends once."""
     if vote.closing is not None:

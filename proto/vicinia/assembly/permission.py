@@ -186,12 +186,13 @@ def majority_class(job: Job, vote: Vote) -> Check:
 
 
 def window_kept(ledger: Ledger, vote: Vote) -> Check:
-    """Check 3j: the vote was open for the whole time, as witnesses saw it."""
+    """Check 3j: the vote was open for the whole time, as witnesses saw it, and not for as long as somebody liked."""
     closing, span = vote.closing, ledger.bylaws.vote_seconds * 1000
     ok = (
         closing is not None
-        and closing.closed >= vote.proposal.deadline
-        and closing.closed - closing.opened >= span
+        and 0
+        <= closing.closed - max(vote.proposal.deadline, closing.opened + span)
+        <= ledger.bylaws.checkpoint_age_seconds * 1000
         and vote.proposal.deadline - vote.proposal.opens == span
     )
     return Check(
@@ -199,7 +200,7 @@ def window_kept(ledger: Ledger, vote: Vote) -> Check:
         ok,
         f"Witnesses saw that the vote was open for {_span(span // 1000)} and then ended."
         if ok
-        else "Nothing proves that the vote was open for as long as the by-laws say.",
+        else "Nothing proves that the vote was open for as long as the by-laws say, and no longer.",
     )
 
 

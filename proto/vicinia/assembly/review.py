@@ -132,6 +132,7 @@ def review_closing(ledger: Ledger, vote: Vote, opening: bytes, note: bytes) -> C
     ends = checks.open_long_enough(opened, ledger.bylaws, vote.proposal.deadline)
     times = [time * 1000 for _, time in closing.cosignatures if time * 1000 >= ends]
     closed = checks.witnessed(times, ledger.bylaws.witnesses_needed, "close.closing")
+    checks.closed_in_time(closed, ends, ledger.bylaws)
     return Closing(closing.checkpoint.size, opened, closed)
 
 

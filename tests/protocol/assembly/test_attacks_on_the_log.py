@@ -267,6 +267,14 @@ def close_of_a_backdated_proposal(coop: Cooperative) -> Statement:
     return _late_close(coop, job, coop.checkpoint())
 
 
+def close_when_the_count_fits(coop: Cooperative) -> Statement:
+    job = _voted(coop, no=5)
+    coop.advance(3600 + coop.assembly.bylaws.checkpoint_age_seconds + 1)
+    for household in range(5, 12):
+        coop.ballot(job, household, "yes")
+    return _late_close(coop, job, coop.checkpoint())
+
+
 def second_close(coop: Cooperative) -> Statement:
     job = _voted(coop, yes=5)
     coop.close(job)
@@ -464,6 +472,7 @@ ATTACKS: list[tuple[Attack, str, Callable[..., Any]]] = [
     (close_without_witnesses, "witnessed", lambda times, needed, where: max(times, default=0)),
     (close_before_the_deadline, "witnessed", lambda times, needed, where: max(times, default=0)),
     (close_of_a_backdated_proposal, "open_long_enough", lambda opened, bylaws, deadline: deadline),
+    (close_when_the_count_fits, "closed_in_time", _nothing),
     (second_close, "not_closed", _nothing),
     (tally_of_an_open_vote, "closed", _any_closing),
     (stuffed_tally, "counts_recomputed", _nothing),

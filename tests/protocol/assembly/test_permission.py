@@ -261,6 +261,22 @@ def test_a_vote_that_was_closed_early_shows_in_the_verdict(monkeypatch: pytest.M
     assert coop.may_run(job).ok
 
 
+def test_a_vote_that_was_closed_late_shows_in_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    coop = Cooperative.found()
+    monkeypatch.setattr(checks, "closed_in_time", lambda *args: None)
+    job = coop.job()
+    coop.propose(job)
+    coop.vote(job, yes=12)
+    coop.advance(80 * 86_400)
+    coop.close(job)
+    coop.certify(job)
+    verdict = coop.may_run(job)
+    assert verdict.first_failure is not None
+    assert verdict.first_failure.name == "window"
+    monkeypatch.setattr(permission, "window_kept", _passes)
+    assert coop.may_run(job).ok
+
+
 def roster_of_other_homes(coop: Cooperative, job: Job, leaf: int, signed: SignedCheckpoint) -> Verdict:
     return coop.assembly.roster_logged(job.hash, 0, b"H" * 32, leaf, coop.now_ms, signed)
 

@@ -13,7 +13,7 @@ from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.store import jobs, tray
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.jobs import JobRow, Stage
-from vicinia.errors import ViciniaError
+from vicinia.errors import NotAccepted, ViciniaError
 from vicinia.tlog.statement import Statement
 
 __all__ = ["Clerk"]
@@ -29,6 +29,7 @@ class Clerk:
         self._ledger = ledger
         self._checkpoints = checkpoints
         self._clock = clock
+        self._close_within_ms = ledger.assembly.bylaws.checkpoint_age_seconds * 1000
 
     def tick(self) -> None:
         """Look at every job whose vote is not over."""
@@ -74,6 +75,8 @@ class Clerk:
     def _close(self, row: JobRow, vote: Vote, opening: bytes) -> None:
         """Close, tally, certificate: what is not in the log yet."""
         if vote.closing is None and not self._log_close(row, vote, opening):
+            if self._clock() > row.deadline_ms + self._close_within_ms:
+                self._move(row, Stage.EXPIRED, "The witnesses did not confirm the end of the vote in time.")
             return
         if vote.result is None:
             self._log_tally(row)
@@ -92,7 +95,10 @@ class Clerk:
         if accepted is None or dated is None or accepted.size <= last_ballot or dated < since_s:
             return False
         with self._ledger.lock:
-            close = build_close(self._ledger.assembly, row.job_hash, opening, accepted.note)
+            try:
+                close = build_close(self._ledger.assembly, row.job_hash, opening, accepted.note)
+            except NotAccepted:  # confirmed too late
+                return False
             self._ledger.append(self._ledger.sign(close))
         return True
 
