@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from vicinia.errors import ConsentDenied, RoundFailed
 from vicinia.node.services import account, departures
 from vicinia.node.services.decision import consent_line
+from vicinia.node.services.slot import Slot, slot_seconds
 from vicinia.node.services.terms import Terms
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.datasets import DataSets
@@ -28,36 +30,42 @@ from vicinia.tlog.canonical import canonical
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from vicinia.privacy.noise import NoisePlan
 
-__all__ = ["QUERY_SECONDS", "Prepared", "depart", "exact_vector", "prepare"]
+__all__ = ["Prepared", "depart", "exact_vector", "prepare"]
 
-QUERY_SECONDS = 60.0
-"""Wall-clock limit of the query on the home's own rows."""
+_log = logging.getLogger("vicinia.node")
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A contribution that has not left: the exact vector (little-endian float64), and what is masked, width bits."""
+    """A contribution that has not left: the exact vector (little-endian float64), what is masked, width bits, and
+    the instant at which the home may go on with it."""
 
     exact: bytes
     ring: Vector
     width: int
+    ready: float
 
 
-def prepare(home: Home, terms: Terms, state: NodeRound, elapsed: Callable[[], float] = time.monotonic) -> Prepared:
+def prepare(home: Home, terms: Terms, state: NodeRound, shared: float, elapsed: Callable[[], float]) -> Prepared:
     """Draw the noise, then run the query on this home's rows; nothing of how it went shows but zeros.
 
-    A query that takes longer than QUERY_SECONDS by `elapsed` gives zeros, too.
-    RoundFailed where the roster allows no noise plan within the job's rho.
+    shared: when the shares were sent, by `elapsed`. The instant `ready` is settled before the first row is read, and
+    a query that is not done well before it gives zeros, too. RoundFailed where the roster allows no noise plan within
+    the job's rho.
     """
     plan = terms.noise(state.parameters)
     if plan.rho_nano > terms.job.rho_nano:
         raise RoundFailed("the noise for this roster would cost more than the job says.", where="noise plan")
     seed = os.urandom(32)
     noise = noise_share(plan, seed)
-    exact = exact_vector(home, terms, elapsed)
-    grid = encode(exact, plan, seed, terms.plan.layout.group_lengths) + noise
-    return Prepared(exact.astype("<f8").tobytes(), to_ring(grid, plan.width), plan.width)
+    slot = Slot.after(slot_seconds(terms.manifest.deadlines), shared, elapsed())
+    cpu_ends = time.thread_time() + slot.cpu_seconds
+    exact, grid = _encoded(
+        home, terms, plan, seed, lambda: elapsed() >= slot.query_ends or time.thread_time() >= cpu_ends
+    )
+    return Prepared(exact.astype("<f8").tobytes(), to_ring(grid + noise, plan.width), plan.width, slot.ready)
 
 
 def depart(home: Home, terms: Terms, state: NodeRound, prepared: Prepared, packed: bytes, now_ms: int) -> None:
@@ -99,21 +107,33 @@ def depart(home: Home, terms: Terms, state: NodeRound, prepared: Prepared, packe
         Runs(home.database).step(run_id, "input", now_ms)
 
 
-def exact_vector(home: Home, terms: Terms, elapsed: Callable[[], float]) -> NDArray[np.float64]:
+def _encoded(
+    home: Home, terms: Terms, plan: NoisePlan, seed: bytes, out_of_time: Callable[[], bool]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The exact vector and what it is on the grid, without noise; zeros whatever goes wrong with this home's data."""
+    import numpy
+
+    groups = terms.plan.layout.group_lengths
+    try:
+        exact = exact_vector(home, terms, out_of_time)
+        return exact, encode(exact, plan, seed, groups)
+    except Exception as defect:
+        # Silence would tell. The text of an exception can hold a value, so that its kind must be enough for the log.
+        _log.error("%s: its contribution met a defect and is zeros (%s)", home.name, type(defect).__name__)
+        nothing = numpy.zeros(terms.plan.layout.length)
+        return nothing, encode(nothing, plan, seed, groups)
+
+
+def exact_vector(home: Home, terms: Terms, out_of_time: Callable[[], bool]) -> NDArray[np.float64]:
     """The household's vector; zeros where the home has no such table or imported it under another definition."""
-    plan, deadline = terms.plan, elapsed() + QUERY_SECONDS
+    plan = terms.plan
     reader = home.reader()
     try:
         if DataSets(reader).get(plan.dataset.name) != canonical(plan.dataset.payload()):
             import numpy
 
             return numpy.zeros(plan.layout.length)
-        return household_vector(
-            plan,
-            reader.connection,
-            terms.job.period,
-            chacha_stream(os.urandom(32), b"cells").bytes,
-            out_of_time=lambda: elapsed() > deadline,
-        )
+        cells = chacha_stream(os.urandom(32), b"cells").bytes
+        return household_vector(plan, reader.connection, terms.job.period, cells, out_of_time=out_of_time)
     finally:
         reader.close()

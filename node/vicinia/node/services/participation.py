@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from math import ceil
 
 from vicinia.errors import (
     BudgetSpent,
@@ -29,6 +28,7 @@ from vicinia.node.services.engagement import Engagement
 from vicinia.node.services.phases import take
 from vicinia.node.services.ports import Link
 from vicinia.node.services.replica import Replica
+from vicinia.node.services.slot import slot_seconds
 from vicinia.node.services.terms import Terms
 from vicinia.node.services.transmission import AFTER, transmit
 from vicinia.node.store.accounts import Accounts
@@ -44,7 +44,6 @@ __all__ = ["Participation"]
 _RETRY = 0.5
 _LONGEST_RETRY = 10.0
 _SHORTEST = 0.02
-_SLOT = 0.25  # seconds; the end of preparing shows at a multiple of this only
 _log = logging.getLogger("vicinia.node")
 
 
@@ -68,6 +67,7 @@ class Participation:
         self._state: NodeRound | None = None
         self._prepared: Prepared | None = None
         self._sent = False
+        self._shared = 0.0
         self._retry = _RETRY
 
     def advance(self) -> float | None:
@@ -138,11 +138,11 @@ class Participation:
         return self._send(step, terms)
 
     def _prepare(self, terms: Terms, state: NodeRound) -> float:
-        """Compute the contribution while the others deal; when it was ready shows in fixed slots only."""
-        began = self._elapsed()
-        self._prepared = prepare(self._home, terms, state)
-        took = self._elapsed() - began
-        return max(ceil(took / _SLOT) * _SLOT - took, _SHORTEST)
+        """Compute the contribution while the others deal, then be silent until the instant that was settled before."""
+        self._prepared = prepare(self._home, terms, state, self._shared, self._elapsed)
+        left = self._prepared.ready - self._elapsed()
+        # Too slow by something else than the query: the end of a later slot.
+        return left if left > 0 else left % slot_seconds(terms.manifest.deadlines)
 
     def _send(self, step: str, terms: Terms) -> float:
         """Send the journalled message of a step; what comes after its phase has ended is no harm."""
@@ -153,6 +153,8 @@ class Participation:
         except PhaseOver:
             retry_ms = 0
         self._sent = True
+        if step == "share":
+            self._shared = self._elapsed()
         return max(retry_ms / 1000, _SHORTEST)
 
     def _finish(self, run: Run, outcome: Outcome) -> None:

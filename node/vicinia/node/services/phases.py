@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from vicinia.errors import ProofInvalid, ProtocolViolation
+from vicinia.errors import ProofInvalid, ProtocolViolation, RoundFailed
 from vicinia.node.services.admission import check_logged
-from vicinia.node.services.contribution import Prepared, depart, prepare
+from vicinia.node.services.contribution import Prepared, depart
 from vicinia.node.services.engagement import Engagement
 from vicinia.node.services.terms import Terms
 from vicinia.node.services.transmission import expect
@@ -57,9 +57,10 @@ def _input(
     engagement: Engagement, dealers: Dealers, terms: Terms, state: NodeRound, prepared: Prepared | None
 ) -> NodeRound:
     state = state.on_dealers(dealers)
-    ready = prepared or prepare(engagement.home, terms, state)
-    masked, packed = state.mask(ready.ring, ready.width)
-    depart(engagement.home, terms, masked, ready, packed, engagement.clock())
+    if prepared is None:
+        raise RoundFailed("the contribution was never prepared.", where="run")
+    masked, packed = state.mask(prepared.ring, prepared.width)
+    depart(engagement.home, terms, masked, prepared, packed, engagement.clock())
     return masked
 
 
