@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from simulator_cooperative import Cooperative
 from simulator_link import Server
-from vicinia.assembly import Job
+from vicinia.assembly import Assembly, Job, build_close, checks
 from vicinia.errors import ProofInvalid, Unavailable
 from vicinia.node.services import guard
 from vicinia.node.services.replica import Replica
@@ -108,6 +108,52 @@ def test_a_vote_is_counted_or_the_household_is_told(voter: Voter) -> None:
     assert missed is not None
     assert missed.state == "lost"
     assert "not counted" in Alerts(late.home.database).all()[0][1]
+
+
+def test_a_ballot_that_was_logged_but_not_counted_is_told(voter: Voter, monkeypatch: pytest.MonkeyPatch) -> None:
+    coop = voter.server.coop
+    voter.queue("no")
+    voter.cast()
+    voter.queue("yes")
+    coop.now_ms = coop.assembly.closes_at(voter.job.hash, coop.openings[voter.job.hash]) + 999
+    closing = coop.checkpoint()
+    coop.now_ms -= 3_600_000
+    voter.cast()  # into the log, but after the checkpoint that ends the vote
+    coop.now_ms += 3_600_000
+    monkeypatch.setattr(checks, "no_ballot_left_out", lambda vote, size: None)
+    opening = coop.openings[voter.job.hash]
+    coop.append(build_close(coop.assembly, voter.job.hash, opening, closing).sign(coop.log_key))
+    voter.follow()
+    voter.cast()
+    vote = voter.votes.get(voter.job.hash)
+    assert vote is not None
+    assert vote.state == "lost"
+    assert "not counted. Your earlier vote was: no." in Alerts(voter.home.database).all()[0][1]
+
+
+def test_a_ballot_that_is_kept_out_of_the_log_is_told_after_the_deadline(voter: Voter) -> None:
+    coop = voter.server.coop
+    kept = list(coop.leaves)
+    voter.queue("no")
+    voter.cast()  # acknowledged, and never shown in the log
+    coop.leaves, coop.assembly = kept, Assembly.from_leaves(kept)
+    deadline = coop.assembly.vote_on(voter.job.hash).proposal.deadline
+    for late_ms, told in ((0, 0), (3 * coop.assembly.bylaws.poll_ms, 1), (10**8, 1)):
+        coop.now_ms = deadline + late_ms
+        voter.cast()
+        assert len(Alerts(voter.home.database).all()) == told
+    vote = voter.votes.get(voter.job.hash)
+    assert vote is not None
+    assert (vote.state, "confirmed log" in vote.reason) == ("cast", True)
+
+
+def test_a_ballot_in_the_confirmed_log_is_not_told_of(voter: Voter) -> None:
+    voter.queue("no")
+    voter.cast()
+    voter.follow()
+    voter.server.coop.advance(30 * 86_400)
+    voter.cast()
+    assert Alerts(voter.home.database).all() == []
 
 
 def test_a_ballot_that_was_signed_but_not_sent_is_sent_as_it_was(voter: Voter) -> None:

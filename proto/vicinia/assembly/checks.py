@@ -162,6 +162,16 @@ def closed_in_time(closed_ms: int, ends_ms: int, bylaws: ByLaws) -> None:
         )
 
 
+def no_ballot_left_out(vote: Vote, size: int) -> None:
+    """A close counts every ballot of the vote that the log holds: who is in the log is in the count.
+
+    Otherwise a coordinator could log ballots between the closing checkpoint and the close, and show their voters a
+    proof of inclusion.
+    """
+    if vote.last_ballot is not None and vote.last_ballot >= size:
+        raise NotAccepted(f"Ballot {vote.last_ballot} of this vote is not under the checkpoint.", where="close.closing")
+
+
 def not_closed(vote: Vote) -> None:
     """A vote ends once."""
     if vote.closing is not None:

@@ -129,6 +129,7 @@ def review_closing(ledger: Ledger, vote: Vote, opening: bytes, note: bytes) -> C
     closing = ledger.open_note(note)
     checks.state_replayed(closing, ledger.tree)
     checks.covers(closing, vote.leaf, "close.closing")
+    checks.no_ballot_left_out(vote, closing.checkpoint.size)
     ends = checks.open_long_enough(opened, ledger.bylaws, vote.proposal.deadline)
     times = [time * 1000 for _, time in closing.cosignatures if time * 1000 >= ends]
     closed = checks.witnessed(times, ledger.bylaws.witnesses_needed, "close.closing")

@@ -43,7 +43,8 @@ class LoggedRoster:
 class Vote:
     """Everything the log says about one proposal; only `Assembly` changes it.
 
-    `electorate` is N, the active households among the first `proposal.registry_size` at `leaf`.
+    `electorate` is N, the active households among the first `proposal.registry_size` at `leaf`; `last_ballot` the leaf
+    of the last ballot, outranked ones included.
     """
 
     proposal: Proposal
@@ -53,6 +54,7 @@ class Vote:
     electorate: int
     cast: list[Cast] = field(default_factory=list)
     latest: dict[int, Cast] = field(default_factory=dict)
+    last_ballot: int | None = None
     closing: Closing | None = None
     result: Result | None = None
     certificate: Certificate | None = None
@@ -72,10 +74,17 @@ class Vote:
 
     def record(self, cast: Cast) -> None:
         """Keep a ballot; one that an earlier leaf outranks never counts, whatever the closing checkpoint."""
+        self.last_ballot = cast.leaf
         known = self.latest.get(cast.elector)
         if known is None or cast.rank > known.rank:
             self.cast.append(cast)
             self.latest[cast.elector] = cast
+
+    def counts(self, elector: int) -> Cast | None:
+        """The one ballot of this elector that the close counts; None where it counts none, or none yet."""
+        size = self.closing.size if self.closing is not None else 0
+        timely = (cast for cast in self.cast if cast.elector == elector and in_time(cast, size))
+        return max(timely, key=lambda cast: cast.rank, default=None)
 
 
 def in_time(cast: Cast, size: int) -> bool:

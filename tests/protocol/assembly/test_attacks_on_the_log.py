@@ -233,7 +233,7 @@ def close_of_another_history(coop: Cooperative) -> Statement:
 
 
 def close_under_an_older_state(coop: Cooperative) -> Statement:
-    job = _voted(coop, yes=5)
+    job = _voted(coop)
     coop.advance(3600)
     return _late_close(coop, job, coop.checkpoint(size=coop.assembly.vote_on(job.hash).leaf))
 
@@ -273,6 +273,24 @@ def close_when_the_count_fits(coop: Cooperative) -> Statement:
     for household in range(5, 12):
         coop.ballot(job, household, "yes")
     return _late_close(coop, job, coop.checkpoint())
+
+
+def close_that_drops_ballots(coop: Cooperative) -> Statement:
+    job = _voted(coop, yes=5)
+    coop.advance(3600)
+    closing = coop.checkpoint()
+    for household in range(5, 12):
+        coop.ballot(job, household, "no")
+    return _late_close(coop, job, closing)
+
+
+def close_that_drops_an_outranked_ballot(coop: Cooperative) -> Statement:
+    job = _voted(coop, yes=5)
+    coop.ballot(job, 0, "yes", seq=3)
+    coop.advance(3600)
+    closing = coop.checkpoint()
+    coop.ballot(job, 0, "no", seq=2)
+    return _late_close(coop, job, closing)
 
 
 def second_close(coop: Cooperative) -> Statement:
@@ -473,6 +491,8 @@ ATTACKS: list[tuple[Attack, str, Callable[..., Any]]] = [
     (close_before_the_deadline, "witnessed", lambda times, needed, where: max(times, default=0)),
     (close_of_a_backdated_proposal, "open_long_enough", lambda opened, bylaws, deadline: deadline),
     (close_when_the_count_fits, "closed_in_time", _nothing),
+    (close_that_drops_ballots, "no_ballot_left_out", _nothing),
+    (close_that_drops_an_outranked_ballot, "no_ballot_left_out", _nothing),
     (second_close, "not_closed", _nothing),
     (tally_of_an_open_vote, "closed", _any_closing),
     (stuffed_tally, "counts_recomputed", _nothing),
@@ -552,11 +572,13 @@ def test_late_ballots_turn_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for household in range(5, 12):
         coop.ballot(job, household, "yes")
     coop.ballot(job, 1, "yes", seq=2)
+    monkeypatch.setattr(checks, "no_ballot_left_out", _nothing)  # the second line of defence
     coop.append(_late_close(coop, job, closing))
     vote = coop.assembly.vote_on(job.hash)
     assert not coop.assembly.tally(vote).accepted
     assert coop.assembly.tally(vote).counts.no == 4
     assert build_tally(coop.assembly, job.hash).payload["accepted"] is False
+    assert [vote.counts(elector) and vote.counts(elector).choice for elector in (0, 1, 5)] == ["yes", "no", None]
     monkeypatch.setattr(votes, "in_time", lambda cast, size: True)
     assert coop.assembly.tally(vote).accepted
 

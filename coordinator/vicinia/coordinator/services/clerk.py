@@ -74,7 +74,7 @@ class Clerk:
 
     def _close(self, row: JobRow, vote: Vote, opening: bytes) -> None:
         """Close, tally, certificate: what is not in the log yet."""
-        if vote.closing is None and not self._log_close(row, vote, opening):
+        if vote.closing is None and not self._log_close(row, opening):
             if self._clock() > row.deadline_ms + self._close_within_ms:
                 self._move(row, Stage.EXPIRED, "The witnesses did not confirm the end of the vote in time.")
             return
@@ -83,21 +83,20 @@ class Clerk:
         if vote.result is not None and vote.result.accepted and vote.certificate is None:
             self._log_certificate(row)
 
-    def _log_close(self, row: JobRow, vote: Vote, opening: bytes) -> bool:
+    def _log_close(self, row: JobRow, opening: bytes) -> bool:
         """Append the close once a checkpoint with every ballot is cosigned at or after the deadline."""
         since_s = -(-row.deadline_ms // 1000)
         self._checkpoints.demand(since_s)
         if row.stage is Stage.VOTING:
             self._move(row, Stage.CLOSING)
-        accepted = self._checkpoints.accepted
-        last_ballot = vote.cast[-1].leaf if vote.cast else vote.leaf
-        dated = self._checkpoints.dated
-        if accepted is None or dated is None or accepted.size <= last_ballot or dated < since_s:
-            return False
-        with self._ledger.lock:
+        with self._ledger.lock:  # no ballot is logged between this look at the ballots and the close
+            accepted, dated = self._checkpoints.accepted, self._checkpoints.dated
+            if accepted is None or dated is None or dated < since_s:
+                return False
             try:
                 close = build_close(self._ledger.assembly, row.job_hash, opening, accepted.note)
-            except NotAccepted:  # confirmed too late
+            except NotAccepted as reason:  # a ballot is not under it yet, or it was confirmed too late
+                _log.debug("the vote on %s is not closed yet: %s", row.job_hash.hex()[:16], reason)
                 return False
             self._ledger.append(self._ledger.sign(close))
         return True

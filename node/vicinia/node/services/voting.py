@@ -12,6 +12,7 @@ from vicinia.assembly.predicate import job_facts
 from vicinia.assembly.registry import Household
 from vicinia.assembly.standing import StandingVote
 from vicinia.assembly.state import Assembly
+from vicinia.assembly.vote import Cast
 from vicinia.assembly.vote import Vote as Record
 from vicinia.errors import ProofInvalid, Unavailable, ViciniaError
 from vicinia.node.services.clock import Clock
@@ -28,6 +29,7 @@ from vicinia.tlog.statement import Statement
 __all__ = ["cast_votes", "fetch_job"]
 
 _NANO = 10**9
+_POLLS = 3  # what a ballot takes to be seen confirmed: a witness polls, then this home; one to spare
 
 
 def cast_votes(home: Home, replica: Replica, link: Link, clock: Clock) -> int:
@@ -47,7 +49,7 @@ def cast_votes(home: Home, replica: Replica, link: Link, clock: Clock) -> int:
             if vote is not None and vote.state in ("queued", "signed"):
                 sent += _cast(home, assembly, household, vote, link, clock)
         elif vote is not None:
-            _settle(home, record, household, vote, clock)
+            _settle(home, assembly, record, household, vote, clock)
     return sent
 
 
@@ -125,14 +127,35 @@ def _sequence_fact(job_hash: bytes) -> str:
     return f"ballot-{job_hash.hex()}"
 
 
-def _settle(home: Home, record: Record, household: Household, vote: Vote, clock: Clock) -> None:
-    """After the deadline: the ballot is in the log, or the household is told."""
+def _settle(home: Home, assembly: Assembly, record: Record, household: Household, vote: Vote, clock: Clock) -> None:
+    """After the deadline: the ballot is the one that the close counts, or the household is told.
+
+    It is told soon after the deadline already where the ballot is under no checkpoint that this home has accepted:
+    then there is time to complain, and a ballot that comes to the log too late is none.
+    """
     if vote.state in ("counted", "lost", "refused"):
         return
-    logged = record.latest.get(household.index)
-    ours = None if vote.leaf is None else Statement.parse(vote.leaf).payload
-    if ours is not None and logged is not None and logged.rank[1] >= int(ours["seq"]):
-        Votes(home.database).put(replace(vote, state="counted"))
-    elif record.closing is not None:
-        Votes(home.database).put(replace(vote, state="lost", reason="it was not in the log at the close"))
-        Alerts(home.database).add(f"Your vote on job {vote.job_hash.hex()} was not counted.", clock())
+    votes, job = Votes(home.database), vote.job_hash.hex()
+    if record.closing is not None:
+        counts = record.counts(household.index)
+        if _is(counts, vote):
+            votes.put(replace(vote, state="counted", reason=""))
+            return
+        instead = "" if counts is None else f" Your earlier vote was: {counts.choice}."
+        votes.put(replace(vote, state="lost", reason=f"it was not in the log at the close.{instead}"))
+        Alerts(home.database).add(f"Your vote on job {job} was not counted.{instead}", clock())
+    elif record.revoked is None and not vote.reason and not _is(record.latest.get(household.index), vote):
+        patience = _POLLS * assembly.bylaws.poll_ms
+        if clock() >= record.proposal.deadline + patience:
+            votes.put(replace(vote, reason="it was not in the confirmed log at the deadline"))
+            Alerts(home.database).add(
+                f"Your vote on job {job} was not in the confirmed log when the time for votes was over.", clock()
+            )
+
+
+def _is(cast: Cast | None, vote: Vote) -> bool:
+    """Whether a ballot in the log is the one that this home signed last."""
+    if cast is None or vote.leaf is None:
+        return False
+    ours = Statement.parse(vote.leaf).payload
+    return (cast.rank[1], cast.choice) == (ours["seq"], ours["choice"])
