@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from simulator_cooperative import Cooperative
+from simulator_cooperative import Cooperative, key
 from simulator_link import Server
-from vicinia.assembly import Assembly, Job, build_close, checks
+from vicinia.assembly import Assembly, Job, build_close, build_rotate, checks
 from vicinia.errors import ProofInvalid, Unavailable
 from vicinia.node.services import guard
 from vicinia.node.services.replica import Replica
@@ -175,6 +175,18 @@ def test_a_job_that_is_not_the_one_proposed_is_not_voted_on(voter: Voter) -> Non
     with pytest.raises(ProofInvalid):
         voter.cast()
     assert voter.logged() is None
+
+
+def test_a_key_that_the_registrars_replaced_is_told(voter: Voter) -> None:
+    coop = voter.server.coop
+    voter.cast()
+    new, household = key("the registrars'"), coop.households[2].public.id
+    coop.append(coop.endorsed(build_rotate(coop.assembly, household, new.public).sign(new)))
+    voter.follow()
+    for _ in range(2):
+        voter.cast()
+    ((_, told),) = Alerts(voter.home.database).all()
+    assert "registrars replaced" in told
 
 
 def test_a_locked_home_does_not_vote(voter: Voter) -> None:

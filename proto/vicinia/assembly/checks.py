@@ -125,6 +125,15 @@ def no_second_choice(known: Cast | None, cast: Cast) -> None:
         )
 
 
+def cast_before_recovery(known: Cast | None, household: Household) -> None:
+    """A ballot stands where the registrars have replaced the key since: those who hand out keys must not turn votes."""
+    if known is not None and household.recovered is not None and known.leaf < household.recovered:
+        raise NotAccepted(
+            "This household had voted before the registrars replaced its key, and its ballot stands.",
+            where=f"ballot of {household.id}",
+        )
+
+
 def state_replayed(signed: SignedCheckpoint, tree: Tree) -> None:
     """The checkpoint is of this very log, not of another history."""
     checkpoint = signed.checkpoint

@@ -13,7 +13,8 @@ class Household:
     """One registered household.
 
     `index` and `id` never change. `keys` are (leaf that certified it, key), oldest first; `joined` and `left` are leaf
-    indices. "At a size" means after that many leaves.
+    indices, and so is `recovered`: where the key was last replaced without the old key's signature. "At a size" means
+    after that many leaves.
     """
 
     index: int
@@ -21,6 +22,7 @@ class Household:
     keys: tuple[tuple[int, VerifyingKey], ...]
     joined: int
     left: int | None = None
+    recovered: int | None = None
 
     @property
     def key(self) -> VerifyingKey:
@@ -90,9 +92,10 @@ class Registry:
         self._by_id[key.id] = self._by_key[key] = index
         self._used.add(key)
 
-    def rotate(self, household: Household, key: VerifyingKey, leaf: int) -> None:
+    def rotate(self, household: Household, key: VerifyingKey, leaf: int, *, recovery: bool) -> None:
         del self._by_key[household.key]
-        self._households[household.index] = replace(household, keys=(*household.keys, (leaf, key)))
+        keys, recovered = (*household.keys, (leaf, key)), leaf if recovery else household.recovered
+        self._households[household.index] = replace(household, keys=keys, recovered=recovered)
         self._by_key[key] = household.index
         self._used.add(key)
 

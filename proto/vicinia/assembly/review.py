@@ -56,12 +56,13 @@ def _member(ledger: Ledger, member: Member) -> Change:
     return lambda: ledger.registry.admit(member.key, ledger.size)
 
 
-def _rotate(ledger: Ledger, rotate: Rotate) -> Change:
+def _rotate(ledger: Ledger, rotate: Rotate, statement: Statement) -> Change:
     household = ledger.active(rotate.household)
     checks.key_unused(ledger.registry, rotate.new, "rotate.new")
     if household.key != rotate.old:
         raise ProofInvalid("The old key is not the household's.", where="rotate.old")
-    return lambda: ledger.registry.rotate(household, rotate.new, ledger.size)
+    recovery = rotate.old not in dict(statement.signatures)
+    return lambda: ledger.registry.rotate(household, rotate.new, ledger.size, recovery=recovery)
 
 
 def _leave(ledger: Ledger, leaving: Resign | Expel) -> Change:
@@ -110,6 +111,7 @@ def _ballot(ledger: Ledger, ballot: Ballot) -> Change:
     BALLOT_KINDS[ledger.bylaws.ballots].check(ballot.choice, "ballot.choice")
     cast = Cast(ledger.size, household.index, (household.epoch, ballot.seq), ballot.choice)
     checks.no_second_choice(vote.latest.get(household.index), cast)
+    checks.cast_before_recovery(vote.latest.get(household.index), household)
     return lambda: vote.record(cast)
 
 
@@ -196,6 +198,8 @@ def review(ledger: Ledger, payload: Payload, statement: Statement) -> Change:
     """
     if isinstance(payload, Proposal):
         return _proposal(ledger, payload, statement)
+    if isinstance(payload, Rotate):
+        return _rotate(ledger, payload, statement)
     if isinstance(payload, Genesis):
         raise AlreadyExists("The log has its genesis.", where="genesis")
     return _REVIEWS[type(payload)](ledger, payload)
@@ -204,7 +208,6 @@ def review(ledger: Ledger, payload: Payload, statement: Statement) -> Change:
 _REVIEWS: dict[type[Payload], Callable[[Ledger, Any], Change]] = {
     Dataset: _dataset,
     Member: _member,
-    Rotate: _rotate,
     Resign: _leave,
     Expel: _leave,
     Accredit: _accredit,

@@ -33,6 +33,7 @@ from vicinia.assembly import (
     Tally,
     build_ballot,
     build_close,
+    build_rotate,
     build_tally,
     checks,
     dataset_hash,
@@ -221,6 +222,21 @@ def ballot_after_the_close(coop: Cooperative) -> Statement:
 def two_choices_under_one_number(coop: Cooperative) -> Statement:
     job = _voted(coop, yes=1)
     return build_ballot(coop.assembly, job.hash, coop.households[0].public.id, "no", 1).sign(coop.households[0])
+
+
+def ballot_turned_by_the_registrars(coop: Cooperative) -> Statement:
+    job = _voted(coop, no=6)
+    household, new = coop.households[5].public.id, key("the registrars'")
+    coop.append(coop.endorsed(build_rotate(coop.assembly, household, new.public).sign(new)))
+    return build_ballot(coop.assembly, job.hash, household, "yes", 1).sign(new)
+
+
+def ballot_turned_by_a_second_rotation(coop: Cooperative) -> Statement:
+    job = _voted(coop, no=6)
+    household, new, newer = coop.households[5].public.id, key("the registrars'"), key("the registrars' own")
+    coop.append(coop.endorsed(build_rotate(coop.assembly, household, new.public).sign(new)))
+    coop.append(build_rotate(coop.assembly, household, newer.public).sign(new).sign(newer))
+    return build_ballot(coop.assembly, job.hash, household, "yes", 1).sign(newer)
 
 
 def close_of_another_history(coop: Cooperative) -> Statement:
@@ -484,6 +500,8 @@ ATTACKS: list[tuple[Attack, str, Callable[..., Any]]] = [
     (ballot_of_a_late_member, "elector", _nothing),
     (ballot_after_the_close, "still_open", _nothing),
     (two_choices_under_one_number, "no_second_choice", _nothing),
+    (ballot_turned_by_the_registrars, "cast_before_recovery", _nothing),
+    (ballot_turned_by_a_second_rotation, "cast_before_recovery", _nothing),
     (close_of_another_history, "state_replayed", _nothing),
     (close_under_an_older_state, "covers", _nothing),
     (opening_before_the_proposal, "covers", _nothing),

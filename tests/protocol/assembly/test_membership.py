@@ -51,6 +51,17 @@ def test_a_lost_key_is_replaced_by_the_registrars() -> None:
     assert coop.assembly.members.by_key(coop.households[3].public) is None
 
 
+def test_a_household_that_had_not_voted_votes_under_the_key_that_the_registrars_replaced() -> None:
+    coop = Cooperative.found()
+    job, new = coop.job(), key("new")
+    vote = coop.propose(job)
+    coop.append(coop.endorsed(build_rotate(coop.assembly, coop.households[3].public.id, new.public).sign(new)))
+    coop.households[3] = new
+    coop.ballot(job, 3, "no")
+    coop.ballot(job, 3, "yes", seq=2)
+    assert coop.assembly.tally(vote).counts.yes == 1
+
+
 def test_who_left_neither_votes_nor_runs_but_was_part_of_the_electorate() -> None:
     coop = Cooperative.found()
     job = coop.job()

@@ -40,6 +40,7 @@ def cast_votes(home: Home, replica: Replica, link: Link, clock: Clock) -> int:
     household = assembly.member(membership(home.facts).id)
     if household is None or not household.active:
         return 0
+    _tell_of_recovery(home, household, clock)
     for job_hash, record in assembly.votes.items():
         vote = votes.get(job_hash)
         if _open(record, clock()):
@@ -125,6 +126,16 @@ def _next_sequence(home: Home, assembly: Assembly, household: Household, vote: V
 
 def _sequence_fact(job_hash: bytes) -> str:
     return f"ballot-{job_hash.hex()}"
+
+
+def _tell_of_recovery(home: Home, household: Household, clock: Clock) -> None:
+    """The registrars gave this household another key than the one that is here: it asked for that, or must know."""
+    if household.recovered is not None and household.key != identity(home.facts).public:
+        Alerts(home.database).add(
+            f"The registrars replaced this home's key (entry {household.recovered} of the log). If you did not ask for "
+            "it, somebody else votes in your name: complain to the members.",
+            clock(),
+        )
 
 
 def _settle(home: Home, assembly: Assembly, record: Record, household: Household, vote: Vote, clock: Clock) -> None:
