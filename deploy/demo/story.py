@@ -185,7 +185,7 @@ class Story:
             vectors = self._coop.left(vector_of=_run_of(job, left))
             step.say(f"{sum(len(records) for records in left.values())} records")
         self._judge_records(job, left, verified)
-        sizes = [record["bytes"] for records in left.values() for record in records if record["job"] == job]
+        sizes = [record["bytes_of_run"] for records in left.values() for record in records if record["job"] == job]
         self._report.bytes_up_per_home = sum(sizes) / len(sizes)
         self._report.privacy = {name: result[name] for name in ("rho", "epsilon", "delta", "sigma")}
         self._report.log = {name: result["log"][name] for name in ("size", "root")}

@@ -19,6 +19,7 @@ from vicinia.node.store.home import Home
 from vicinia.node.store.journal import Journal
 from vicinia.node.store.runs import Runs
 from vicinia.privacy.account import Limits
+from vicinia.wire import journal as codec
 
 HOUSEHOLDS = 12
 STEPS = ("advertise", "share", "input", "commit", "unmask")
@@ -126,6 +127,9 @@ def test_a_run_gives_the_sum_of_what_left(world: World) -> None:
         sent = world.server.sent[i, f"input {run_id.hex()}"]
         assert record["sent_sha256"] == hashlib.sha256(sent).hexdigest()
         assert record["bytes"] == len(sent)
+        advert = codec.encode_advert(world.server.sent[i, f"advertise {run_id.hex()}"])
+        shares = codec.encode_share_upload(world.server.sent[i, f"share {run_id.hex()}"])
+        assert Runs(home.database).bytes_up(run_id) > len(advert) + len(shares) + len(sent)
 
 
 def test_homes_that_are_killed_at_every_step_resume_with_the_same_bytes_and_one_charge(world: World) -> None:

@@ -13,6 +13,7 @@ from vicinia.node.services import departures as chain
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.departures import Departure, Departures
 from vicinia.node.store.home import Home
+from vicinia.node.store.runs import Runs
 from vicinia.query.legend import slot_labels
 
 __all__ = ["add", "run"]
@@ -47,7 +48,10 @@ def _list(context: Context, homes: dict[str, Home]) -> int:
     document: dict[str, object] = {}
     rows: list[tuple[str, ...]] = []
     for name, home in homes.items():
-        records = [chain.describe(one) for one in Departures(home.database).all()]
+        runs = Runs(home.database)
+        records = [
+            chain.describe(one) | {"bytes_of_run": runs.bytes_up(one.run_id)} for one in Departures(home.database).all()
+        ]
         document[name] = records
         for one in records:
             cost = f"rho {int(str(one['rho_nano'])) / 1e9:.4f}"
@@ -55,9 +59,9 @@ def _list(context: Context, homes: dict[str, Home]) -> int:
             names = ", ".join(datasets) if isinstance(datasets, list) else ""
             rows.append(
                 (name, when(int(str(one["at_ms"]))), str(one["title"]), str(one["recipient"]), names,
-                 str(one["bytes"]), cost, str(one["run_id"])[:16])
+                 f"{one['bytes']} of {one['bytes_of_run']}", cost, str(one["run_id"])[:16])
             )  # fmt: skip
-    header = ("home", "when", "what for", "recipient", "data", "bytes", "cost", "run")
+    header = ("home", "when", "what for", "recipient", "data", "bytes of all in the run", "cost", "run")
     show(context.as_json, {"homes": document}, table(header, rows) or ["Nothing has left."])
     return 0
 

@@ -28,12 +28,14 @@ class Journal:
         self._database = database
 
     def save(self, run_id: bytes, entry: Entry) -> None:
-        """Replace the entry of a run."""
-        self._database.run(
-            "INSERT INTO journal(run_id, state, message, width) VALUES(?, ?, ?, ?) ON CONFLICT(run_id) "
-            "DO UPDATE SET state = excluded.state, message = excluded.message, width = excluded.width",
-            (run_id, entry.state, entry.message, entry.width),
-        )
+        """Replace the entry of a run; its message counts once in what the run sends, however often it is sent."""
+        with self._database.transaction("journal a message"):
+            self._database.run(
+                "INSERT INTO journal(run_id, state, message, width) VALUES(?, ?, ?, ?) ON CONFLICT(run_id) "
+                "DO UPDATE SET state = excluded.state, message = excluded.message, width = excluded.width",
+                (run_id, entry.state, entry.message, entry.width),
+            )
+            self._database.run("UPDATE run SET bytes_up = bytes_up + ? WHERE run_id = ?", (len(entry.message), run_id))
 
     def get(self, run_id: bytes) -> Entry | None:
         """The entry of a run, or None."""

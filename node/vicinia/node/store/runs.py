@@ -63,6 +63,11 @@ class Runs:
         """Every run, oldest first."""
         return [_run(row) for row in self._database.all(f"SELECT {_COLUMNS} FROM run ORDER BY rowid")]  # noqa: S608
 
+    def bytes_up(self, run_id: bytes) -> int:
+        """What a run has sent in all its messages, the masked vector among them; 0 for a run that is not there."""
+        row = self._database.one("SELECT bytes_up FROM run WHERE run_id = ?", (run_id,))
+        return 0 if row is None else int(row[0])
+
     def step(self, run_id: bytes, step: str, now_ms: int, reason: str = "") -> None:
         """Move a run to another step."""
         self._database.run(

@@ -47,6 +47,9 @@ HOME = (
       run_id BLOB PRIMARY KEY, job_hash BLOB NOT NULL, run INTEGER NOT NULL, body BLOB NOT NULL,
       state TEXT NOT NULL) STRICT;
     """,
+    """
+    ALTER TABLE run ADD COLUMN bytes_up INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 REPLICA = (
