@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from simulator_village import COOP, Village, seeded
-from vicinia.assembly import Job, build_revoke
+from vicinia.assembly import Job, build_resign, build_revoke
 from vicinia.assembly.statements import Release
 from vicinia.coordinator.services.bulletin import Pace
 from vicinia.coordinator.store import messages
@@ -96,6 +96,25 @@ def test_too_few_homes_fail_the_run_with_its_reason(accepted: Accepted, phase: P
     assert shown == (run.reason if phase > Phase.ADVERTISE else "The run failed.")
     with village.coordinator.database.read() as connection:
         assert messages.total(connection, run.run_id) is None
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_who_leaves_before_the_roster_is_made_is_not_in_it(accepted: Accepted, restarted: bool) -> None:
+    village, job = accepted
+    village.until_phase(job, Phase.ADVERTISE)
+    village.silent = {7}  # so that the roster waits
+    village.answer_all()
+    leaver = village.village[5]
+    assert 5 in {home.number for home in village.village if home.state is not None}
+    village.coordinator.statements.submit(build_resign(COOP, leaver.principal.id).sign(leaver.key).leaf())
+    village.silent = {5, 7}
+    if restarted:
+        village.until_phase(job, Phase.SHARE)
+        village.restart()
+    village.until(job, Stage.RELEASED)
+    stayed = [home for home in village.village if home.number not in village.silent]
+    assert village.run_of(job).roster == bytes([sum(1 << village.index(home) for home in stayed)])
+    assert village.run_of(job).release == village.expected_release(job, stayed)
 
 
 def test_a_run_that_nobody_joins_fails_with_its_reason(accepted: Accepted) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from simulator_cooperative import BUDGET, Cooperative
-from vicinia.assembly import Job
-from vicinia.errors import InvalidInput
+from simulator_cooperative import BUDGET, Cooperative, key
+from vicinia.assembly import Job, build_rotate
+from vicinia.errors import InvalidInput, NotAccepted
 from vicinia.node.services.terms import Terms
 from vicinia.secagg.manifest import PROTOCOL, Deadlines, Manifest
 
@@ -17,6 +17,17 @@ def manifest(coop: Cooperative, job: Job, size: int | None = None) -> Manifest:
     size = coop.assembly.size if size is None else size
     deadlines = Deadlines(*(coop.now_ms + step for step in range(1, 6)))
     return Manifest(coop.coop, job.hash, 0, PROTOCOL, size, coop.assembly.root(size), deadlines)
+
+
+def test_a_home_whose_key_was_replaced_since_takes_no_part() -> None:
+    coop = Cooperative.found()
+    job, new = coop.job(), key("new")
+    coop.accept(job)
+    old = manifest(coop, job)
+    coop.append(build_rotate(coop.assembly, coop.assembly.members[5].id, new.public).sign(coop.households[5]).sign(new))
+    with pytest.raises(NotAccepted, match="key was replaced"):
+        Terms.of(old, job, coop.assembly, coop.assembly.members[5].id)
+    Terms.of(old, job, coop.assembly, coop.assembly.members[4].id)
 
 
 def test_a_definition_that_a_home_cannot_read_stops_no_other_job() -> None:

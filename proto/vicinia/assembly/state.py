@@ -166,6 +166,14 @@ class Assembly:
         size = self.size if size is None else size
         return {one.index: one.key_at(size) for one in self.electorate(vote) if one.active_at(size)}
 
+    def lasting_keys(self, vote: Vote, size: int, later: int) -> dict[int, VerifyingKey]:
+        """Of `electorate_keys` at `size`, those of members who at the `later` size had not left nor another key.
+
+        They may be in a roster that was logged as leaf `later` for a manifest that relies on `size` leaves.
+        """
+        still = self.electorate_keys(vote, later)
+        return {index: key for index, key in self.electorate_keys(vote, size).items() if still.get(index) == key}
+
     def tally(self, vote: Vote) -> Result:
         """The vote counted from its ballots: up to the close, or as it stands."""
         return count(vote, vote.closing.size if vote.closing is not None else self.size, self.bylaws)

@@ -111,6 +111,13 @@ class CoordinatorRound:
         checks.usable_key(advert.mask_key)
         self._adverts[advert.index], self._keys[advert.index] = advert, key
 
+    def leave_out(self, index: int) -> None:
+        """Forget the advert of a home that may not be in the roster; PhaseOver once it is frozen."""
+        if self._roster is not None:
+            raise PhaseOver("The roster is frozen.", where="roster")
+        self._adverts.pop(index, None)
+        self._keys.pop(index, None)
+
     @property
     def adverts(self) -> int:
         """How many homes have advertised."""

@@ -78,6 +78,21 @@ def test_who_left_neither_votes_nor_runs_but_was_part_of_the_electorate() -> Non
     assert later.electorate == 10
 
 
+def test_who_left_or_has_another_key_since_the_manifest_is_in_no_roster() -> None:
+    coop = Cooperative.found()
+    job, new = coop.job(), key("new")
+    vote = coop.accept(job)
+    size = coop.assembly.size
+    coop.append(build_resign(coop.coop, coop.households[5].public.id).sign(coop.households[5]))
+    coop.append(
+        build_rotate(coop.assembly, coop.households[6].public.id, new.public).sign(coop.households[6]).sign(new)
+    )
+    later = coop.assembly.size
+    assert set(coop.assembly.lasting_keys(vote, size, size)) == set(range(12))
+    assert set(coop.assembly.lasting_keys(vote, size, later)) == set(range(12)) - {5, 6}
+    assert set(coop.assembly.lasting_keys(vote, later, later)) == set(range(12)) - {5}
+
+
 def test_members_registered_after_the_proposal_take_no_part() -> None:
     coop = Cooperative.found()
     vote = coop.propose(coop.job())

@@ -83,9 +83,13 @@ class Conductor:
             return
         if not self._patience.over(live, live.manifest.deadlines.advertise):
             return
-        with live.gate.exclusive(), live.mutex:
+        with live.gate.exclusive(), live.mutex, self._ledger.lock:
             if not live.answered:
                 raise _PlainFailure("No home took part.")
+            # Homes refuse a roster with somebody who had left, or had another key, when it was logged.
+            assembly = self._ledger.assembly
+            vote = assembly.vote_on(live.row.job_hash)
+            live.keep_only(assembly.lasting_keys(vote, live.manifest.checkpoint_size, assembly.size))
             roster = live.freeze_roster()
             statement = build_roster(
                 self._ledger.coop, live.row.job_hash, live.row.number, roster.G, live.round.parameters.n

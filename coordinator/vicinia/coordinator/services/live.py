@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -65,6 +66,11 @@ class LiveRun:
         """Whether this member is in the frozen roster."""
         members = self.roster.members if self.roster is not None else b""
         return index // 8 < len(members) and bool(members[index // 8] >> (index % 8) & 1)
+
+    def keep_only(self, indices: Collection[int]) -> None:
+        """Leave out of the roster who has advertised and is not among these."""
+        for index in self.answered.difference(indices):
+            self.round.leave_out(index)
 
     def freeze_roster(self) -> Roster:
         """Freeze the roster and derive the noise from it; RoundFailed or InvalidInput where that cannot be."""
@@ -137,6 +143,7 @@ class LiveRuns:
 def _replay_roster(connection: Connection, live: LiveRun, members: bytes) -> None:
     """Everything after the roster was frozen, as far as it went."""
     row, round_ = live.row, live.round
+    live.keep_only(_ones(members))
     _same(live.freeze_roster().members, members, "roster")
     if row.phase is Phase.ADVERTISE:
         return

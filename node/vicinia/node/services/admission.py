@@ -10,6 +10,7 @@ from vicinia.node.services.engagement import Engagement
 from vicinia.node.services.terms import Terms, read_manifest
 from vicinia.node.store.journal import Entry
 from vicinia.node.store.runs import Line, Run
+from vicinia.secagg.bitmap import to_indices
 from vicinia.secagg.messages import RosterView
 from vicinia.secagg.node import NodeRound
 from vicinia.wire import journal as codec
@@ -60,3 +61,9 @@ def check_logged(engagement: Engagement, view: RosterView, roster: bytes, terms:
     failure = verdict.first_failure
     if failure is not None:
         raise NotAccepted(failure.sentence, where="roster")
+    # The coordinator chooses the manifest's prefix of the log: a key that was lost since, or a member who has left,
+    # must not come back by an old one. As of the roster's leaf, so that nobody can break a run by leaving later.
+    assembly = replica.assembly
+    lasting = assembly.lasting_keys(assembly.vote_on(manifest.job), manifest.checkpoint_size, view.roster_leaf)
+    if not lasting.keys() >= set(to_indices(view.members).tolist()):
+        raise NotAccepted("a home in the run had left, or had another key, before the roster was made.", where="roster")

@@ -93,6 +93,14 @@ def _checked(
             raise _Stop
     if not verdict.ok:
         raise _Stop
+    certified = replica.assembly.vote_on(manifest.job).certificate_leaf
+    _add(
+        lines,
+        "relied on",
+        certified is not None and certified < manifest.checkpoint_size,
+        "the run relies on the log since the members accepted the job.",
+        "the run relies on an old state of the log, from before the members accepted the job.",
+    )
     terms = Terms.of(manifest, job, replica.assembly, member.id)
     lines.append(Line("membership", True, "this home is in the electorate of the job."))
     lines.append(Line("query", True, f"this home computes {terms.plan.layout.length} number(s) by itself."))

@@ -71,6 +71,8 @@ class Terms:
         keys = electorate_of(assembly, manifest.job, manifest.checkpoint_size)
         if member is None or not member.active or member.index not in keys:
             raise NotAccepted("this home is not in the electorate of the job, and takes no part.", where="membership")
+        if member.key.raw != keys[member.index].raw:
+            raise NotAccepted("this home's key was replaced after the run was announced.", where="membership")
         # Only what the job names: a definition that this home cannot read must not stop other jobs.
         named = [assembly.datasets[name] for name in job.datasets if name in assembly.datasets]
         definitions = [canonical(one.dataset.definition) for one in named]
