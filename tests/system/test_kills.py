@@ -39,7 +39,7 @@ purpose = "{PURPOSE}"
 why = "To see that nobody is counted twice."
 query = "SELECT COUNT(DISTINCT household), AVG(fuel) FROM budget"
 [privacy]
-rho = 50
+rho = 40
 """
 END_SECONDS = 120.0
 
@@ -96,7 +96,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
         cooperative.join()
         cooperative.approve()
         cooperative.import_data()
-        cooperative.consent(PURPOSE, RECIPIENT, "1000")
+        cooperative.consent(PURPOSE, RECIPIENT, "100")
         cooperative.standing_votes()
         cooperative.run_homes()
         cooperative.await_homes()

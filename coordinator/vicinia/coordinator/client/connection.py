@@ -18,19 +18,20 @@ from vicinia.coordinator.client.folder import Folder, Membership, default_folder
 from vicinia.coordinator.client.link import JobStatus, Link
 from vicinia.coordinator.client.renewal import fresh_certificate
 from vicinia.coordinator.client.result import Proof, Result
-from vicinia.errors import InvalidInput, ProofInvalid
+from vicinia.errors import InvalidInput, ProofInvalid, Unavailable
 from vicinia.identity.keys import SigningKey
 from vicinia.privacy.conversion import epsilon_to_rho_nano
 from vicinia.query.dataset import DataSet
 from vicinia.query.plan import Plan, compile_query
 from vicinia.tlog.canonical import parse_canonical
-from vicinia.tlog.checkpoint import log_origin, open_checkpoint, witness_name
+from vicinia.tlog.checkpoint import SignedCheckpoint, log_origin, open_checkpoint, witness_name
 from vicinia.tlog.merkle import Tree
 from vicinia.tlog.statement import Statement
 
 __all__ = ["Client"]
 
 LOOK_SECONDS = 0.1
+PATIENCE_SECONDS = 60.0
 
 
 class Client:
@@ -99,14 +100,15 @@ class Client:
             if not now.final:
                 time.sleep(look_seconds)
 
-    def result(self, job_hash: str) -> Result:
-        """The released numbers; ProofInvalid unless the public log holds a `release` statement of exactly these."""
+    def result(self, job_hash: str, patience_seconds: float = PATIENCE_SECONDS) -> Result:
+        """The released numbers; ProofInvalid unless the public log holds a `release` statement of exactly these.
+
+        A release counts once the witnesses have confirmed it: waits for that, then Unavailable.
+        """
         digest = _digest(job_hash)
         released = self._link.result(digest)
         job = self._asked(digest)
-        leaves, root = self._log()
-        if released.index >= len(leaves):
-            raise ProofInvalid("The release is not in the log yet.", where="release", hint="Try again in a moment.")
+        leaves, root = self._log(released.index + 1, patience_seconds)
         statement = Statement.parse(leaves[released.index])
         if statement.kind != Release.KIND:
             raise ProofInvalid("The log has no release where the coordinator says.", where=f"leaf {released.index}")
@@ -139,14 +141,24 @@ class Client:
             raise ProofInvalid("The coordinator sent another job than the one that was asked for.", where="job")
         return job
 
-    def _log(self) -> tuple[list[bytes], bytes]:
-        """The whole log, replayed: its leaves and the root that the log key and enough witnesses signed."""
-        genesis = self._genesis(next(self._link.leaves(1)))
-        origin = log_origin(genesis.coop)
+    def _confirmed(self, genesis: Genesis) -> SignedCheckpoint:
+        """The newest checkpoint that the log key and enough witnesses signed."""
         witnesses = {witness_name(genesis.coop, key): key for key in genesis.witnesses}
-        signed = open_checkpoint(self._link.checkpoint(), origin, genesis.log_key, witnesses)
+        signed = open_checkpoint(self._link.checkpoint(), log_origin(genesis.coop), genesis.log_key, witnesses)
         if len(signed.cosignatures) < genesis.bylaws.witnesses_needed:
             raise ProofInvalid("Too few witnesses have cosigned the log.", where="checkpoint")
+        return signed
+
+    def _log(self, size: int, patience_seconds: float) -> tuple[list[bytes], bytes]:
+        """The whole log, replayed, of at least `size` leaves: its leaves and the root that is signed."""
+        genesis = self._genesis(next(self._link.leaves(1)))
+        ends = time.monotonic() + patience_seconds
+        while (signed := self._confirmed(genesis)).checkpoint.size < size:
+            if time.monotonic() >= ends:
+                raise Unavailable(
+                    "The witnesses have not confirmed the release yet.", where="log", hint="Try again in some minutes."
+                )
+            time.sleep(LOOK_SECONDS)
         leaves = list(self._link.leaves(signed.checkpoint.size))
         if Tree(leaves).root() != signed.checkpoint.root:
             raise ProofInvalid("The leaves are not those that the witnesses saw.", where="log")

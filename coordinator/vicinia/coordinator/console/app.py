@@ -129,7 +129,7 @@ def result(
     """The released numbers with their standard errors, checked against the public log."""
     if as_json and as_csv:
         raise InvalidInput("--json and --csv exclude each other.", where="result", hint="Choose one.")
-    with _client(context) as client:
+    with _client(context) as client, Console(stderr=True).status("waiting for the witnesses to confirm the release"):
         found = client.result(context.obj.find_job(job))
     if as_json:
         return _print_json(found.payload())
