@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from simulator_cooperative import BUDGET, Cooperative
 from simulator_village import COOP, Village
 from vicinia.assembly import Job, build_accredit, build_proposal, build_revoke
+from vicinia.coordinator.services.terms import Terms, check_job
 from vicinia.coordinator.store.jobs import Stage
 from vicinia.errors import InvalidInput, NotAccepted, NotFound, PermissionDenied, ViciniaError
 from vicinia.identity import Principal, Role, SigningKey
@@ -112,6 +114,14 @@ def test_a_proposal_that_is_not_of_the_job(village: Village) -> None:
     village.wait(1)
     with pytest.raises(InvalidInput, match="another proposal"):
         village.submit(job)
+
+
+def test_a_definition_that_nobody_can_read_stops_no_other_job() -> None:
+    coop = Cooperative.found(datasets=({**BUDGET, "name": "weather", "timezone": "Europe/Newzone"}, BUDGET))
+    job = coop.job()
+    assert check_job(job, coop.assembly, coop.now_ms).dataset.name == "budget"
+    coop.accept(job)
+    assert Terms.of(job, coop.assembly, coop.assembly.size).plan.dataset.name == "budget"
 
 
 def test_a_vote_from_proposal_to_certificate(village: Village) -> None:

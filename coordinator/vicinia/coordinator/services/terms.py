@@ -14,12 +14,13 @@ from vicinia.query.dataset import DataSet
 from vicinia.query.plan import Plan, compile_query
 from vicinia.secagg.parameters import Parameters, corrupt_bound
 
-__all__ = ["Terms", "check_job", "registered_datasets"]
+__all__ = ["Terms", "check_job"]
 
 
-def registered_datasets(assembly: Assembly) -> dict[str, DataSet]:
-    """Every data set in the log, by name."""
-    return {name: DataSet.from_payload(logged.dataset.definition) for name, logged in assembly.datasets.items()}
+def _datasets(job: Job, assembly: Assembly) -> dict[str, DataSet]:
+    """The data sets that the job names, by name: a definition that nobody can read must not stop other jobs."""
+    named = {name: assembly.datasets[name] for name in job.datasets if name in assembly.datasets}
+    return {name: DataSet.from_payload(logged.dataset.definition) for name, logged in named.items()}
 
 
 def check_job(job: Job, assembly: Assembly, now_ms: int) -> Plan:
@@ -27,8 +28,7 @@ def check_job(job: Job, assembly: Assembly, now_ms: int) -> Plan:
     failure = assembly.job_terms(job, now_ms).first_failure
     if failure is not None:
         raise NotAccepted(failure.sentence, where=f"job: {failure.name}")
-    registered = registered_datasets(assembly)
-    plan = compile_query(job.query, {name: registered[name] for name in job.datasets})
+    plan = compile_query(job.query, _datasets(job, assembly))
     if job.datasets != (plan.dataset.name,):
         raise NotAccepted("The job names data sets that its query does not read.", where="job.datasets")
     return plan
@@ -54,7 +54,7 @@ class Terms:
         keys = assembly.electorate_keys(vote, checkpoint_size)
         return cls(
             job=job,
-            plan=compile_query(job.query, registered_datasets(assembly)),
+            plan=compile_query(job.query, _datasets(job, assembly)),
             members={assembly.members[index].id: index for index in keys},
             keys=keys,
             corrupt=corrupt_bound(vote.electorate, assembly.bylaws.gamma),
