@@ -35,10 +35,11 @@ def main(argv: Sequence[str]) -> int:
     except ViciniaError as error:
         errors.print(f"error: {error}", markup=False)
         return USAGE
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal ends the demo as Ctrl-C does
+        signal.signal(number, _interrupt)
     folder = Path(tempfile.mkdtemp(prefix="vicinia-demo-"))
-    processes = Supervisor(folder / "logs")
     kept = False
+    processes = Supervisor(folder / "logs")
     try:
         report = _play(options, folder, processes)
         kept = options.keep and report.ok
@@ -53,7 +54,8 @@ def main(argv: Sequence[str]) -> int:
         if kept:
             _leave_running(folder, processes)
         else:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave a process behind
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave a process behind
             processes.end_all()
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -65,11 +65,12 @@ def test_an_impossible_demo_says_what_is_wrong_and_leaves_nothing(tmp_path: Path
 
 
 @pytest.mark.system
-def test_an_interrupted_demo_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["Ctrl-C", "closed terminal"])
+def test_an_interrupted_demo_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     process = subprocess.Popen(
-        [sys.executable, str(DEMO), "--households", "20", "--processes", "1"],
+        [sys.executable, str(DEMO), "--households", "12", "--processes", "1"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -79,7 +80,7 @@ def test_an_interrupted_demo_leaves_nothing(tmp_path: Path) -> None:
     for line in process.stdout:
         if "Founded" in line:  # the coordinator runs, and homes are joining
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted" in rest

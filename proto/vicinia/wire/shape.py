@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[import-not-found]  # types-protobuf lacks it
 from vicinia.errors import InvalidInput, TooLarge
+from vicinia.tlog.characters import is_plain
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
@@ -113,7 +114,7 @@ class Text(Scalar):
             raise InvalidInput("A text is needed.", where=where)
         if len(value) > self.most:
             raise TooLarge(f"{len(value)} characters, at most {self.most} are taken.", where=where)
-        if any(not (character.isprintable() or character in "\n\t") for character in value):
+        if not is_plain(value, breaks=True):
             raise InvalidInput("This text has control characters.", where=where)
 
 
