@@ -13,6 +13,7 @@ from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.invitations import Invited
 from vicinia.errors import InvalidInput
 from vicinia.identity import Role
+from vicinia.tlog.characters import is_plain
 
 __all__ = ["LIFETIME_MS", "MAX_COUNT", "Addresses", "Inviter"]
 
@@ -51,7 +52,7 @@ class Inviter:
 
     def researcher(self, institution: str, kind: str, addresses: Addresses) -> str:
         """An invitation for a researcher of an institution; `kind` of recipient as the by-laws call it."""
-        if not institution.strip() or len(institution) > 120 or not institution.isprintable():
+        if not institution.strip() or len(institution) > 120 or not is_plain(institution):
             raise InvalidInput("The institution needs a name of 1 to 120 characters.", where="--institution")
         return self._make(1, addresses, Role.RESEARCHER, institution, kind)[0]
 
