@@ -14,6 +14,7 @@ from vicinia.node.services import guard
 from vicinia.node.services.keyring import identity
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.database import Database
+from vicinia.node.store.facts import Facts
 from vicinia.node.store.home import Home
 from vicinia.node.store.schema import HOME
 
@@ -115,6 +116,32 @@ def test_a_restored_store_locks_itself_until_its_key_is_rotated(tmp_path: Path) 
     assert charge.rho_nano == job.rho_nano  # a run that it may have forgotten
     restored.close()
     assert not Home.open(restored.directory).locked
+
+
+def test_a_commit_while_a_home_is_opened_is_no_restored_store(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def commit() -> None:
+        with home.critical("by another process"):
+            home.facts.put("a", b"1")
+
+    number, read_marker = Facts.number, Home._read_marker
+
+    def slow_number(facts: Facts, name: str) -> int:
+        found = number(facts, name)
+        if facts is not home.facts:
+            commit()
+        return found
+
+    def slow_marker(opened: Home) -> int | None:
+        found = read_marker(opened)
+        commit()
+        return found
+
+    commit()
+    monkeypatch.setattr(Facts, "number", slow_number)
+    monkeypatch.setattr(Home, "_read_marker", slow_marker)
+    again = Home.open(home.directory)
+    assert not again.locked
+    again.close()
 
 
 def test_a_store_without_its_marker_is_locked_too(home: Home) -> None:

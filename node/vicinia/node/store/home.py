@@ -64,8 +64,9 @@ class Home:
         if not is_home(directory):
             raise NotFound("there is no home here.", where=str(directory), hint="Run: vicinia-node init")
         home = cls(directory, _read_key(directory / _KEY))
-        generation = home.facts.number("generation")
+        # The marker first: it is written after the commit that it counts, so it is never above a count read later.
         marker = home._read_marker()
+        generation = home.facts.number("generation")
         if (marker is None and generation) or (marker is not None and marker > generation):
             home.lock(_RESTORED)
         return home
