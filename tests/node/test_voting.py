@@ -6,9 +6,18 @@ from pathlib import Path
 
 import pytest
 from simulator_cooperative import Cooperative, key
+from simulator_link import Link as SimulatedLink
 from simulator_link import Server
-from vicinia.assembly import Assembly, Job, build_close, build_rotate, checks
-from vicinia.errors import ProofInvalid, Unavailable
+from vicinia.assembly import Assembly, Job, build_ballot, build_close, build_rotate, checks
+from vicinia.errors import (
+    InternalFault,
+    NotAccepted,
+    ProofInvalid,
+    StorageFault,
+    Unauthenticated,
+    Unavailable,
+    ViciniaError,
+)
 from vicinia.node.services import guard
 from vicinia.node.services.replica import Replica
 from vicinia.node.services.voting import cast_votes
@@ -167,6 +176,70 @@ def test_a_ballot_that_was_signed_but_not_sent_is_sent_as_it_was(voter: Voter) -
     voter.server.down = False
     assert voter.cast() == 1
     assert signed.leaf in voter.server.coop.leaves
+
+
+@pytest.mark.parametrize("kind", [InternalFault, StorageFault, Unauthenticated])
+def test_a_ballot_that_met_a_fault_is_sent_again(
+    voter: Voter, monkeypatch: pytest.MonkeyPatch, kind: type[ViciniaError]
+) -> None:
+    def fail(*_: object) -> object:
+        raise kind("not now.")
+
+    voter.queue("yes")
+    with monkeypatch.context() as patch:
+        patch.setattr(SimulatedLink, "submit", fail)
+        assert voter.cast() == 0
+    assert voter.votes.all()[0].state == "signed"
+    assert voter.cast() == 1
+    assert voter.logged() == "yes"
+
+
+def test_a_refused_ballot_is_told(voter: Voter, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> object:
+        raise NotAccepted("this is no elector.")
+
+    voter.queue("yes")
+    monkeypatch.setattr(SimulatedLink, "submit", refuse)
+    assert voter.cast() == 0
+    assert voter.votes.all()[0].state == "refused"
+    assert "was refused: this is no elector." in Alerts(voter.home.database).all()[0][1]
+
+
+@pytest.mark.parametrize("call", ["job", "submit"])
+def test_a_vote_by_hand_that_comes_while_a_rule_votes_wins(
+    voter: Voter, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    voter.votes.put_rules(RULES, voter.server.coop.now_ms)
+    original = getattr(SimulatedLink, call)
+
+    def meanwhile(link: SimulatedLink, argument: bytes) -> object:
+        answer = original(link, argument)
+        monkeypatch.undo()
+        voter.queue("no")
+        return answer
+
+    monkeypatch.setattr(SimulatedLink, call, meanwhile)
+    voter.cast()
+    voter.cast()
+    assert voter.logged() == "no"
+    vote = voter.votes.get(voter.job.hash)
+    assert vote is not None
+    assert (vote.by, vote.choice, vote.state) == ("hand", "no", "cast")
+
+
+def test_a_vote_by_hand_that_comes_while_another_is_signed_wins(voter: Voter, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vicinia.node.services import voting
+
+    def meanwhile(*arguments: object) -> object:
+        voter.queue("no")
+        return build_ballot(*arguments)  # type: ignore[arg-type]
+
+    voter.queue("yes")
+    monkeypatch.setattr(voting, "build_ballot", meanwhile)
+    assert voter.cast() == 0
+    monkeypatch.undo()
+    assert voter.cast() == 1
+    assert voter.logged() == "no"
 
 
 def test_a_job_that_is_not_the_one_proposed_is_not_voted_on(voter: Voter) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import replace
 from math import ceil
 
@@ -14,7 +15,7 @@ from vicinia.assembly.standing import StandingVote
 from vicinia.assembly.state import Assembly
 from vicinia.assembly.vote import Cast
 from vicinia.assembly.vote import Vote as Record
-from vicinia.errors import ProofInvalid, Unavailable, ViciniaError
+from vicinia.errors import InternalFault, ProofInvalid, StorageFault, Unauthenticated, Unavailable, ViciniaError
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.keyring import identity, membership
 from vicinia.node.services.ports import Link
@@ -29,6 +30,7 @@ from vicinia.tlog.statement import Statement
 __all__ = ["cast_votes", "fetch_job"]
 
 _NANO = 10**9
+_log = logging.getLogger("vicinia.node")
 _POLLS = 3  # what a ballot takes to be seen confirmed: a witness polls, then this home; one to spare
 
 
@@ -90,8 +92,8 @@ def _by_rule(
     if choice is None:
         return None
     vote = Vote(job_hash, choice, "standing", "queued", "", None, clock())
-    votes.put(vote)
-    return vote
+    # While the job was fetched the household may have voted by hand: that stands.
+    return vote if votes.add(vote) else votes.get(job_hash)
 
 
 def _cast(home: Home, assembly: Assembly, household: Household, vote: Vote, link: Link, clock: Clock) -> int:
@@ -100,21 +102,24 @@ def _cast(home: Home, assembly: Assembly, household: Household, vote: Vote, link
     if vote.state == "queued" or vote.leaf is None:
         sequence = _next_sequence(home, assembly, household, vote)
         ballot = build_ballot(assembly, vote.job_hash, household.id, vote.choice, sequence).sign(identity(home.facts))
-        vote = replace(vote, state="signed", leaf=ballot.leaf())
+        queued, vote = vote, replace(vote, state="signed", leaf=ballot.leaf())
         with home.critical("sign a ballot"):
+            if not votes.change(queued, vote):  # another wish was queued meanwhile: the next visit casts that
+                return 0
             Signed(home.database).add(ballot.digest, ballot.kind, ballot.leaf(), clock())
             home.facts.put(_sequence_fact(vote.job_hash), sequence)
-            votes.put(vote)
     try:
         link.submit(vote.leaf or b"")
     except Unavailable:
         raise
-    except ViciniaError as error:
-        votes.put(replace(vote, state="refused", reason=error.what))
+    except (InternalFault, StorageFault, Unauthenticated) as error:
+        _log.warning("%s: a ballot could not be handed in and is sent again (%s)", home.name, error)
         return 0
-    current = votes.get(vote.job_hash)
-    if current is not None and current.leaf == vote.leaf:  # another wish may have been queued meanwhile
-        votes.put(replace(vote, state="cast"))
+    except ViciniaError as error:
+        if votes.change(vote, replace(vote, state="refused", reason=error.what)):
+            Alerts(home.database).add(f"Your vote on job {vote.job_hash.hex()} was refused: {error.what}", clock())
+        return 0
+    votes.change(vote, replace(vote, state="cast"))  # or another wish was queued meanwhile, and stands
     return 1
 
 
@@ -150,15 +155,15 @@ def _settle(home: Home, assembly: Assembly, record: Record, household: Household
     if record.closing is not None:
         counts = record.counts(household.index)
         if _is(counts, vote):
-            votes.put(replace(vote, state="counted", reason=""))
+            votes.change(vote, replace(vote, state="counted", reason=""))
             return
         instead = "" if counts is None else f" Your earlier vote was: {counts.choice}."
-        votes.put(replace(vote, state="lost", reason=f"it was not in the log at the close.{instead}"))
+        votes.change(vote, replace(vote, state="lost", reason=f"it was not in the log at the close.{instead}"))
         Alerts(home.database).add(f"Your vote on job {job} was not counted.{instead}", clock())
     elif record.revoked is None and not vote.reason and not _is(record.latest.get(household.index), vote):
         patience = _POLLS * assembly.bylaws.poll_ms
         if clock() >= record.proposal.deadline + patience:
-            votes.put(replace(vote, reason="it was not in the confirmed log at the deadline"))
+            votes.change(vote, replace(vote, reason="it was not in the confirmed log at the deadline"))
             Alerts(home.database).add(
                 f"Your vote on job {job} was not in the confirmed log when the time for votes was over.", clock()
             )

@@ -37,6 +37,25 @@ class Votes:
             (vote.job_hash, vote.choice, vote.by, vote.state, vote.reason, vote.leaf, vote.at_ms),
         )
 
+    def add(self, vote: Vote) -> bool:
+        """Set the vote on a job where there is none yet; whether there was none."""
+        return (
+            self._database.run(
+                "INSERT INTO vote(job_hash, choice, by, state, reason, leaf, at_ms) VALUES(?, ?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT(job_hash) DO NOTHING",
+                (vote.job_hash, vote.choice, vote.by, vote.state, vote.reason, vote.leaf, vote.at_ms),
+            )
+            == 1
+        )
+
+    def change(self, old: Vote, new: Vote) -> bool:
+        """Replace a vote as it was read; False, and nothing changed, where another wish came meanwhile."""
+        with self._database.transaction("change a vote"):
+            if self.get(old.job_hash) != old:
+                return False
+            self.put(new)
+            return True
+
     def get(self, job_hash: bytes) -> Vote | None:
         """The vote on a job, or None."""
         return next((vote for vote in self.all() if vote.job_hash == job_hash), None)
