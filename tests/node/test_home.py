@@ -10,13 +10,16 @@ import pytest
 from simulator_cooperative import Cooperative
 from simulator_link import Server
 from vicinia.errors import AlreadyExists, NotFound, PermissionDenied, StorageFault
+from vicinia.node.homes import Selection
 from vicinia.node.services import guard
 from vicinia.node.services.keyring import identity
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.database import Database
 from vicinia.node.store.facts import Facts
+from vicinia.node.store.hold import Hold
 from vicinia.node.store.home import Home
 from vicinia.node.store.schema import HOME
+from vicinia.node.worker import Worker
 
 
 def test_the_store_is_encrypted_and_private(tmp_path: Path) -> None:
@@ -51,6 +54,28 @@ def test_a_wrong_key_a_damaged_file_and_a_newer_schema_are_faults_in_words(tmp_p
     path.write_bytes(b"rubbish" * 1000)
     with pytest.raises(StorageFault):
         Database(path, HOME, bytes(32))
+
+
+def test_one_process_at_a_time_serves_a_home_in_a_role(home: Home) -> None:
+    hold = Hold(home.directory, "daemon")
+    with pytest.raises(AlreadyExists, match="another daemon serves"):
+        Hold(home.directory, "daemon")
+    Hold(home.directory, "worker").close()
+    hold.close()
+    Hold(home.directory, "daemon").close()
+    assert stat.S_IMODE((home.directory / "daemon.lock").stat().st_mode) == 0o600
+
+
+def test_a_second_worker_leaves_the_home_to_the_first(tmp_path: Path) -> None:
+    Home.create(tmp_path / "h").close()
+    hold = Hold(tmp_path / "h", "worker")
+    second = Worker(Selection(tmp_path / "h", False))
+    with pytest.raises(AlreadyExists):
+        second._home("h")
+    hold.close()
+    assert second._home("h") is second._home("h")
+    second.close()
+    Hold(tmp_path / "h", "worker").close()
 
 
 def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:

@@ -14,15 +14,17 @@ import threading
 import time
 from pathlib import Path
 
-from vicinia.errors import InvalidInput, ViciniaError
+from vicinia.errors import AlreadyExists, InvalidInput, ViciniaError
 from vicinia.node.homes import Selection
 from vicinia.node.link import connect
 from vicinia.node.services.clock import HomeClock, system_clock
+from vicinia.node.services.keyring import membership
 from vicinia.node.services.participation import Participation
 from vicinia.node.services.ports import Link
 from vicinia.node.services.replica import Replica, cooperative_of, open_replica
 from vicinia.node.services.scheduler import Scheduler
 from vicinia.node.services.spawn import task_line
+from vicinia.node.store.hold import Hold
 from vicinia.node.store.home import Home
 
 __all__ = ["main"]
@@ -39,7 +41,10 @@ class Worker:
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
         self._homes: dict[str, Home] = {}
-        self._links: dict[str, Link] = {}
+        self._holds: list[Hold] = []
+        self._links: dict[str, tuple[bytes, Link]] = {}  # with the certificate that each was made under
+        self._retired: list[Link] = []  # under certificates since renewed; other runs may be in a call on them
+        self._linking = threading.Lock()
         self._replica: Replica | None = None
         self._scheduler = Scheduler(_THREADS)
         self._output = threading.Lock()
@@ -50,6 +55,9 @@ class Worker:
             try:
                 task = json.loads(line)
                 self._start(str(task["home"]), bytes.fromhex(task["run"]))
+            except AlreadyExists as error:  # the worker of a daemon that has ended: the daemon asks again
+                _log.warning("a task could not be started (%s)", error)
+                self._done(line)
             except (ValueError, KeyError, TypeError, ViciniaError):
                 _log.exception("a task could not be started")
                 self._done(line)
@@ -61,23 +69,27 @@ class Worker:
 
     def close(self) -> None:
         """Hang up and close every store."""
-        for link in self._links.values():
+        for link in [*self._retired, *(link for _, link in self._links.values())]:
             link.close()
         if self._replica is not None:
             self._replica.store.close()
         for home in self._homes.values():
             home.close()
+        for hold in self._holds:
+            hold.close()
 
     def _start(self, name: str, run_id: bytes) -> None:
         home = self._home(name)
-        link = self._links.setdefault(name, connect(home)) if name not in self._links else self._links[name]
+        link = self._link(home)
         if self._replica is None:
             self._replica = open_replica(self._selection.replica, cooperative_of({name: home}), system_clock)
         replica = self._replica
         if not run_id:
             self._scheduler.add(lambda: _warm(replica, link))
             return
-        participation = Participation(home, replica, link, run_id, HomeClock(home.facts), time.monotonic)
+        participation = Participation(
+            home, replica, link, run_id, HomeClock(home.facts), time.monotonic, lambda _: self._link(home)
+        )
 
         def step() -> float | None:
             try:
@@ -91,12 +103,31 @@ class Worker:
 
         self._scheduler.add(step)
 
+    def _link(self, home: Home) -> Link:
+        """The home's link under the certificate that it has now."""
+        certificate = membership(home.facts).certificate
+        with self._linking:
+            known = self._links.get(home.name)
+            if known is not None and known[0] == certificate:
+                return known[1]
+            made = connect(home)
+            if known is not None:
+                self._retired.append(known[1])
+            self._links[home.name] = certificate, made
+            return made
+
     def _home(self, name: str) -> Home:
         if name not in self._homes:
             directories = self._selection.directories()
             if name not in directories:
                 raise InvalidInput("there is no such home.", where=name)
-            self._homes[name] = Home.open(directories[name])
+            hold = Hold(directories[name], "worker")
+            try:
+                self._homes[name] = Home.open(directories[name])
+            except BaseException:
+                hold.close()
+                raise
+            self._holds.append(hold)
         return self._homes[name]
 
     def _done(self, line: str) -> None:

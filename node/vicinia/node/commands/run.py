@@ -7,9 +7,11 @@ import logging
 import signal
 import sys
 import threading
+from contextlib import ExitStack, closing
 
 from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.services.replica import cooperative_of, open_replica
+from vicinia.node.store.hold import Hold
 
 __all__ = ["add", "run"]
 
@@ -32,8 +34,10 @@ def run(context: Context, arguments: argparse.Namespace) -> int:  # noqa: ARG001
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with context.homes() as selected:
+    with context.homes() as selected, ExitStack() as holds:
         homes = {name: home for name, home in selected.items() if is_joined(home.facts)}
+        for home in homes.values():
+            holds.enter_context(closing(Hold(home.directory, "daemon")))
         replica = open_replica(context.selection.replica, cooperative_of(homes), context.clock)
         worker = WorkerProcess(context.selection.root, many=context.selection.many)
         daemon = Daemon(homes, replica, context.connect, context.enroller, worker, context.clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from vicinia.errors import NotAccepted, RoundFailed
+from vicinia.errors import NotAccepted, RoundFailed, Unavailable
 from vicinia.node.services.decision import decide
 from vicinia.node.services.engagement import Engagement
 from vicinia.node.services.terms import Terms, read_manifest
@@ -38,6 +38,9 @@ def admit(engagement: Engagement, run: Run) -> tuple[Terms, NodeRound] | None:
         engagement.await_log(manifest.checkpoint_size)
     with home.critical("decide on a run"):
         runs.add(run)
+        known = runs.get(run_id)
+        if known is not None and known.step != "considering":  # two adverts of one home would be an offence
+            raise Unavailable("another process of this home has decided on this run meanwhile.", where="run")
         decision = decide(home, engagement.replica, run_id, run.manifest, run.job, clock)
         runs.decide(run_id, list(decision.lines))
         terms = decision.terms

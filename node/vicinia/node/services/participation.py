@@ -11,12 +11,14 @@ from collections.abc import Callable
 from vicinia.errors import (
     BudgetSpent,
     ConsentDenied,
+    InternalFault,
     NotAccepted,
     PhaseOver,
     ProofInvalid,
     ProtocolViolation,
     RoundFailed,
     StorageFault,
+    Unauthenticated,
     Unavailable,
     ViciniaError,
 )
@@ -44,6 +46,7 @@ __all__ = ["Participation"]
 _RETRY = 0.5
 _LONGEST_RETRY = 10.0
 _SHORTEST = 0.02
+_UNMET_SECONDS = 600.0  # after this the worker lets go of a run that it never met; the daemon may ask again
 _log = logging.getLogger("vicinia.node")
 
 
@@ -58,11 +61,15 @@ class Participation:
         run_id: bytes,
         clock: Clock,
         elapsed: Callable[[], float],
+        reconnect: Callable[[Link], Link] = lambda link: link,
     ) -> None:
+        """`reconnect` gives a link under the certificate that the home has now, the same where that has not changed."""
         self._home = home
         self._engagement = Engagement(home, replica, link, run_id, clock)
         self._clock = clock
         self._elapsed = elapsed
+        self._reconnect = reconnect
+        self._began = elapsed()
         self._terms: Terms | None = None
         self._state: NodeRound | None = None
         self._prepared: Prepared | None = None
@@ -76,8 +83,8 @@ class Participation:
             delay = self._advance()
             self._retry = _RETRY
             return delay
-        except (Unavailable, StorageFault) as error:
-            return self._wait_or_give_up(error)
+        except (Unavailable, Unauthenticated, InternalFault, StorageFault) as error:
+            return self._wait_or_give_up(error)  # the other side may get over it, and keys once erased are gone
         except (ConsentDenied, BudgetSpent, NotAccepted) as error:
             self._end("refused", error.what)
         except (ProofInvalid, ProtocolViolation) as error:
@@ -185,5 +192,11 @@ class Participation:
         if run is not None and engagement.overdue(run):
             self._end("failed", f"{error.what} This home gave up.")
             return None
+        if run is None and self._elapsed() > self._began + _UNMET_SECONDS:
+            return None
+        try:
+            engagement.link = self._reconnect(engagement.link)
+        except ViciniaError as trouble:
+            _log.warning("%s: no new connection (%s)", self._home.name, trouble)
         delay, self._retry = self._retry, min(self._retry * 2, _LONGEST_RETRY)
         return delay
