@@ -67,7 +67,7 @@ class Conductor:
             else:
                 _STEPS[live.row.phase](self, live)
         except StorageFault as error:  # nothing was published: the next tick tries again from the disk
-            self._live.drop(live.run_id)
+            self._live.drop(live)
             _log.warning("run %s waits: %s", live.run_id.hex()[:16], error)
         except _PlainFailure as error:
             self._fail(live, error.what)
@@ -83,7 +83,7 @@ class Conductor:
             return
         if not self._patience.over(live, live.manifest.deadlines.advertise):
             return
-        with live.gate.exclusive(), live.mutex, self._ledger.lock:
+        with self._live.alone(live), live.mutex, self._ledger.lock:
             if not live.answered:
                 raise _PlainFailure("No home took part.")
             # Homes refuse a roster with somebody who had left, or had another key, when it was logged.
@@ -96,7 +96,9 @@ class Conductor:
             )
 
             def keep(connection: Connection, index: int) -> None:
-                runs.change(connection, live.run_id, (Phase.ADVERTISE,), roster=roster.members, roster_index=index)
+                _same_messages(connection, live)
+                values = {"roster": roster.members, "roster_index": index}
+                _changed(runs.change(connection, live.run_id, (Phase.ADVERTISE,), **values))
 
             self._ledger.append(self._ledger.sign(statement), keep)
             self._reread(live)
@@ -105,33 +107,32 @@ class Conductor:
         """The roster is in the log: wait until witnesses have confirmed it."""
         accepted = self._checkpoints.accepted
         if accepted is not None and accepted.size > (live.row.roster_index or 0):
-            with live.gate.exclusive():
+            with self._live.alone(live):
                 self._enter(live, Phase.SHARE, live.round.parameters.n, checkpoint_size=accepted.size)
         elif self._clock() >= live.manifest.deadlines.share:
             raise _PlainFailure("The witnesses did not confirm the roster in time.")
 
     def _freeze_dealers(self, live: LiveRun) -> None:
         if self._patience.over(live, live.manifest.deadlines.share):
-            with live.gate.exclusive(), live.mutex:
+            with self._live.alone(live), live.mutex:
                 dealers = live.round.freeze_dealers()
                 self._enter(live, Phase.INPUT, _ones(dealers), dealers=dealers)
 
     def _freeze_survivors(self, live: LiveRun) -> None:
         if self._patience.over(live, live.manifest.deadlines.input):
-            with live.gate.exclusive(), live.mutex:
-                with self._database.read() as connection:
-                    sent = messages.of_phase(connection, live.run_id, Phase.INPUT)
-                survivors = live.round.freeze_survivors([live.round.position(index) for index, _ in sent])
+            with self._live.alone(live), live.mutex:
+                positions = [live.round.position(index) for index in live.answered]
+                survivors = live.round.freeze_survivors(positions)
                 self._enter(
                     live,
                     Phase.COMMIT,
                     live.round.parameters.notaries,
                     survivors=survivors,
-                    survivor_count=len(sent),
+                    survivor_count=len(positions),
                 )
 
     def _commit(self, live: LiveRun) -> None:
-        with live.gate.exclusive(), live.mutex:
+        with self._live.alone(live), live.mutex:
             if live.round.commitment() is not None:
                 self._enter(live, Phase.UNMASK, live.row.survivor_count)
             elif self._patience.time_is_up(live, live.manifest.deadlines.commit):
@@ -140,7 +141,7 @@ class Conductor:
     def _finish(self, live: LiveRun) -> None:
         if not self._patience.over(live, live.manifest.deadlines.unmask):
             return  # who is about to answer is not made to wait for the work below
-        with live.gate.exclusive(), live.mutex:
+        with self._live.alone(live), live.mutex:
             if not live.round.recoverable():
                 if self._patience.time_is_up(live, live.manifest.deadlines.unmask):
                     for blame in live.round.blame:
@@ -149,8 +150,12 @@ class Conductor:
                 return
             with self._database.read() as connection:
                 total = messages.total(connection, live.run_id)
+                summed = messages.members(connection, live.run_id, Phase.INPUT)
             if live.noise is None or total is None:
                 raise _PlainFailure("The sum of this run is not there.")
+            positions = sum(1 << live.round.position(index) for index in summed)
+            if positions != int.from_bytes(live.row.survivors or b"", "little"):
+                raise _PlainFailure("The sum of this run is not that of its survivors.")
             masked = np.frombuffer(total, "<u4") & np.uint32((1 << live.noise.width) - 1)
             body = release_body(
                 live.terms, live.noise, live.row.number, live.round.unmask(masked), live.row.survivor_count
@@ -170,15 +175,13 @@ class Conductor:
         )
 
         def keep(connection: Connection, index: int) -> None:
-            runs.change(
-                connection, row.run_id, (Phase.UNMASK,), phase=Phase.DONE, release=body, release_index=index,
-                opened_ms=self._clock(),
-            )  # fmt: skip
+            done = {"phase": Phase.DONE, "release": body, "release_index": index, "opened_ms": self._clock()}
+            _changed(runs.change(connection, row.run_id, (Phase.UNMASK,), **done))
             jobs.move(connection, row.job_hash, Stage.RELEASED)
             messages.erase(connection, row.run_id)
 
         self._ledger.append(self._ledger.sign(statement), keep)
-        self._live.drop(row.run_id)
+        self._live.ended(row.run_id)
         _log.info("run %s is released", row.run_id.hex()[:16])
 
     def _fail(self, live: LiveRun, reason: str, stage: Stage | None = None, told: str = "") -> None:
@@ -191,17 +194,23 @@ class Conductor:
             certificate = self._ledger.assembly.vote_on(row.job_hash).certificate
             again = certificate is not None and row.number + 1 < certificate.max_runs
             stage = Stage.ACCEPTED if again else Stage.FAILED
-        with self._database.write("fail run") as connection:
-            runs.change(connection, row.run_id, tuple(_STEPS), phase=Phase.FAILED, reason=reason)
-            jobs.move(connection, row.job_hash, stage, told or reason)
-            messages.erase(connection, row.run_id)
-        self._live.drop(row.run_id)
+        with live.gate.exclusive():
+            with self._database.write("fail run") as connection:
+                _changed(runs.change(connection, row.run_id, tuple(_STEPS), phase=Phase.FAILED, reason=reason))
+                jobs.move(connection, row.job_hash, stage, told or reason)
+                messages.erase(connection, row.run_id)
+            self._live.ended(row.run_id)
         _log.warning("run %s failed: %s", row.run_id.hex()[:16], reason)
 
     def _enter(self, live: LiveRun, phase: Phase, expected: int, **values: object) -> None:
-        """One transition, within the gate: to disk, then into memory, where others read it."""
+        """One transition, within the gate: to disk, then into memory, where others read it.
+
+        What was frozen from memory is compared with the messages on disk in the transaction that publishes it.
+        """
         with self._database.write(f"enter {phase.name.lower()}") as connection:
-            runs.change(connection, live.run_id, (Phase(phase - 1),), phase=phase, opened_ms=self._clock(), **values)
+            _same_messages(connection, live)
+            values |= {"phase": phase, "opened_ms": self._clock()}
+            _changed(runs.change(connection, live.run_id, (Phase(phase - 1),), **values))
             if phase is Phase.SHARE:
                 jobs.move(connection, live.row.job_hash, Stage.RUNNING)
         live.answered, live.expected = set(), expected
@@ -212,6 +221,17 @@ class Conductor:
             row = runs.find(connection, live.run_id)
         if row is not None:
             live.row = row
+
+
+def _same_messages(connection: Connection, live: LiveRun) -> None:
+    """Whose message of the phase counts is the same on disk as in memory; else it is frozen again, from the disk."""
+    if messages.members(connection, live.run_id, live.row.phase) != live.answered:
+        raise StorageFault("The messages in memory are not those on disk.", where=f"run {live.run_id.hex()[:16]}")
+
+
+def _changed(done: bool) -> None:
+    if not done:
+        raise StorageFault("The run on disk is not in the phase in which it is in memory.", where="run")
 
 
 def _ones(bitmap: bytes) -> int:

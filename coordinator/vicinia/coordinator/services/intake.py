@@ -53,12 +53,16 @@ class Intake:
         live = self._live.get(run_id)
         if advert.index != _index(live, caller):
             raise PermissionDenied("The advert is for another household's index.", where="advert.index")
-        self._take(live, advert.index, Phase.ADVERTISE, encode_advert(advert), lambda: live.round.add_advert(advert))
+        self._take(
+            run_id, advert.index, Phase.ADVERTISE, encode_advert(advert), lambda live: live.round.add_advert(advert)
+        )
 
     def share(self, caller: Principal, run_id: bytes, upload: ShareUpload) -> None:
         """Phase 2: sealed shares for the neighbours."""
-        live, index = self._of_roster(caller, run_id)
-        self._take(live, index, Phase.SHARE, encode_share_upload(upload), lambda: live.round.add_shares(index, upload))
+        _, index = self._of_roster(caller, run_id)
+        self._take(
+            run_id, index, Phase.SHARE, encode_share_upload(upload), lambda live: live.round.add_shares(index, upload)
+        )
 
     def expect(self, caller: Principal, header: UploadHeader) -> None:
         """Refuse a vector by its header, before any of it is taken in."""
@@ -72,34 +76,34 @@ class Intake:
 
         The header is one that `expect` let pass, its hash that of `packed`.
         """
-        live, index = self._of_roster(caller, header.run_id)
+        _, index = self._of_roster(caller, header.run_id)
         vector: list[Vector] = []
 
         def add(connection: Connection) -> None:
-            messages.merge_into_sum(connection, live.run_id, lambda kept: _sum(kept, vector[0]))
+            messages.merge_into_sum(connection, header.run_id, lambda kept: _sum(kept, vector[0]))
 
-        def check() -> None:
+        def check(live: LiveRun) -> None:
             vector.append(live.round.check_input(index, packed))
 
-        self._take(live, index, Phase.INPUT, header.sha256, check, add)
+        self._take(header.run_id, index, Phase.INPUT, header.sha256, check, add)
 
     def attest(self, caller: Principal, run_id: bytes, signature: bytes) -> None:
         """Phase 4: a notary's signature under the survivors."""
         live, index = self._of_roster(caller, run_id)
         attestation = Attestation(live.round.position(index), signature)
         self._take(
-            live,
+            run_id,
             index,
             Phase.COMMIT,
             encode_attestation(attestation),
-            lambda: live.round.add_attestation(index, attestation),
+            lambda live: live.round.add_attestation(index, attestation),
         )
 
     def unmask(self, caller: Principal, run_id: bytes, shares: UnmaskShares) -> None:
         """Phase 5: one share for each neighbour."""
-        live, index = self._of_roster(caller, run_id)
+        _, index = self._of_roster(caller, run_id)
         self._take(
-            live, index, Phase.UNMASK, encode_unmask_shares(shares), lambda: live.round.add_unmask(index, shares)
+            run_id, index, Phase.UNMASK, encode_unmask_shares(shares), lambda live: live.round.add_unmask(index, shares)
         )
 
     def next(self, caller: Principal, run_id: bytes, after: Phase, retry_after_ms: int) -> Published:
@@ -134,15 +138,15 @@ class Intake:
 
     def _take(
         self,
-        live: LiveRun,
+        run_id: bytes,
         index: int,
         phase: Phase,
         body: bytes,
-        check: Callable[[], None],
+        check: Callable[[LiveRun], None],
         also: Callable[[Connection], None] | None = None,
     ) -> None:
         """Check a message, then journal it in one transaction with `also`; nothing is acknowledged before."""
-        with live.gate.shared():
+        with self._live.taking(run_id) as live:
             with self._database.read() as connection:
                 if _repeated(connection, live.run_id, phase, index, body):
                     return
@@ -151,7 +155,7 @@ class Intake:
             if live.row.phase > phase or (phase is Phase.ADVERTISE and live.roster is not None):
                 raise PhaseOver(f"The phase {phase.name.lower()} of this run is over.", where="run")
             with live.mutex:
-                check()
+                check(live)
 
             def work(connection: Connection) -> None:
                 if _repeated(connection, live.run_id, phase, index, body):
@@ -164,8 +168,10 @@ class Intake:
 
             try:
                 self._database.grouped(f"take {phase.name.lower()}", work)
+            except ProtocolViolation:
+                raise  # another message of this home is on disk, and in memory: both are as they were
             except BaseException:
-                self._live.drop(live.run_id)  # memory may hold what the disk does not: rebuild
+                live.stale = True  # memory may hold what the disk does not: whoever comes next rebuilds it
                 raise
             live.answered.add(index)
             live.heard[index] = live.answered_ms = self._clock()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -29,6 +30,9 @@ __all__ = ["LiveRun", "LiveRuns"]
 class LiveRun:
     """One run. `gate` parts messages from transitions, `mutex` guards `round`; `row` is replaced by transitions only.
 
+    `gate` is that of every `LiveRun` of the same run, so that one that was dropped is parted from its successor, too;
+    `stale`: memory may hold what the disk does not, so that nothing may be taken in or frozen any more.
+
     `answered` are the registry indices whose message of the current phase is on disk (the last since `answered_ms`),
     `expected` how many there may be. `invited`: since when a home has known of the run; `heard`: when it last called,
     as far as is known since `since_ms`, when this was rebuilt.
@@ -47,6 +51,7 @@ class LiveRun:
     invited: dict[int, int] = field(default_factory=dict)
     heard: dict[int, int] = field(default_factory=dict)
     gate: Gate = field(default_factory=Gate)
+    stale: bool = False
     mutex: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -90,6 +95,7 @@ class LiveRuns:
         self._clock = clock
         self._lock = threading.RLock()
         self._live: dict[bytes, LiveRun] = {}
+        self._gates: dict[bytes, Gate] = {}
 
     def get(self, run_id: bytes) -> LiveRun:
         """The run, rebuilt if need be; NotFound where there is none, PhaseOver where it has ended."""
@@ -117,10 +123,50 @@ class LiveRuns:
         member = self._ledger.assembly.member(household)
         return None if member is None else member.index
 
-    def drop(self, run_id: bytes) -> None:
-        """Forget what is in memory: the run has ended, or memory may differ from the disk."""
+    @contextmanager
+    def taking(self, run_id: bytes) -> Iterator[LiveRun]:
+        """The run as it is, for one message: beside others, and beside no transition."""
+        while True:
+            live = self.get(run_id)
+            with live.gate.shared():
+                if self._is_current(live):
+                    yield live
+                    return
+            self.drop(live)
+
+    @contextmanager
+    def alone(self, live: LiveRun) -> Iterator[None]:
+        """For one transition: no message is under way. Where it fails, memory is forgotten before anybody enters."""
+        with live.gate.exclusive():
+            if not self._is_current(live):
+                self._forget(live)
+                raise StorageFault("What was in memory is no longer what is on disk.", where="run")
+            try:
+                yield
+            except BaseException:
+                self._forget(live)
+                raise
+
+    def drop(self, live: LiveRun) -> None:
+        """Forget what is in memory, since it may differ from the disk; waits until nobody works with it."""
+        with live.gate.exclusive():
+            self._forget(live)
+
+    def ended(self, run_id: bytes) -> None:
+        """Forget a run that has ended, on disk."""
         with self._lock:
             self._live.pop(run_id, None)
+            self._gates.pop(run_id, None)
+
+    def _is_current(self, live: LiveRun) -> bool:
+        return not live.stale and self._live.get(live.run_id) is live
+
+    def _forget(self, live: LiveRun) -> None:
+        """Within the exclusive side of the gate; a successor that is there already stays."""
+        with self._lock:
+            live.stale = True
+            if self._live.get(live.run_id) is live:
+                del self._live[live.run_id]
 
     def _rebuild(self, connection: Connection, row: RunRow) -> LiveRun:
         """Make the same calls again that made the run what it is."""
@@ -131,7 +177,8 @@ class LiveRuns:
         with self._ledger.lock:
             terms = Terms.of(Job.from_canonical(kept.body), self._ledger.assembly, manifest.checkpoint_size)
         round_ = CoordinatorRound(manifest, terms.keys, terms.corrupt, terms.delta, terms.floor)
-        live = LiveRun(row, manifest, terms, round_, since_ms=self._clock(), expected=len(terms.keys))
+        gate = self._gates.setdefault(row.run_id, Gate())
+        live = LiveRun(row, manifest, terms, round_, since_ms=self._clock(), expected=len(terms.keys), gate=gate)
         for index, body in messages.of_phase(connection, row.run_id, Phase.ADVERTISE):
             round_.add_advert(decode_advert(body))
             live.answered.add(index)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from vicinia.coordinator.store.schema import message, partial_sum
 from vicinia.wire.rounds import Phase
 
-__all__ = ["add", "erase", "find", "merge_into_sum", "of_phase", "total"]
+__all__ = ["add", "erase", "find", "members", "merge_into_sum", "of_phase", "total"]
 
 
 def add(connection: Connection, run_id: bytes, phase: Phase, member: int, body: bytes) -> None:
@@ -22,6 +22,12 @@ def find(connection: Connection, run_id: bytes, phase: Phase, member: int) -> by
         message.c.run_id == run_id, message.c.phase == int(phase), message.c.member == member
     )
     return connection.execute(query).scalar_one_or_none()
+
+
+def members(connection: Connection, run_id: bytes, phase: Phase) -> set[int]:
+    """Who sent a message in one phase."""
+    query = select(message.c.member).where(message.c.run_id == run_id, message.c.phase == int(phase))
+    return set(connection.execute(query).scalars())
 
 
 def of_phase(connection: Connection, run_id: bytes, phase: Phase) -> list[tuple[int, bytes]]:
