@@ -81,7 +81,7 @@ def count(low: int, high: int) -> type[int]:
 def parser() -> argparse.ArgumentParser:
     """The demo's command line."""
     made = argparse.ArgumentParser(
-        prog="run demo",
+        prog="./run demo",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -61,7 +61,7 @@ def wait_for_refusals(
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         found = refusals(ask(), run_id)
-        say(f"{len(found)} of {len(homes)} homes have refused")
+        say(f"{len(set(found) & set(homes))} of {len(homes)} homes have refused")
         if set(found) >= set(homes) or time.monotonic() > deadline:
             return found
         time.sleep(LOOK_SECONDS)

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from vicinia.assembly.jobspec import JobSpec
-from vicinia.errors import RoundFailed
+from vicinia.errors import InvalidInput, RoundFailed
 from vicinia.privacy.conversion import rho_to_epsilon
+from vicinia.query.dataset import DataSet
 from vicinia.query.mapping import parse_map
 from vicinia.query.plan import compile_query
 
@@ -65,6 +66,7 @@ class Story:
             if source is None or map_path is None:
                 source, map_path = built_in(self._folder)
             definition, mapping = parse_map(map_path.read_text())
+            self._check_job(definition)
             wanted = options.households or DEFAULT_HOUSEHOLDS
             least = options.households or LEAST_HOUSEHOLDS
             data = households(definition.name, mapping, source, map_path, wanted, least)
@@ -78,6 +80,14 @@ class Story:
         self._coop = Cooperative(self._folder, cast, data, self._processes)
         self._report.households = len(data.names)
         self._report.consenting = len(cast.consenting)
+
+    def _check_job(self, definition: DataSet) -> None:
+        """Refuse a job that does not fit the data before anything is founded."""
+        try:
+            compile_query(self._spec.query, {definition.name: definition})
+        except InvalidInput as error:
+            hint = f"{error.hint} The map declares {definition.name!r}; a job for it is given with --job JOB.toml."
+            raise InvalidInput(error.what, where=f"{self._job_path.name}, {error.where}", hint=hint.strip()) from error
 
     def _found(self) -> None:
         self._tell.heading("A cooperative")
@@ -165,7 +175,7 @@ class Story:
             last = self._followed.until(lambda now: bool(now["final"]), step.say)
             step.say("released" if last["state"] == "released" else f"{last['state']}: {last['reason']}")
         if self._cast.dropped:
-            self._tell.note(f"{len(self._cast.dropped)} homes were killed as soon as the roster was fixed")
+            self._tell.note(f"killed as soon as the roster was fixed: {len(self._cast.dropped)}")
         self._promise("the members' job ran to its end", last["state"] == "released")
         if last["state"] != "released":
             raise RoundFailed(f"The job ended as {last['state']}. {last['reason']}", where="demo")
