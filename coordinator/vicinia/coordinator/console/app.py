@@ -26,7 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
 )
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 JobFile = Annotated[Path, typer.Argument(metavar="JOB.toml", help="The job, as a file.")]
