@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from simulator_cooperative import BYLAWS, Cooperative, key
 from simulator_link import Link, Server, joined_home
+from vicinia.assembly import PAYLOADS
 from vicinia.assembly.build import build_roster
 from vicinia.errors import NotAccepted, ProofInvalid
+from vicinia.node.services import replica as module
 from vicinia.node.services.replica import Cooperative as Pinned
 from vicinia.node.services.replica import Replica
 from vicinia.node.services.witness import witness_checkpoint
@@ -157,6 +159,54 @@ def test_a_leaf_that_no_honest_coordinator_logs_is_evidence(server: Server, tmp_
         replica.sync(server.link(1), note)
     assert "not valid" in replica.halted
     assert replica.size == size
+
+
+class Garbling(Link):
+    """Sends a leaf that is not under the signed root, once."""
+
+    garbled = False
+
+    def entries(self, start: int, end: int) -> list[bytes]:
+        leaves = super().entries(start, end)
+        if start <= 5 < start + len(leaves) and not self.garbled:
+            self.garbled = True
+            leaves[5 - start] = b"\x01" + leaves[5 - start][1:]
+        return leaves
+
+
+@pytest.mark.parametrize("known", [0, 3])
+def test_a_leaf_that_is_not_under_the_signed_root_is_no_evidence(server: Server, tmp_path: Path, known: int) -> None:
+    replica = server.replica(tmp_path)
+    if known:
+        replica.sync(server.link(1), server.coop.checkpoint(known))
+    link = Garbling(server, 1)
+    with pytest.raises(ProofInvalid, match="do not add up"):
+        replica.sync(link)
+    assert replica.store.evidence() == []
+    assert replica.size == known
+    assert replica.sync(link)
+    assert not replica.halted
+
+
+def test_a_statement_of_a_kind_to_come_halts_until_the_program_is_updated(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica, link = server.replica(tmp_path), server.link(1)
+    replica.sync(link, server.coop.checkpoint(3))
+    kinds = {kind: payload for kind, payload in PAYLOADS.items() if kind != "proposal"}
+    server.propose_job()
+    with monkeypatch.context() as old:
+        old.setattr(module, "PAYLOADS", kinds)
+        assert not replica.sync(link)
+        assert "too old" in replica.halted
+        assert "Update it" in replica.halted
+        assert not replica.accused
+        assert not replica.sync(link)
+        assert (replica.size, replica.store.evidence()) == (3, [])
+    replica.store.close()
+    updated = server.replica(tmp_path)
+    assert updated.sync(link)
+    assert not updated.halted
 
 
 class Rewriting(Link):

@@ -73,7 +73,7 @@ class Engagement:
         """Unavailable until the confirmed log has this size; NotAccepted where there is evidence against it."""
         if size > self.replica.size:
             self.replica.sync(self.link)
-        if size > self.replica.size:
-            raise Unavailable("the log that the run relies on is not confirmed yet.", where="log")
         if self.replica.halted:
             raise NotAccepted(f"every job is halted: {self.replica.halted}", where="log")
+        if size > self.replica.size:
+            raise Unavailable("the log that the run relies on is not confirmed yet.", where="log")

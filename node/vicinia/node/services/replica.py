@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vicinia.assembly.state import Assembly
-from vicinia.assembly.statements import Genesis
-from vicinia.errors import InvalidInput, NotAccepted, NotFound, ProofInvalid, Unavailable, ViciniaError
+from vicinia.assembly.statements import PAYLOADS, Genesis
+from vicinia.errors import Incompatible, InvalidInput, NotAccepted, NotFound, ProofInvalid, Unavailable, ViciniaError
 from vicinia.identity import VerifyingKey
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.keyring import is_joined, membership
@@ -18,6 +18,7 @@ from vicinia.node.store.home import Home
 from vicinia.node.store.replica import ReplicaStore
 from vicinia.tlog.checkpoint import SignedCheckpoint, log_origin, open_checkpoint, witness_name
 from vicinia.tlog.merkle import EMPTY_ROOT, Tree, verify_consistency
+from vicinia.tlog.statement import Statement
 
 __all__ = ["Cooperative", "Replica", "cooperative_of", "open_replica"]
 
@@ -37,7 +38,8 @@ class Replica:
     """The verified log of one cooperative. Safe to share between threads and, through its file, between processes.
 
     A signed checkpoint that contradicts the leaves held here, or a leaf that no honest coordinator would have logged,
-    is stored as evidence; from then on `halted` says so, and no job runs.
+    is stored as evidence; from then on `halted` says so, and no job runs. A statement of a kind that this program does
+    not know halts the same way, without evidence, until a newer program is started.
     """
 
     def __init__(self, store: ReplicaStore, cooperative: Cooperative, clock: Clock) -> None:
@@ -48,6 +50,7 @@ class Replica:
         self._genesis: Genesis | None = None
         self._assembly: Assembly | None = None
         self._opened: tuple[bytes, SignedCheckpoint] | None = None
+        self._outgrown = ""  # why this program cannot follow the log any further; gone with the next start
         self.refresh()
 
     @property
@@ -87,7 +90,12 @@ class Replica:
     def halted(self) -> str:
         """Why no job runs any more, or the empty string."""
         evidence = self._store.evidence()
-        return evidence[0][1] if evidence else ""
+        return evidence[0][1] if evidence else self._outgrown
+
+    @property
+    def accused(self) -> bool:
+        """Whether there is evidence against the log."""
+        return bool(self._store.evidence())
 
     def root(self, size: int) -> bytes:
         """Root of the first `size` leaves."""
@@ -128,7 +136,13 @@ class Replica:
             if size <= self.size:
                 self._require_same(note, size, root)
                 return size == self.size and self._renew(note, signed)
-            self._advance(link, note, size, root)
+            if self._outgrown:
+                return False
+            try:
+                self._advance(link, note, size, root)
+            except Incompatible as error:
+                self._outgrown = str(error)
+                return False
             return True
 
     def contains(self, size: int, root: bytes) -> bool:
@@ -141,13 +155,14 @@ class Replica:
         leaves: list[bytes] = []
         while start + len(leaves) < size:
             batch = link.entries(start + len(leaves), min(size, start + len(leaves) + _BATCH))
-            if not batch:
+            if not batch or len(batch) > size - start - len(leaves):
                 raise Unavailable("the coordinator did not send the leaves of its checkpoint.", where="log")
             leaves += batch
+        # Leaves prove something against who signed the root only where that root is theirs: anybody can garble them.
+        if Tree([*self._store.leaves(0, start), *leaves]).root(size) != root:
+            self._explain_mismatch(link, note, start, size, root)
         try:
             self._take(leaves, note)
-            if self.root(size) != root:
-                self._explain_mismatch(link, note, start, size, root)
             if not self._store.advance(start, leaves, note):
                 # Another process was first; what it has stored, it has checked.
                 self._assembly = None
@@ -216,11 +231,23 @@ class Replica:
                 self._genesis = self._assembly.genesis
             else:
                 try:
+                    _require_known(leaf)
                     self._assembly.append(leaf)
+                except Incompatible:
+                    raise  # of a newer version of the statements: nobody's fault
                 except ViciniaError as error:
                     if note:
                         self._accuse(f"the log holds a leaf that is not valid ({error.what})", leaf, note)
                     raise
+
+
+def _require_known(leaf: bytes) -> None:
+    kind = Statement.parse(leaf).kind
+    if kind not in PAYLOADS:
+        raise Incompatible(
+            f"this program is too old for the log, which holds a statement of the kind {kind[:40]!r}.",
+            hint="Update it, and start it again.",
+        )
 
 
 def cooperative_of(homes: Mapping[str, Home]) -> Cooperative:

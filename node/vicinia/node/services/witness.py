@@ -29,7 +29,7 @@ def witness_checkpoint(home: Home, replica: Replica, link: Link, note: bytes, cl
 
     What is cosigned is in the store before the cosignature is sent: a witness never signs two roots of one size.
     """
-    if home.locked or replica.halted or not is_witness(home, replica, link):
+    if home.locked or replica.accused or not is_witness(home, replica, link):
         return False
     member = membership(home.facts)
     signed = open_checkpoint(note, log_origin(member.coop), member.log_key, {})
