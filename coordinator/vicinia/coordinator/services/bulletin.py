@@ -21,14 +21,15 @@ __all__ = ["Bulletin", "Pace"]
 
 _RUN_STEPS_A_PHASE = 10
 _FLUSH_MS = 5_000
-_IDLE_POLLS_A_SECOND = 250  # a quarter of what one core answers
+_IDLE_POLLS_A_SECOND = 100  # a tenth of what one core answers
+_WITNESS_POLLS = 3  # in the time in which another home polls once: every step of a job waits for witnesses
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
     """When to come back, in ms, a fifth more or less, so that homes do not come all at once.
 
-    At rest it is the by-laws' interval; where so many homes would be more than 250 polls a second, it is longer, but
+    At rest it is the by-laws' interval; where so many homes would be more than 100 polls a second, it is longer, but
     never so long that a home could sleep through a phase.
     """
 
@@ -43,6 +44,14 @@ class Pace:
         """For a home at rest, one of so many."""
         return _jittered(self.interval(homes))
 
+    def witness(self) -> int:
+        """For a witness, whatever the number of homes."""
+        return _jittered(max(50, self.poll_ms // _WITNESS_POLLS))
+
+    def beside(self, homes: int) -> int:
+        """For the daemon of a home in a run, which its worker follows: often enough to count as there."""
+        return _jittered(min(self.interval(homes), max(50, self.phase_ms // _RUN_STEPS_A_PHASE)))
+
     def busy(self) -> int:
         """For a home in a run: some ten times a phase, never less often than at rest."""
         return _jittered(max(50, min(self.poll_ms, self.phase_ms // _RUN_STEPS_A_PHASE)))
@@ -56,6 +65,7 @@ class Bulletin:
     ) -> None:
         bylaws = ledger.assembly.bylaws
         self.pace = Pace(bylaws.poll_ms, bylaws.phase_seconds * 1000)
+        self._witnesses = frozenset(key.id for key in ledger.assembly.genesis.witnesses)
         self._database = database
         self._checkpoints = checkpoints
         self._live = live
@@ -82,9 +92,14 @@ class Bulletin:
         return PollReply(
             note=self._checkpoints.news_for(request.log_size, self.pace.interval(homes)),
             runs=runs,
-            retry_after_ms=self.pace.busy() if runs else self.pace.idle(homes),
+            retry_after_ms=self._retry_after(caller, homes, in_run=bool(runs)),
             uncosigned_note=self._checkpoints.due_for(caller.id),
         )
+
+    def _retry_after(self, caller: Principal, homes: int, *, in_run: bool) -> int:
+        if caller.id in self._witnesses:
+            return self.pace.witness()
+        return self.pace.beside(homes) if in_run else self.pace.idle(homes)
 
     def tick(self) -> None:
         """Look which runs are under way; now and then write down who polled."""
