@@ -8,16 +8,22 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from simulator_cooperative import Cooperative
 from simulator_link import Server, remember
+from vicinia.errors import Unauthenticated, Unavailable, ViciniaError
+from vicinia.identity import CertificateAuthority, Principal, Role
 from vicinia.node.services import daemon as module
 from vicinia.node.services import enrolment, keyring
+from vicinia.node.services.clock import HomeClock
 from vicinia.node.services.daemon import Daemon, Resident
 from vicinia.node.services.ports import Enroller
 from vicinia.node.services.scheduler import Scheduler
+from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.home import Home
 from vicinia.node.store.runs import Run, Runs
 from vicinia.node.store.votes import Vote, Votes
@@ -89,6 +95,41 @@ def test_open_runs_are_taken_up_at_the_start(household: Household) -> None:
     Runs(household.home.database).add(Run(bytes([1]) * 32, bytes(32), 1, b"", b"", "finished", "", 1))
     household.resident.resume()
     assert household.hands.tasks == [(household.home.name, bytes(32))]
+
+
+@pytest.mark.parametrize("error", [Unavailable("the port is away."), Unauthenticated("not signed just now.")])
+def test_a_renewal_that_fails_stops_nothing_while_the_certificate_is_valid(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: ViciniaError
+) -> None:
+    due, renew = enrolment.renewal_due, Mock(side_effect=error)
+    household = Household(tmp_path, monkeypatch)
+    monkeypatch.setattr(enrolment, "renewal_due", due)
+    monkeypatch.setattr(enrolment, "renew", renew)
+    monkeypatch.setattr(household.resident, "_enroller", Mock())
+    home, server = household.home, household.server
+    began = datetime.fromtimestamp(server.coop.now_ms / 1000, UTC) - timedelta(days=5)
+    authority = CertificateAuthority.found(server.coop.coop, began)
+    principal = Principal(server.coop.coop, Role.HOUSEHOLD, server.coop.households[0].public.id)
+    request = keyring.tls_key(home.facts).signing_request()
+    home.facts.put("certificate", authority.issue(request, principal, began, timedelta(days=7)))
+    run_id = server.start_run(server.accept_job())
+    remember(home, server)
+    for _ in range(3):
+        assert household.resident.visit() < 1
+    assert household.hands.tasks == [(home.name, run_id)] * 3
+    assert renew.call_count == 1
+    (alert,) = Alerts(home.database).all()
+    assert "could not be renewed" in alert[1]
+    server.coop.now_ms += 3 * 86_400_000  # now it has ended
+    household.resident.visit()
+    household.resident.visit()
+    assert renew.call_count == 3
+    assert len(household.hands.tasks) == 3
+
+
+def test_a_visit_takes_note_of_the_time_that_the_witnesses_signed(household: Household) -> None:
+    household.resident.visit()
+    assert abs(HomeClock(household.home.facts, lambda: 0)() - household.server.coop.now_ms) < 60_000
 
 
 def test_a_locked_home_takes_no_runs(household: Household) -> None:

@@ -1,4 +1,4 @@
-"""The time as a home believes it: never earlier than what it has seen, so that a clock set back revives nothing."""
+"""The time as a home believes it: never earlier than what was cosigned, so that a clock set back revives nothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from vicinia.node.store.facts import Facts
 __all__ = ["Clock", "HomeClock", "system_clock"]
 
 Clock = Callable[[], int]
-_SEEN = "clock-seen"
-_STEP_MS = 60_000  # how often the high-water mark is written: SD cards wear
+_MARK = "clock-cosigned"
+_STEP_MS = 60_000  # how often the mark is written: SD cards wear
 
 
 def system_clock() -> int:
@@ -20,19 +20,39 @@ def system_clock() -> int:
 
 
 class HomeClock:
-    """Milliseconds since 1970, monotonic over restarts up to a minute."""
+    """Milliseconds since 1970: what the machine's clock says, but never earlier than a mark.
 
-    def __init__(self, facts: Facts, clock: Clock = system_clock) -> None:
+    The mark is a time that witnesses have signed plus what has verifiably passed since. The machine's own clock never
+    raises it: one that was ahead for a moment would make everything too late for good.
+    """
+
+    def __init__(
+        self, facts: Facts, clock: Clock = system_clock, elapsed: Callable[[], float] = time.monotonic
+    ) -> None:
         self._facts = facts
         self._clock = clock
+        self._elapsed = elapsed
+        self._anchor = facts.number(_MARK), elapsed()  # the mark, and when it was taken
 
     def __call__(self) -> int:
-        now, seen = self._clock(), self._facts.number(_SEEN)
-        if now > seen + _STEP_MS:
-            self._facts.put(_SEEN, now)
-        return max(now, seen)
+        return max(self._clock(), self._mark())
 
     def witness(self, at_ms: int) -> None:
-        """Take note of a time that others signed, such as a checkpoint's cosignature."""
-        if at_ms > self._facts.number(_SEEN):
-            self._facts.put(_SEEN, at_ms)
+        """Take note of a time that enough witnesses signed: a checkpoint's k-th newest cosignature."""
+        if at_ms > self._mark():
+            self._anchor = at_ms, self._elapsed()
+            self._keep(at_ms)
+
+    def _mark(self) -> int:
+        stored = self._facts.number(_MARK)  # the daemon and its worker both raise it
+        at_ms, since = self._anchor
+        mark = at_ms + int((self._elapsed() - since) * 1000) if at_ms else 0
+        if stored > mark:
+            self._anchor = stored, self._elapsed()
+            return stored
+        self._keep(mark, stored)
+        return mark
+
+    def _keep(self, mark: int, stored: int | None = None) -> None:
+        if mark >= (self._facts.number(_MARK) if stored is None else stored) + _STEP_MS:
+            self._facts.put(_MARK, mark)

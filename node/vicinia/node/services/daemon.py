@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -29,6 +30,7 @@ _THREADS = 8
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 60.0
 _AFTER_TROUBLE = 5.0
 _NEAR_MS = 10_000
+_RENEW_SECONDS = 600.0  # between two attempts to renew a certificate that is still valid
 _CONTACT_MS = 60_000  # how often the last contact is written down: SD cards wear
 _log = logging.getLogger("vicinia.node")
 
@@ -67,6 +69,8 @@ class Resident:
         self._lost = False
         self._backoff = _FIRST_BACKOFF
         self._noted = 0
+        self._renew_after = 0.0
+        self._unrenewed = False
 
     def visit(self) -> float:
         """Seconds until the next visit."""
@@ -115,10 +119,18 @@ class Resident:
             witness_checkpoint(self._home, self._replica, link, reply.uncosigned_note, self._clock)
         if reply.note:
             self._replica.sync(link, reply.note)
+        self._note_time()
         guard.check_signatures(self._home, self._replica, self._clock)
         release.settle(self._home, self._replica, self._clock)
         if self._replica.halted:
             Alerts(self._home.database).add(f"Every job is halted: {self._replica.halted}", self._clock())
+
+    def _note_time(self) -> None:
+        if not self._replica.size:
+            return
+        cosigned = self._replica.checkpoint.kth_newest(self._replica.assembly.bylaws.witnesses_needed)
+        if cosigned is not None:
+            self._clock.witness(cosigned * 1000)
 
     def _take_runs(self, reply: PollReply) -> None:
         if self._home.locked or self._replica.halted:
@@ -141,9 +153,30 @@ class Resident:
 
     def _renew_certificate(self) -> None:
         member = membership(self._home.facts)
-        if enrolment.renewal_due(member.certificate, self._clock()):
+        if not enrolment.renewal_due(member.certificate, self._clock()):
+            return
+        expired = enrolment.has_expired(member.certificate, self._clock())
+        if not expired and time.monotonic() < self._renew_after:
+            return
+        try:
             enrolment.renew(self._home, self._enroller(member.enrolment, member.ca), self._clock)
-            self.close()
+        except ViciniaError as error:
+            if expired:
+                raise
+            self._renew_after = time.monotonic() + _RENEW_SECONDS
+            self._tell_of_renewal(error)
+            return
+        self._unrenewed = False
+        self._renew_after = 0.0
+        self.close()
+
+    def _tell_of_renewal(self, error: ViciniaError) -> None:
+        """Once until it is renewed: until the old certificate ends the home does everything as before."""
+        if not self._unrenewed:
+            self._unrenewed = True
+            sentence = f"This home's certificate could not be renewed yet: {error}"
+            _log.warning("%s: %s", self._home.name, sentence)
+            Alerts(self._home.database).add(sentence, self._clock())
 
     def _linked(self) -> Link:
         if self._link is None:

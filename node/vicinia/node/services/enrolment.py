@@ -16,7 +16,7 @@ from vicinia.node.store.signed import Signed
 from vicinia.tlog.dsse import sign_detached
 from vicinia.tlog.statement import Statement
 
-__all__ = ["join", "renew", "renewal_due"]
+__all__ = ["has_expired", "join", "renew", "renewal_due"]
 
 
 def join(home: Home, invitation: Invitation, enroller: Enroller, clock: Clock) -> bytes:
@@ -50,12 +50,22 @@ def join(home: Home, invitation: Invitation, enroller: Enroller, clock: Clock) -
 
 def renewal_due(certificate: bytes, now_ms: int) -> bool:
     """Whether two thirds of the certificate's life are over."""
+    start, end = _life(certificate)
+    return now_ms / 1000 >= start + (end - start) * 2 / 3
+
+
+def has_expired(certificate: bytes, now_ms: int) -> bool:
+    """Whether the certificate's life is over."""
+    return now_ms / 1000 >= _life(certificate)[1]
+
+
+def _life(certificate: bytes) -> tuple[float, float]:
+    """From when to when a certificate is valid, in seconds since 1970."""
     try:
         read = x509.load_pem_x509_certificate(certificate)
     except ValueError as error:
         raise StorageFault("the home's certificate cannot be read.", where="certificate") from error
-    start, end = read.not_valid_before_utc.timestamp(), read.not_valid_after_utc.timestamp()
-    return now_ms / 1000 >= start + (end - start) * 2 / 3
+    return read.not_valid_before_utc.timestamp(), read.not_valid_after_utc.timestamp()
 
 
 def renew(home: Home, enroller: Enroller, clock: Clock) -> bytes:
