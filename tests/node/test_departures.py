@@ -87,6 +87,23 @@ def test_every_kind_of_change_is_found(full: Home, statement: str) -> None:
         check(full)
 
 
+@pytest.mark.parametrize("kept", [0, 2])
+def test_records_removed_together_with_the_head_are_missed(full: Home, kept: int) -> None:
+    full.database.run("DELETE FROM departure WHERE seq > ?", (kept,))
+    last = Departures(full.database).last()
+    if last is None:
+        full.facts.drop("left-head")
+    else:
+        full.facts.put("left-head", last.seq.to_bytes(8, "big") + last.hash)
+    with pytest.raises(ProofInvalid, match=f"{LINKS - kept} charge"):
+        check(full)
+
+
+def test_what_a_rotation_charged_needs_no_record(full: Home) -> None:
+    Accounts(full.database).charge(Charge(bytes(32), 0, bytes(32), "", "", 7, 5, forgotten=True))
+    assert check(full) == LINKS
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     link=st.integers(1, LINKS),

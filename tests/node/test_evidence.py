@@ -17,6 +17,7 @@ from vicinia.node.services import contribution, release
 from vicinia.node.services.engagement import Engagement
 from vicinia.node.services.participation import Participation
 from vicinia.node.services.replica import Replica
+from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.database import Database
 from vicinia.node.store.datasets import DataSets
@@ -141,7 +142,12 @@ def test_a_query_has_a_limit_of_time(village: Village, monkeypatch: pytest.Monke
 
 
 def test_a_store_of_the_first_schema_is_brought_up(tmp_path: Path) -> None:
-    Database(tmp_path / "s.db", HOME[:1], bytes(32)).close()
+    old = Database(tmp_path / "s.db", HOME[:1], bytes(32))
+    for job, run in ((b"a", 0), (b"b", 1)):
+        old.run("INSERT INTO charge VALUES(?, ?, x'00', '', '', 5, 5)", (job, run))
+    old.run("INSERT INTO run VALUES(x'01', ?, 0, x'', x'', 'finished', '', 1)", (b"a",))
+    old.close()
     database = Database(tmp_path / "s.db", HOME, bytes(32))
     assert Offences(database).of_run(b"") == []
+    assert [charge.forgotten for charge in Accounts(database).charges()] == [False, True]
     database.close()

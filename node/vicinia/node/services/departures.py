@@ -87,10 +87,11 @@ def describe(departure: Departure) -> dict[str, object]:
 def verify(departures: Departures, accounts: Accounts, facts: Facts) -> int:
     """Recompute the whole chain; the number of links. A changed, missing, added or reordered link is a ProofInvalid.
 
-    The chain is compared with its head, with the content that each record names, and with the account's charges.
+    The chain is compared with its head, with the content that each record names, and with the account's charges: a
+    charge without a record is one too many, unless it stands for what a restored store forgot.
     """
     previous, links = _START, departures.all()
-    charged = {(c.job_hash.hex(), c.run, c.roster.hex(), c.rho_nano) for c in accounts.charges()}
+    charged = {(c.job_hash.hex(), c.run, c.roster.hex(), c.rho_nano): c.forgotten for c in accounts.charges()}
     for number, link in enumerate(links, start=1):
         where = f"left #{number}"
         try:
@@ -110,11 +111,17 @@ def verify(departures: Departures, accounts: Accounts, facts: Facts) -> int:
         key = (fields.get("job"), fields.get("run"), fields.get("roster"), fields.get("rho_nano"))
         if key not in charged:
             raise _changed(where, "the privacy account has no such charge")
-        charged.discard(key)
+        del charged[key]
         previous = link.hash
     head = len(links).to_bytes(8, "big") + previous if links else None
     if facts.get(_HEAD) != head:
         raise _changed("left", "the newest record is missing or was changed")
+    # Charge and record are one transaction; only a charge for what a restored store forgot has none.
+    bare = [str(job) for (job, *_), forgotten in charged.items() if not forgotten]
+    if bare:
+        raise _changed(
+            "left", f"{len(bare)} charge(s) of the privacy account have no record, the first of job {bare[0]}"
+        )
     return len(links)
 
 

@@ -88,5 +88,5 @@ def _charge_forgotten(home: Home, replica: Replica, link: Link, now_ms: int) -> 
             continue
         if names & set(job.datasets):
             first, last = job.period or ("", "")
-            accounts.charge(Charge(job_hash, run, roster, first, last, job.rho_nano, now_ms))
+            accounts.charge(Charge(job_hash, run, roster, first, last, job.rho_nano, now_ms, forgotten=True))
             account.release(accounts, job_hash)

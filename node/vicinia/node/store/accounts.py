@@ -8,10 +8,15 @@ from vicinia.node.store.database import Database
 
 __all__ = ["Accounts", "Charge"]
 
+_COLUMNS = "job_hash, run, roster, first, last, rho_nano, at_ms, forgotten"
+
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A charge for the periods `first`..`last` (both empty: every period); `roster` is the run's G."""
+    """A charge for the periods `first`..`last` (both empty: every period); `roster` is the run's G.
+
+    `forgotten`: entered when a restored home was unlocked, for a run of which it holds no record.
+    """
 
     job_hash: bytes
     run: int
@@ -20,6 +25,7 @@ class Charge:
     last: str
     rho_nano: int
     at_ms: int
+    forgotten: bool = False
 
 
 class Accounts:
@@ -32,18 +38,27 @@ class Accounts:
         """Enter a charge; False where it is there already."""
         return bool(
             self._database.run(
-                "INSERT INTO charge(job_hash, run, roster, first, last, rho_nano, at_ms) VALUES(?, ?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT DO NOTHING",
-                (charge.job_hash, charge.run, charge.roster, charge.first, charge.last, charge.rho_nano, charge.at_ms),
+                f"INSERT INTO charge({_COLUMNS}) VALUES(?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (
+                    charge.job_hash,
+                    charge.run,
+                    charge.roster,
+                    charge.first,
+                    charge.last,
+                    charge.rho_nano,
+                    charge.at_ms,
+                    int(charge.forgotten),
+                ),
             )
         )
 
     def charges(self) -> list[Charge]:
         """Every charge, in the order of entry."""
-        rows = self._database.all(
-            "SELECT job_hash, run, roster, first, last, rho_nano, at_ms FROM charge ORDER BY rowid"
-        )
-        return [Charge(bytes(a), int(b), bytes(c), str(d), str(e), int(f), int(g)) for a, b, c, d, e, f, g in rows]
+        rows = self._database.all(f"SELECT {_COLUMNS} FROM charge ORDER BY rowid")  # noqa: S608
+        return [
+            Charge(bytes(a), int(b), bytes(c), str(d), str(e), int(f), int(g), bool(h))
+            for a, b, c, d, e, f, g, h in rows
+        ]
 
     def reserve(self, job_hash: bytes, first: str, last: str, rho_nano: int) -> None:
         """Set a job's reservation."""

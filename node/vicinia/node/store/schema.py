@@ -50,6 +50,11 @@ HOME = (
     """
     ALTER TABLE run ADD COLUMN bytes_up INTEGER NOT NULL DEFAULT 0;
     """,
+    """
+    ALTER TABLE charge ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;
+    UPDATE charge SET forgotten = 1 WHERE NOT EXISTS (
+      SELECT 1 FROM run WHERE run.job_hash = charge.job_hash AND run.number = charge.run);
+    """,
 )
 
 REPLICA = (
