@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +96,53 @@ def test_a_file_that_does_not_fit_the_map_changes_nothing(importer: Importer, co
 
 def test_semicolons_and_a_byte_order_mark_are_read(importer: Importer) -> None:
     assert importer.text("\ufeff" + CLEAN.replace(",", ";")).imported == {"a": 2, "b": 1}
+
+
+@pytest.mark.parametrize("rows", [5, 3000])
+def test_a_stray_quote_costs_its_own_line_only(importer: Importer, rows: int) -> None:
+    lines = [f"a,0.{number % 4},1" for number in range(rows)]
+    lines[2] = 'a,0.1,"1'
+    report = importer.text("home,sfuel,kids\n" + "\n".join(lines) + "\n")
+    assert (report.imported["a"], report.rejected) == (rows - 1, 1)
+    assert [finding.line for finding in report.findings] == [4]
+    assert "quotation mark" in report.findings[0].sentence
+
+
+def test_lines_after_a_stray_quote_that_another_closes_are_read(importer: Importer) -> None:
+    report = importer.text('home,sfuel,kids\na,"0.1,1\na,0.2,1\na,0.3,"1"\na,0.4,1\n')
+    assert (report.imported["a"], [finding.line for finding in report.findings]) == (3, [2])
+
+
+def test_a_field_may_hold_line_breaks(importer: Importer) -> None:
+    report = importer.text('home,sfuel,kids,note\na,0.1,1,"one\ntwo"\na,0.2,7,x\n')
+    assert (report.imported["a"], [finding.line for finding in report.findings]) == (1, [4])
+
+
+def test_a_line_that_is_too_long_is_told_and_not_held(importer: Importer) -> None:
+    path = importer.folder / "long.csv"
+    with path.open("wb") as file:
+        file.write(b"home,sfuel,kids\na,0.1,1\na,0.2,")
+        for _ in range(24):
+            file.write(b"1" * (1 << 20))
+        file.write(b"\na,0.3,1\n")
+    tracemalloc.start()
+    report = importer.file(path, BUDGET)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert report.imported["a"] == 2
+    assert [(finding.line, "more than" in finding.sentence) for finding in report.findings] == [(3, True)]
+    assert peak < 12 << 20
+    path.write_bytes(b"home," + b"a" * (24 << 20))
+    with pytest.raises(InvalidInput, match="more than"):
+        importer.file(path, BUDGET)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_is_told_by_name(importer: Importer, encoding: str) -> None:
+    path = importer.folder / "file.csv"
+    path.write_bytes(("\ufeff" + CLEAN).encode(encoding))
+    with pytest.raises(InvalidInput, match="UTF-16"):
+        importer.file(path, BUDGET)
 
 
 def test_another_definition_of_the_same_data_set_is_refused(importer: Importer) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from vicinia.errors import Incompatible, InvalidInput, NotFound, TooLarge
 from vicinia.query.mapping import Mapping as FileMap
@@ -16,6 +19,8 @@ __all__ = ["BadRecord", "Record", "locate", "read_records"]
 MAX_FILE_BYTES = 4 << 30
 _BATCH = 256
 _DELIMITERS = ",;\t"
+_LINE_CHARS = 1 << 20
+_RECORD_LINES = 100  # a field may hold line breaks, but not the rest of the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,38 +62,105 @@ def read_records(path: Path, form: str, needed: Sequence[str]) -> Iterator[Recor
 
 
 def _csv(path: Path, needed: Sequence[str]) -> Iterator[Record | BadRecord]:
+    _refuse_utf16(path)
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        first = file.readline()
+        first = file.readline(_LINE_CHARS + 1)
         if not first.strip():
             raise InvalidInput("the file is empty.", where=str(path), hint="Its first line must name the columns.")
+        if len(first) > _LINE_CHARS:
+            raise TooLarge(f"the line has more than {_LINE_CHARS} characters.", where=f"{path}, line 1")
         delimiter = max(_DELIMITERS, key=first.count)
         file.seek(0)
-        reader = csv.reader(file, delimiter=delimiter)
+        lines = _Lines(file)
+        reader = csv.reader(lines, delimiter=delimiter)
         try:
             header = [name.strip() for name in next(reader)]
-        except csv.Error as error:
+        except (csv.Error, _Unending) as error:
             raise InvalidInput(f"the first line cannot be read ({error}).", where=f"{path}, line 1") from error
         _check_header(path, header, needed)
         width, place = len(header), 0
         while True:
-            line = reader.line_num + 1
+            line = lines.begin()
             try:
                 row = next(reader)
+                sentence = _trouble(row, width)
             except StopIteration:
                 return
+            except _Unending as error:
+                row, sentence = [], str(error)
             except csv.Error as error:
-                yield BadRecord(line, f"the line cannot be read ({error})")
-                place += 1
-                continue
-            if not row:
-                continue
-            if len(row) != width:
-                yield BadRecord(line, f"the line has {len(row)} fields, the header {width}")
-            elif any("\ufffd" in value or "\0" in value for value in row):
-                yield BadRecord(line, "the line is not text in UTF-8")
-            else:
+                row, sentence = [], f"the line cannot be read ({error})"
+            if sentence:
+                lines.give_back()
+                yield BadRecord(line, sentence)
+            elif row:
                 yield Record(line, place, dict(zip(header, row, strict=True)))
+            else:
+                continue
             place += 1
+
+
+def _trouble(row: Sequence[str], width: int) -> str:
+    """Why a row is no record, or the empty string."""
+    if row and len(row) != width:
+        return f"the line has {len(row)} fields, the header {width}"
+    if any("\ufffd" in value or "\0" in value for value in row):
+        return "the line is not text in UTF-8"
+    return ""
+
+
+def _refuse_utf16(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise InvalidInput(
+                "the file is text in UTF-16, not in UTF-8.", where=str(path), hint='Save it as "CSV UTF-8".'
+            )
+
+
+class _Unending(Exception):
+    """A line or a record that is too long; the text says why."""
+
+
+class _Lines(Iterator[str]):
+    """The lines of a file for the CSV reader: bounded, and given back where one stray quote would swallow them."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._waiting: deque[str] = deque()
+        self._record: list[str] = []
+        self._number = 0
+
+    def begin(self) -> int:
+        """A new record; the number of its first line."""
+        self._record = []
+        return self._number + 1
+
+    def give_back(self) -> None:
+        """All lines of a bad record but its first are records of their own."""
+        rest = self._record[1:]
+        self._waiting.extendleft(reversed(rest))
+        self._number -= len(rest)
+
+    def __next__(self) -> str:
+        if len(self._record) >= _RECORD_LINES or sum(map(len, self._record)) > 2 * _LINE_CHARS:
+            raise _Unending(f"a quotation mark is not closed within {len(self._record)} lines")
+        line = self._waiting.popleft() if self._waiting else self._read()
+        if not line:
+            if self._record:
+                raise _Unending("a quotation mark is not closed")
+            raise StopIteration
+        self._record.append(line)
+        self._number += 1
+        if len(line) > _LINE_CHARS:
+            raise _Unending(f"the line has more than {_LINE_CHARS} characters")
+        return line
+
+    def _read(self) -> str:
+        """The next line; of one that is too long no more than its beginning is ever held."""
+        line = rest = self._file.readline(_LINE_CHARS + 1)
+        while len(rest) > _LINE_CHARS and not rest.endswith(("\n", "\r")):
+            rest = self._file.readline(_LINE_CHARS + 1)
+        return line
 
 
 def _parquet(path: Path, needed: Sequence[str]) -> Iterator[Record | BadRecord]:
