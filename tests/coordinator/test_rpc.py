@@ -12,12 +12,13 @@ import pytest
 from google.protobuf.message import Message
 from simulator_village import COOP, Village
 from vicinia.assembly import Job, build_member, build_resign
+from vicinia.coordinator.rpc.admission import Slots, Watch
 from vicinia.coordinator.rpc.enrolment import EnrolmentServicer
 from vicinia.coordinator.rpc.log import LogServicer
 from vicinia.coordinator.rpc.research import ResearchServicer
 from vicinia.coordinator.rpc.rounds import RoundsServicer
 from vicinia.errors import Code, Unauthenticated
-from vicinia.identity import Principal, SigningKey, TlsKey
+from vicinia.identity import Principal, Role, SigningKey, TlsKey
 from vicinia.v1 import enrolment_pb2, errors_pb2, log_pb2, research_pb2, rounds_pb2
 from vicinia.wire.errors import TRAILER
 from vicinia.wire.rounds import Phase
@@ -36,7 +37,7 @@ class Port:
             "Enrolment": EnrolmentServicer(one.enrolment),
             "Log": log,
             "Research": ResearchServicer(one.research, self._caller_of),
-            "Rounds": RoundsServicer(one.bulletin, one.intake, self._caller_of),
+            "Rounds": RoundsServicer(one.bulletin, one.intake, self._caller_of, Slots(2, 1), Watch()),
         }
         self._services = {
             name: file.DESCRIPTOR.services_by_name[name] for file in FILES for name in file.DESCRIPTOR.services_by_name
@@ -194,6 +195,18 @@ def test_uploads_that_are_refused(accepted: tuple[Village, Job]) -> None:
         assert port.stream("Rounds", "Upload", pieces).code == Code.INVALID_INPUT
     header.run_id = bytes(32)
     assert port.stream("Rounds", "Upload", [piece(header=header, data=b"x")]).code == Code.NOT_FOUND
+
+
+ROUNDS = [(method, request) for service, method, request, _ in BAD if service == "Rounds"]
+
+
+@pytest.mark.parametrize("role", [Role.RESEARCHER, Role.COORDINATOR])
+@pytest.mark.parametrize(("method", "request_"), ROUNDS)
+def test_runs_are_for_households(port: Port, role: Role, method: str, request_: Message) -> None:
+    assert port.caller is not None
+    port.caller = Principal(COOP, role, port.caller.id)
+    assert port.call("Rounds", method, request_).code == Code.PERMISSION_DENIED
+    assert port.stream("Rounds", "Upload", []).code == Code.PERMISSION_DENIED
 
 
 def test_a_defect_is_not_shown_to_the_caller(

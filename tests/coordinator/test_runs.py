@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 from simulator_village import COOP, Village, seeded
-from vicinia.assembly import Job, build_resign, build_revoke
+from vicinia.assembly import Job, build_member, build_resign, build_revoke
 from vicinia.assembly.statements import Release
 from vicinia.coordinator.services.bulletin import Pace
 from vicinia.coordinator.store import messages
 from vicinia.coordinator.store.jobs import Stage
 from vicinia.errors import InvalidInput, NotFound, PermissionDenied, PhaseOver, ProofInvalid, ProtocolViolation
-from vicinia.identity import Principal, Role, SigningKey
+from vicinia.identity import Principal, Role, SigningKey, TlsKey
 from vicinia.secagg.manifest import Manifest
 from vicinia.secagg.messages import Dealers, ShareUpload, UnmaskShares
 from vicinia.secagg.node import NodeRound
@@ -129,6 +129,29 @@ def test_without_the_witness_a_run_does_not_begin(accepted: Accepted) -> None:
     village.silent = {0}
     row = village.until(job, Stage.FAILED)
     assert "witnesses" in row.reason
+
+
+@pytest.mark.parametrize("stage", [Stage.RELEASED, Stage.FAILED])
+def test_how_a_run_ended_is_told_to_its_electorate_alone(accepted: Accepted, stage: Stage) -> None:
+    village, job = accepted
+    if stage is Stage.FAILED:
+        village.declining = set(range(8))
+    village.until(job, stage)
+    run_id, intake = village.run_of(job).run_id, village.coordinator.intake
+    assert isinstance(intake.next(village.village[3].principal, run_id, Phase.UNMASK, 1).item, Outcome)
+    late = SigningKey.generate()
+    leaf = build_member(COOP, late.public).sign(late).leaf()
+    village.coordinator.enrolment.enrol(village.invitation().token, leaf, TlsKey.generate().signing_request())
+    newcomer = Principal(COOP, Role.HOUSEHOLD, late.public.id)
+    posing = Principal(COOP, Role.RESEARCHER, village.village[3].principal.id)
+    for outsider in (newcomer, village.researcher_principal, posing):
+        with pytest.raises(PermissionDenied, match="electorate"):
+            intake.next(outsider, run_id, Phase.UNMASK, 1)
+    for registrar in village.village[:3]:
+        village.approve(registrar)
+    assert village.coordinator.ledger.assembly.member(newcomer.id) is not None
+    with pytest.raises(PermissionDenied, match="electorate"):
+        intake.next(newcomer, run_id, Phase.UNMASK, 1)
 
 
 def test_runs_that_are_left_are_used(tmp_path: Path) -> None:

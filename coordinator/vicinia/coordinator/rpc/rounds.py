@@ -7,79 +7,101 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import grpc
+from vicinia.coordinator.rpc.admission import Slots, Watch
 from vicinia.coordinator.rpc.caller import CallerOf
 from vicinia.coordinator.services.bulletin import Bulletin
 from vicinia.coordinator.services.intake import Intake
+from vicinia.errors import PermissionDenied
+from vicinia.identity import Principal, Role
 from vicinia.v1 import rounds_pb2 as pb
 from vicinia.v1 import rounds_pb2_grpc
 from vicinia.wire import guard
 from vicinia.wire import rounds as wire
-from vicinia.wire.upload import receive_upload
+from vicinia.wire.upload import UploadHeader, receive_upload
 
 __all__ = ["RoundsServicer"]
+
+_HEADER_S = 10.0
+_BYTES_A_SECOND = 16 * 1024  # a slow line; who is slower is cancelled
 
 
 @guard
 class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
     """What homes call."""
 
-    def __init__(self, bulletin: Bulletin, intake: Intake, caller_of: CallerOf) -> None:
+    def __init__(self, bulletin: Bulletin, intake: Intake, caller_of: CallerOf, uploads: Slots, watch: Watch) -> None:
         self._bulletin = bulletin
         self._intake = intake
         self._caller_of = caller_of
+        self._uploads = uploads
+        self._watch = watch
 
     def Poll(self, request: pb.PollRequest, context: grpc.ServicerContext) -> pb.PollReply:
         """The only call of a home at rest."""
-        caller = self._caller_of(context)
+        caller = self._home(context)
         return wire.POLL_REPLY.write(self._bulletin.poll(caller, wire.POLL_REQUEST.read(request)))
 
     def GetManifest(self, request: pb.RunRequest, context: grpc.ServicerContext) -> pb.ManifestReply:
         """The manifest of a run, and its job."""
-        caller = self._caller_of(context)
+        caller = self._home(context)
         manifest, job = self._intake.manifest(caller, wire.RUN_REQUEST.read(request).run_id)
         return wire.MANIFEST_REPLY.write(wire.ManifestReply(manifest, job))
 
     def Advertise(self, request: pb.AdvertiseRequest, context: grpc.ServicerContext) -> pb.Accepted:
         """Fresh keys."""
-        caller = self._caller_of(context)
+        caller = self._home(context)
         asked = wire.ADVERTISE_REQUEST.read(request)
         self._intake.advertise(caller, asked.run_id, asked.advert)
         return self._accepted()
 
     def Next(self, request: pb.NextRequest, context: grpc.ServicerContext) -> pb.NextReply:
         """What was published since."""
-        caller = self._caller_of(context)
+        caller = self._home(context)
         asked = wire.NEXT_REQUEST.read(request)
         retry_after_ms = self._bulletin.pace.busy()
         return wire.published_to_pb(self._intake.next(caller, asked.run_id, asked.after, retry_after_ms))
 
     def Share(self, request: pb.ShareRequest, context: grpc.ServicerContext) -> pb.Accepted:
         """Sealed shares."""
-        caller = self._caller_of(context)
+        caller = self._home(context)
         run_id, upload = wire.share_request_from_pb(request)
         self._intake.share(caller, run_id, upload)
         return self._accepted()
 
     def Upload(self, request: Iterator[pb.UploadPiece], context: grpc.ServicerContext) -> pb.Accepted:
         """The masked vector."""
-        caller = self._caller_of(context)
-        header, packed = receive_upload(request, lambda header: self._intake.expect(caller, header))
-        self._intake.upload(caller, header, packed)
+        caller = self._home(context)
+        self._intake.awaits_input(caller)
+
+        def accept(header: UploadHeader) -> None:
+            self._intake.expect(caller, header)
+            self._watch.extend(context, _HEADER_S + header.packed_bytes / _BYTES_A_SECOND)
+
+        with self._uploads.one(caller.id):
+            with self._watch.limit(context, _HEADER_S):
+                header, packed = receive_upload(request, accept)
+            self._intake.upload(caller, header, packed)
         return self._accepted()
 
     def Attest(self, request: pb.AttestRequest, context: grpc.ServicerContext) -> pb.Accepted:
         """A notary's signature."""
-        caller = self._caller_of(context)
+        caller = self._home(context)
         asked = wire.ATTEST_REQUEST.read(request)
         self._intake.attest(caller, asked.run_id, asked.signature)
         return self._accepted()
 
     def Unmask(self, request: pb.UnmaskRequest, context: grpc.ServicerContext) -> pb.Accepted:
         """Revealed shares."""
-        caller = self._caller_of(context)
+        caller = self._home(context)
         run_id, shares = wire.unmask_request_from_pb(request)
         self._intake.unmask(caller, run_id, shares)
         return self._accepted()
+
+    def _home(self, context: grpc.ServicerContext) -> Principal:
+        caller = self._caller_of(context)
+        if caller.role is not Role.HOUSEHOLD:
+            raise PermissionDenied("Only households take part in runs.", where="caller")
+        return caller
 
     def _accepted(self) -> pb.Accepted:
         return wire.ACCEPTED.write(wire.Accepted(self._bulletin.pace.busy()))

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from vicinia.coordinator.clock import Clock, as_datetime
+from vicinia.coordinator.rpc.admission import Admission, Slots, Watch
 from vicinia.coordinator.rpc.caller import certificate_callers
 from vicinia.coordinator.rpc.enrolment import EnrolmentServicer
 from vicinia.coordinator.rpc.log import LogServicer
@@ -24,6 +25,8 @@ __all__ = ["Servers"]
 
 _LIFETIME = timedelta(days=30)
 _ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - to listen on; nobody can be called so
+_ENROLMENT_THREADS = 8  # not shared out by caller: a whole village may share an address
+_CALLS_A_THREAD = 64  # under way or waiting for a thread; whatever is beyond is refused by gRPC itself
 _OPTIONS = [
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
@@ -64,13 +67,15 @@ class Servers:
         named = tuple(one for one in hosts if one not in _ANY_ADDRESS)
         identity = _Identity(cooperative.authority, named, clock)
         caller_of = certificate_callers(cooperative.authority.certificate_pem, clock)
-        self._main = grpc.server(ThreadPoolExecutor(threads, "call"), options=_OPTIONS)
-        rounds = RoundsServicer(cooperative.bulletin, cooperative.intake, caller_of)
+        self._watch = Watch()
+        self._main = self._server(threads, "call", max(2, threads // 4))
+        uploads = Slots(total=max(1, threads // 2), each=1)
+        rounds = RoundsServicer(cooperative.bulletin, cooperative.intake, caller_of, uploads, self._watch)
         rounds_pb2_grpc.add_RoundsServicer_to_server(rounds, self._main)
         log = LogServicer(cooperative.ledger, cooperative.checkpoints, cooperative.statements, caller_of)
         log_pb2_grpc.add_LogServicer_to_server(log, self._main)
         research_pb2_grpc.add_ResearchServicer_to_server(ResearchServicer(cooperative.research, caller_of), self._main)
-        self._enrolment = grpc.server(ThreadPoolExecutor(4, "enrol"), options=_OPTIONS)
+        self._enrolment = self._server(_ENROLMENT_THREADS, "enrol", _ENROLMENT_THREADS)
         enrolment_pb2_grpc.add_EnrolmentServicer_to_server(EnrolmentServicer(cooperative.enrolment), self._enrolment)
         self._credentials = channel.server_credentials(identity)
         self._enrolment_credentials = channel.enrolment_server_credentials(identity)
@@ -81,6 +86,7 @@ class Servers:
             self._bind(self._main, port, self._credentials),
             self._bind(self._enrolment, enrolment_port, self._enrolment_credentials),
         )
+        self._watch.start()
         self._main.start()
         self._enrolment.start()
         return bound
@@ -89,6 +95,17 @@ class Servers:
         """Take no new calls, let those under way finish."""
         for stopped in [self._main.stop(grace_s), self._enrolment.stop(grace_s)]:
             stopped.wait()
+        self._watch.stop()
+
+    def _server(self, threads: int, name: str, each: int) -> grpc.Server:
+        """So many threads, of which `each`, at most, work or wait for one caller."""
+        admission = Admission(Slots(total=threads, each=each), self._watch)
+        return grpc.server(
+            ThreadPoolExecutor(threads, name),
+            interceptors=[admission],
+            options=_OPTIONS,
+            maximum_concurrent_rpcs=threads * _CALLS_A_THREAD,
+        )
 
     def _bind(self, server: grpc.Server, port: int, credentials: grpc.ServerCredentials) -> int:
         address = f"[{self._host}]:{port}" if ":" in self._host else f"{self._host}:{port}"

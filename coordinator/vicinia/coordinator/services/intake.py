@@ -64,6 +64,14 @@ class Intake:
             run_id, index, Phase.SHARE, encode_share_upload(upload), lambda live: live.round.add_shares(index, upload)
         )
 
+    def awaits_input(self, caller: Principal) -> None:
+        """Refuse an upload before it is waited for: of somebody who is in the roster of no run under way."""
+        for live in self._live.every():
+            index = live.terms.members.get(caller.id) if caller.role is Role.HOUSEHOLD else None
+            if index is not None and live.holds(index):
+                return
+        raise PhaseOver("No run under way has this household in its roster.", where="run")
+
     def expect(self, caller: Principal, header: UploadHeader) -> None:
         """Refuse a vector by its header, before any of it is taken in."""
         live, _ = self._of_roster(caller, header.run_id)
@@ -107,13 +115,16 @@ class Intake:
         )
 
     def next(self, caller: Principal, run_id: bytes, after: Phase, retry_after_ms: int) -> Published:
-        """What was published after the phase that the caller has finished."""
+        """What was published after the phase that the caller, who is in the electorate, has finished."""
         with self._database.read() as connection:
             row = runs.find(connection, run_id)
         if row is None:
             raise NotFound("There is no such run.", where=f"run {run_id.hex()[:16]}")
         if row.phase in ENDED:
-            return Published(row.phase, 0, _outcome(row, self._was_in_roster(caller, row)))
+            took_part = self._was_in_roster(caller, row)
+            if not took_part and not self._live.was_invited(caller, row):
+                raise _stranger()
+            return Published(row.phase, 0, _outcome(row, took_part))
         live = self._live.get(run_id)
         index = _index(live, caller)
         live.heard[index] = self._clock()
@@ -191,8 +202,12 @@ def _index(live: LiveRun, caller: Principal) -> int:
     """The registry index of a caller that is in the run's electorate."""
     index = live.terms.members.get(caller.id) if caller.role is Role.HOUSEHOLD else None
     if index is None:
-        raise PermissionDenied("This household is not in the electorate of the run's job.", where="run")
+        raise _stranger()
     return index
+
+
+def _stranger() -> PermissionDenied:
+    return PermissionDenied("This household is not in the electorate of the run's job.", where="run")
 
 
 def _sum(kept: bytes | None, vector: Vector) -> bytes:

@@ -17,6 +17,7 @@ from vicinia.coordinator.store import jobs, messages, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.runs import ENDED, RunRow
 from vicinia.errors import NotFound, PhaseOver, StorageFault
+from vicinia.identity import Principal, Role
 from vicinia.privacy.noise import NoisePlan
 from vicinia.secagg.coordinator import CoordinatorRound, Roster
 from vicinia.secagg.manifest import Manifest
@@ -122,6 +123,16 @@ class LiveRuns:
         """The registry index of a household."""
         member = self._ledger.assembly.member(household)
         return None if member is None else member.index
+
+    def was_invited(self, caller: Principal, row: RunRow) -> bool:
+        """Whether the caller is in the electorate of a run that has ended."""
+        index = self.registry_index(caller.id) if caller.role is Role.HOUSEHOLD else None
+        if index is None:
+            return False
+        size = Manifest.from_canonical(row.manifest).checkpoint_size
+        with self._ledger.lock:
+            assembly = self._ledger.assembly
+            return index in assembly.electorate_keys(assembly.vote_on(row.job_hash), size)
 
     @contextmanager
     def taking(self, run_id: bytes) -> Iterator[LiveRun]:
