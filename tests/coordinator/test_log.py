@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 from simulator_village import COOP, Village
-from vicinia.assembly import build_ballot, build_expel, build_resign, build_rotate, build_tally
+from vicinia.assembly import (
+    build_accredit,
+    build_ballot,
+    build_expel,
+    build_member,
+    build_resign,
+    build_rotate,
+    build_tally,
+)
 from vicinia.coordinator.services import ledger as ledger_module
 from vicinia.coordinator.services.founding import Charter, found
 from vicinia.coordinator.store import leaves
@@ -250,3 +258,25 @@ def test_a_late_ballot_is_refused(village: Village) -> None:
     village.wait(61)
     with pytest.raises(PhaseOver):
         village.vote(job, yes=1)
+
+
+def test_nobody_gets_in_without_an_invitation(village: Village) -> None:
+    statements, stranger = village.coordinator.statements, SigningKey.generate()
+    member = build_member(COOP, stranger.public).sign(stranger)
+    end = village.now_ms + 10**9
+    accredit = build_accredit(COOP, stranger.public, "University", "public", village.now_ms, end).sign(stranger)
+    for statement in (member, accredit):
+        with pytest.raises(PermissionDenied, match="invitation"):
+            statements.submit(statement.leaf())
+    registrar = village.village[0]
+    with pytest.raises(PermissionDenied, match="invitation"):
+        statements.submit(member.sign(registrar.key).leaf())
+    assert statements.pending(registrar.principal, ()) == []
+
+
+def test_a_strangers_key_for_a_household_does_not_wait_for_the_registrars(village: Village) -> None:
+    home, stranger = village.village[4], SigningKey.generate()
+    rotate = build_rotate(village.coordinator.ledger.assembly, home.principal.id, stranger.public)
+    with pytest.raises(PermissionDenied, match="old key"):
+        village.coordinator.statements.submit(rotate.sign(stranger).leaf())
+    assert village.coordinator.statements.pending(village.village[0].principal, ()) == []

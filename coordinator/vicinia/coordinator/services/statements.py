@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 from vicinia.assembly import Missing
-from vicinia.assembly.statements import PAYLOADS, Ballot, Proposal
+from vicinia.assembly.statements import PAYLOADS, Accredit, Ballot, Member, Proposal, Rotate
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.store import jobs, leaves, tray
@@ -22,6 +22,7 @@ __all__ = ["Statements"]
 _SUBMITTED_BY_PEOPLE = frozenset(
     {"member", "rotate", "resign", "expel", "dataset", "accredit", "proposal", "ballot", "revoke"}
 )
+_BY_INVITATION = frozenset({Member.KIND, Accredit.KIND})
 _MAX_WAITING = 150_000
 _MAX_PENDING_BYTES = 3 * 1024 * 1024
 
@@ -51,7 +52,9 @@ class Statements:
                 self._check_open(connection, statement)
             if index is not None:
                 return SubmitReply(statement.digest, index)
-            if waiting is not None:
+            if waiting is None:
+                self._check_origin(statement)
+            else:
                 statement = _joined(Statement.parse(waiting.body), statement)
             return self._settle(statement)
 
@@ -83,12 +86,14 @@ class Statements:
     def pending(self, caller: Principal, kinds: Sequence[str]) -> list[bytes]:
         """Statements that lack the caller's signature, oldest first, at most 1,000 or 3 MiB of them."""
         keys = self._keys_of(caller)
+        if not keys:
+            return []
         found: list[bytes] = []
         size = 0
         with self._database.read() as connection:
-            waiting = tray.every(connection)
+            waiting = tray.every(connection, self._signable(caller, keys, kinds))
         for one in waiting:
-            if (kinds and one.kind not in kinds) or not self._awaits(one.body, keys):
+            if not self._awaits(one.body, keys):
                 continue
             size += len(one.body)
             if size > _MAX_PENDING_BYTES or len(found) == MAX_PENDING:
@@ -140,6 +145,23 @@ class Statements:
                     "The job of this proposal was not submitted.", where="proposal.job", hint="Submit both together."
                 )
 
+    def _check_origin(self, statement: Statement) -> None:
+        """What is not in the tray yet comes from whom it concerns: registrars approve what they find there.
+
+        Members and researchers get in by enrolment, where an invitation is redeemed; a new key is vouched for by
+        the old one. Registrars may begin all but a membership.
+        """
+        signers = {key for key, _ in statement.signatures}
+        by_registrar = not signers.isdisjoint(self._ledger.assembly.genesis.registrars)
+        if statement.kind == Member.KIND or (statement.kind in _BY_INVITATION and not by_registrar):
+            raise PermissionDenied(
+                f"A statement {statement.kind!r} comes with an invitation.", where="statement", hint="Enrol with it."
+            )
+        if statement.kind == Rotate.KIND and not by_registrar:
+            rotate = Rotate.from_payload(statement.payload)
+            if not {rotate.old, rotate.new} <= signers:
+                raise PermissionDenied("The old key and the new one both sign a change of key.", where="statement")
+
     def _check_signers(self, statement: Statement) -> None:
         """Nobody's signature who has no part in it: such a statement could never become a leaf."""
         with self._database.read() as connection:
@@ -163,6 +185,14 @@ class Statements:
         except ViciniaError:  # it names somebody who has left since: nobody needs to sign it
             return False
         return any(key not in signed and _may_sign(key, missing) for key in keys)
+
+    def _signable(self, caller: Principal, keys: Sequence[VerifyingKey], kinds: Sequence[str]) -> frozenset[str]:
+        """Of these kinds (none: of all) those that the caller may have a part in; nothing else is read for it."""
+        if not set(keys).isdisjoint(self._ledger.assembly.genesis.registrars):
+            own = _SUBMITTED_BY_PEOPLE
+        else:
+            own = frozenset({Proposal.KIND} if caller.role is Role.HOUSEHOLD else {Accredit.KIND})
+        return own & frozenset(kinds) if kinds else own
 
     def _keys_of(self, caller: Principal) -> list[VerifyingKey]:
         """The caller's own key now; a registrar may sign before it is a member."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -34,9 +35,10 @@ def find(connection: Connection, digest: bytes) -> Waiting | None:
     return None if row is None else Waiting(row.digest, row.kind, row.body, row.submitted_ms)
 
 
-def every(connection: Connection) -> list[Waiting]:
-    """Everything that waits, oldest first."""
-    rows = connection.execute(select(tray).order_by(tray.c.submitted_ms, tray.c.digest))
+def every(connection: Connection, kinds: Collection[str]) -> list[Waiting]:
+    """Everything of these kinds that waits, oldest first."""
+    query = select(tray).where(tray.c.kind.in_(sorted(kinds)))
+    rows = connection.execute(query.order_by(tray.c.submitted_ms, tray.c.digest))
     return [Waiting(row.digest, row.kind, row.body, row.submitted_ms) for row in rows]
 
 
