@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from simulator_village import Village
+from sqlalchemy.exc import OperationalError
 from vicinia.assembly import Job
 from vicinia.coordinator.store import jobs, leaves, messages, runs
 from vicinia.coordinator.store.jobs import Stage
@@ -160,3 +161,51 @@ def test_a_database_that_contradicts_itself_is_not_published(accepted: Accepted)
     village.restart()
     with pytest.raises(StorageFault, match="do not follow"):
         published(village, job)
+
+
+@pytest.mark.parametrize("survivors", [bytes([0x7F]), b"\xff\xff\xff"])
+def test_a_run_that_cannot_be_rebuilt_fails_and_the_others_go_on(accepted: Accepted, survivors: bytes) -> None:
+    village, job = accepted
+    run = village.until_phase(job, Phase.COMMIT)
+    other = village.job(title="another")
+    village.open_vote(other)
+    with village.coordinator.database.write("tamper") as connection:
+        runs.change(connection, run.run_id, (Phase.COMMIT,), survivors=survivors)
+    village.restart()
+    village.vote(other, yes=8)
+    assert [live.run_id for live in village.coordinator.live.every()] == []
+    village.tick()
+    assert village.row(job).stage is Stage.FAILED
+    ended = village.run_of(job)
+    assert (ended.phase, "cannot be continued" in ended.reason) == (Phase.FAILED, True)
+    village.wait(61)
+    village.until(other, Stage.RELEASED)
+
+
+def test_a_database_that_cannot_be_read_for_a_moment_ends_no_run(
+    accepted: Accepted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    village, job = accepted
+    village.until_phase(job, Phase.COMMIT)
+    village.restart()
+
+    def busy(*_: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("database is locked"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(messages, "of_phase", busy)
+        with pytest.raises(StorageFault):
+            village.tick()
+    village.until(job, Stage.RELEASED)
+
+
+@pytest.mark.parametrize("phase", [Phase.SHARE, Phase.INPUT, Phase.COMMIT])
+def test_what_the_coordinator_slept_through_is_nobodys_silence(accepted: Accepted, phase: Phase) -> None:
+    village, job = accepted
+    village.until_phase(job, phase)
+    village.wait(70)  # longer than a phase, before the deadline of the manifest
+    village.restart()
+    village.tick()
+    assert village.run_of(job).phase is phase
+    village.until(job, Stage.RELEASED)
+    assert village.run_of(job).release == village.expected_release(job, village.village)

@@ -11,13 +11,14 @@ from vicinia.assembly import build_release, build_roster
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.checkpoints import Checkpoints
 from vicinia.coordinator.services.ledger import Ledger
-from vicinia.coordinator.services.live import LiveRun, LiveRuns
+from vicinia.coordinator.services.live import DamagedRun, LiveRun, LiveRuns
 from vicinia.coordinator.services.patience import Patience
 from vicinia.coordinator.services.result import release_body
 from vicinia.coordinator.services.words import shown
 from vicinia.coordinator.store import jobs, messages, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.jobs import Stage
+from vicinia.coordinator.store.runs import RunRow
 from vicinia.errors import RoundFailed, StorageFault, ViciniaError
 from vicinia.wire.rounds import Phase
 
@@ -56,26 +57,36 @@ class Conductor:
 
     def tick(self) -> None:
         """Look at every run under way."""
-        for live in self._live.every():
+        good, damaged = self._live.sort_out()
+        for live in good:
             self._advance(live)
+        for row, error in damaged:
+            self._give_up(row, error)
+
+    def _give_up(self, row: RunRow, error: DamagedRun) -> None:
+        """End a run that is not even in memory; where that does not succeed, the next tick tries again."""
+        try:
+            self._fail(row, error.what, told="The coordinator lost the run.")
+        except ViciniaError as fault:
+            _log.warning("run %s cannot be ended: %s", row.run_id.hex()[:16], fault)
 
     def _advance(self, live: LiveRun) -> None:
         """One step, if it is due; whatever cannot be repaired ends the run with its reason."""
         try:
             if self._ledger.assembly.vote_on(live.row.job_hash).revoked is not None:
-                self._fail(live, "The permission was revoked.", Stage.REVOKED)
+                self._fail(live.row, "The permission was revoked.", Stage.REVOKED)
             else:
                 _STEPS[live.row.phase](self, live)
         except StorageFault as error:  # nothing was published: the next tick tries again from the disk
             self._live.drop(live)
             _log.warning("run %s waits: %s", live.run_id.hex()[:16], error)
         except _PlainFailure as error:
-            self._fail(live, error.what)
+            self._fail(live.row, error.what)
         except ViciniaError as error:
-            self._fail(live, str(error), told=_TOLD[live.row.phase])
+            self._fail(live.row, str(error), told=_TOLD[live.row.phase])
         except Exception:
             _log.exception("run %s met a defect", live.run_id.hex()[:16])
-            self._fail(live, "The coordinator met a defect of its own; its log says more.")
+            self._fail(live.row, "The coordinator met a defect of its own; its log says more.")
 
     def _freeze_roster(self, live: LiveRun) -> None:
         if live.row.roster is not None:
@@ -184,17 +195,17 @@ class Conductor:
         self._live.ended(row.run_id)
         _log.info("run %s is released", row.run_id.hex()[:16])
 
-    def _fail(self, live: LiveRun, reason: str, stage: Stage | None = None, told: str = "") -> None:
+    def _fail(self, row: RunRow, reason: str, stage: Stage | None = None, told: str = "") -> None:
         """End a run without a result; the job goes on where the certificate allows another run.
 
         The participants are told the reason, everybody else `told`, where that differs.
         """
-        row, reason = live.row, shown(reason)
+        reason = shown(reason)
         if stage is None:
             certificate = self._ledger.assembly.vote_on(row.job_hash).certificate
             again = certificate is not None and row.number + 1 < certificate.max_runs
             stage = Stage.ACCEPTED if again else Stage.FAILED
-        with live.gate.exclusive():
+        with self._live.gate(row.run_id).exclusive():
             with self._database.write("fail run") as connection:
                 _changed(runs.change(connection, row.run_id, tuple(_STEPS), phase=Phase.FAILED, reason=reason))
                 jobs.move(connection, row.job_hash, stage, told or reason)

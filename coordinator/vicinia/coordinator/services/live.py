@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 from vicinia.assembly import Job
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.gate import Gate
@@ -16,7 +18,7 @@ from vicinia.coordinator.services.terms import Terms
 from vicinia.coordinator.store import jobs, messages, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.runs import ENDED, RunRow
-from vicinia.errors import NotFound, PhaseOver, StorageFault
+from vicinia.errors import NotFound, PhaseOver, StorageFault, ViciniaError
 from vicinia.identity import Principal, Role
 from vicinia.privacy.noise import NoisePlan
 from vicinia.secagg.coordinator import CoordinatorRound, Roster
@@ -24,7 +26,13 @@ from vicinia.secagg.manifest import Manifest
 from vicinia.wire.journal import decode_advert, decode_attestation, decode_share_upload, decode_unmask_shares
 from vicinia.wire.rounds import Phase
 
-__all__ = ["LiveRun", "LiveRuns"]
+__all__ = ["DamagedRun", "LiveRun", "LiveRuns"]
+
+_log = logging.getLogger(__name__)
+
+
+class DamagedRun(StorageFault):
+    """What is on disk of one run makes no run; to try again does not help."""
 
 
 @dataclass(eq=False, slots=True)
@@ -36,7 +44,7 @@ class LiveRun:
 
     `answered` are the registry indices whose message of the current phase is on disk (the last since `answered_ms`),
     `expected` how many there may be. `invited`: since when a home has known of the run; `heard`: when it last called,
-    as far as is known since `since_ms`, when this was rebuilt.
+    as far as is known since `since_ms`, when this was rebuilt. `awake_ms`: since when the coordinator has been running.
     """
 
     row: RunRow
@@ -51,6 +59,7 @@ class LiveRun:
     expected: int = 0
     invited: dict[int, int] = field(default_factory=dict)
     heard: dict[int, int] = field(default_factory=dict)
+    awake_ms: int = 0
     gate: Gate = field(default_factory=Gate)
     stale: bool = False
     mutex: threading.Lock = field(default_factory=threading.Lock)
@@ -59,6 +68,11 @@ class LiveRun:
     def run_id(self) -> bytes:
         """J."""
         return self.row.run_id
+
+    @property
+    def counted_ms(self) -> int:
+        """Since when the phase has lasted: what the coordinator slept through is nobody's silence."""
+        return max(self.row.opened_ms, self.awake_ms)
 
     def missing(self) -> set[int]:
         """Who could still answer in this phase."""
@@ -94,6 +108,7 @@ class LiveRuns:
         self._database = database
         self._ledger = ledger
         self._clock = clock
+        self._awake_ms = clock()
         self._lock = threading.RLock()
         self._live: dict[bytes, LiveRun] = {}
         self._gates: dict[bytes, Gate] = {}
@@ -109,15 +124,28 @@ class LiveRuns:
                         raise NotFound("There is no such run.", where=f"run {run_id.hex()[:16]}")
                     if row.phase in ENDED:
                         raise PhaseOver("This run has ended.", where=f"run {run_id.hex()[:16]}")
-                    live = self._rebuild(connection, row)
+                    live = self._rebuilt(connection, row)
                 self._live[run_id] = live
             return live
 
     def every(self) -> list[LiveRun]:
-        """All of them, rebuilt if need be."""
+        """All of them, rebuilt if need be, without those that cannot be."""
+        return self.sort_out()[0]
+
+    def sort_out(self) -> tuple[list[LiveRun], list[tuple[RunRow, DamagedRun]]]:
+        """(all that can be rebuilt, the others with the reason why not)."""
         with self._database.read() as connection:
-            ids = [row.run_id for row in runs.active(connection)]
-        return [self.get(run_id) for run_id in ids]
+            rows = runs.active(connection)
+        good: list[LiveRun] = []
+        damaged: list[tuple[RunRow, DamagedRun]] = []
+        for row in rows:
+            try:
+                good.append(self.get(row.run_id))
+            except DamagedRun as error:
+                damaged.append((row, error))
+            except PhaseOver:
+                continue  # it ended just now
+        return good, damaged
 
     def registry_index(self, household: str) -> int | None:
         """The registry index of a household."""
@@ -158,6 +186,11 @@ class LiveRuns:
                 self._forget(live)
                 raise
 
+    def gate(self, run_id: bytes) -> Gate:
+        """The one gate of a run, whatever is in memory of it."""
+        with self._lock:
+            return self._gates.setdefault(run_id, Gate())
+
     def drop(self, live: LiveRun) -> None:
         """Forget what is in memory, since it may differ from the disk; waits until nobody works with it."""
         with live.gate.exclusive():
@@ -179,6 +212,19 @@ class LiveRuns:
             if self._live.get(live.run_id) is live:
                 del self._live[live.run_id]
 
+    def _rebuilt(self, connection: Connection, row: RunRow) -> LiveRun:
+        """The same, or DamagedRun; a database that cannot be read is no reason to give a run up."""
+        where = f"run {row.run_id.hex()[:16]}"
+        try:
+            return self._rebuild(connection, row)
+        except SQLAlchemyError:
+            raise
+        except ViciniaError as error:
+            raise DamagedRun(f"This run cannot be continued from the database. {error.what}", where=where) from error
+        except Exception as error:
+            _log.exception("%s cannot be rebuilt", where)
+            raise DamagedRun("This run cannot be continued from the database.", where=where) from error
+
     def _rebuild(self, connection: Connection, row: RunRow) -> LiveRun:
         """Make the same calls again that made the run what it is."""
         kept = jobs.find(connection, row.job_hash)
@@ -188,8 +234,9 @@ class LiveRuns:
         with self._ledger.lock:
             terms = Terms.of(Job.from_canonical(kept.body), self._ledger.assembly, manifest.checkpoint_size)
         round_ = CoordinatorRound(manifest, terms.keys, terms.corrupt, terms.delta, terms.floor)
-        gate = self._gates.setdefault(row.run_id, Gate())
+        gate = self.gate(row.run_id)
         live = LiveRun(row, manifest, terms, round_, since_ms=self._clock(), expected=len(terms.keys), gate=gate)
+        live.awake_ms = self._awake_ms
         for index, body in messages.of_phase(connection, row.run_id, Phase.ADVERTISE):
             round_.add_advert(decode_advert(body))
             live.answered.add(index)

@@ -25,8 +25,8 @@ class Patience:
         self._clock = clock
 
     def time_is_up(self, live: LiveRun, deadline_ms: int) -> bool:
-        """A phase lasts as long as the by-laws say, and not beyond the manifest's deadline."""
-        return self._clock() >= min(deadline_ms, live.row.opened_ms + self._phase_ms)
+        """A phase lasts as long as the by-laws say while the coordinator runs, not beyond the manifest's deadline."""
+        return self._clock() >= min(deadline_ms, live.counted_ms + self._phase_ms)
 
     def over(self, live: LiveRun, deadline_ms: int) -> bool:
         """Whether nobody needs to be waited for any more."""
@@ -48,7 +48,7 @@ class Patience:
     def _rest_gone(self, live: LiveRun) -> bool:
         since = self._clock() - self._gone_ms
         return (
-            live.row.opened_ms <= since
+            live.counted_ms <= since
             and len(live.answered) >= live.round.parameters.min_survivors
             and all(live.heard.get(index, live.since_ms) <= since for index in live.missing())
         )
