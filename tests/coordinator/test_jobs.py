@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from simulator_cooperative import BUDGET, Cooperative
 from simulator_village import COOP, Village
-from vicinia.assembly import Job, build_accredit, build_proposal, build_revoke
+from vicinia.assembly import Job, build_accredit, build_member, build_proposal, build_revoke
 from vicinia.coordinator.services.terms import Terms, check_job
 from vicinia.coordinator.store.jobs import Stage
-from vicinia.errors import InvalidInput, NotAccepted, NotFound, PermissionDenied, ViciniaError
-from vicinia.identity import Principal, Role, SigningKey
+from vicinia.errors import InvalidInput, NotAccepted, NotFound, PermissionDenied, TooLarge, ViciniaError
+from vicinia.identity import Principal, Role, SigningKey, TlsKey
 from vicinia.tlog.canonical import parse_canonical
+from vicinia.tlog.statement import Statement
 from vicinia.wire.research import JobState, JobStatus
 
 
@@ -262,6 +263,33 @@ def test_results_are_for_who_asked_and_for_members(accepted: tuple[Village, Job]
     other = Principal(COOP, Role.RESEARCHER, SigningKey.generate().public.id)
     with pytest.raises(PermissionDenied):
         research.result(other, job.hash)
+    key = SigningKey.generate()
+    member = build_member(COOP, key.public).sign(key)
+    village.coordinator.enrolment.enrol(village.invitation().token, member.leaf(), TlsKey.generate().signing_request())
+    with pytest.raises(PermissionDenied, match="members"):
+        research.result(Principal(COOP, Role.HOUSEHOLD, key.public.id), job.hash)
     for call in (research.result, research.job):
         with pytest.raises(NotFound):
             call(village.researcher_principal, bytes(32))
+
+
+def test_a_researcher_cannot_flood_the_list_of_jobs(village: Village) -> None:
+    research = village.coordinator.research
+    for number in range(20):
+        village.submit(village.job(title=f"Job {number}"))
+    with pytest.raises(TooLarge, match="wait for a sponsor"):
+        village.submit(village.job(title="One more"))
+    assert len(research.jobs(village.village[0].principal)) == 20
+
+
+def test_rejected_jobs_hide_no_others_and_only_the_newest_are_kept(village: Village) -> None:
+    research, kept = village.coordinator.research, village.submit(village.job())
+    proposal = village.proposal(kept)
+    for number in range(23):
+        village.wait(0.01)
+        wrong = village.job(title=f"Wrong {number}", query="SELECT nothing FROM nowhere")
+        statement = Statement("proposal", proposal.payload | {"job": wrong.hash.hex()}).sign(village.researcher)
+        with pytest.raises(ViciniaError):
+            research.submit(village.researcher_principal, wrong.canonical(), statement.leaf())
+    assert [one.job_hash for one in research.jobs(village.village[0].principal)] == [kept.hash]
+    assert len(research.jobs(village.researcher_principal)) == 21

@@ -16,7 +16,7 @@ from vicinia.coordinator.store import jobs, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.jobs import JobRow, Stage
 from vicinia.coordinator.store.runs import ENDED, RunRow
-from vicinia.errors import InvalidInput, NotAccepted, NotFound, PermissionDenied, ViciniaError
+from vicinia.errors import InvalidInput, NotAccepted, NotFound, PermissionDenied, TooLarge, ViciniaError
 from vicinia.identity import Principal, Role
 from vicinia.tlog.canonical import canonical
 from vicinia.tlog.statement import Statement
@@ -39,6 +39,7 @@ _STATES = {
     Stage.REVOKED: JobState.REVOKED,
     Stage.EXPIRED: JobState.EXPIRED,
 }
+_MAX_WAITING = 20
 _DRAFT_MS = 3_600_000
 _COUNTED = frozenset(Stage) - {Stage.SUBMITTED, Stage.REJECTED, Stage.VOTING, Stage.CLOSING}
 
@@ -91,6 +92,7 @@ class Research:
                 known = jobs.find(connection, job_hash)
             if known is not None:
                 return self._again(known, statement)
+            self._check_quota(caller)
             try:
                 check_job(job, self._ledger.assembly, now_ms)
             except ViciniaError as error:
@@ -103,7 +105,7 @@ class Research:
     def jobs(self, caller: Principal) -> tuple[JobStatus, ...]:
         """Every job, newest first; a rejected one is shown to its researcher alone."""
         with self._database.read() as connection:
-            rows = [row for row in jobs.every(connection) if _may_see(caller, row)]
+            rows = jobs.every(connection, seen_by=caller.id)
             newest = {row.job_hash: runs.newest_of(connection, row.job_hash) for row in rows}
         return tuple(self._status(row, newest[row.job_hash]) for row in rows)
 
@@ -123,11 +125,20 @@ class Research:
             run = runs.newest_of(connection, job_hash)
         if row is None or not _may_see(caller, row):
             raise _unknown(job_hash)
-        if caller.role is Role.RESEARCHER and caller.id != row.researcher:
-            raise PermissionDenied("The result belongs to another researcher.", where="result")
+        self._check_reader(caller, row)
         if run is None or run.release is None or run.release_index is None:
             raise NotFound(f"There is no result; the job is {row.stage}.", where="result", hint=row.reason)
         return ResultReply(run.release, run.release_index)
+
+    def _check_reader(self, caller: Principal, row: JobRow) -> None:
+        """Results are for the job's researcher and for members; who enrolled only, or has left, is none."""
+        if caller.role is Role.RESEARCHER:
+            if caller.id != row.researcher:
+                raise PermissionDenied("The result belongs to another researcher.", where="result")
+            return
+        member = self._ledger.assembly.member(caller.id)
+        if member is None or not member.active:
+            raise PermissionDenied("Results are for members of the cooperative.", where="result")
 
     def _own_job(self, caller: Principal, body: bytes) -> Job:
         if caller.role is not Role.RESEARCHER:
@@ -142,6 +153,16 @@ class Research:
                 "This researcher is not accredited yet.", where="job.researcher", hint="The registrars have to approve."
             )
         return job
+
+    def _check_quota(self, caller: Principal) -> None:
+        """Nobody fills the members' list of jobs: so many wait for a sponsor, and so many rejected ones are kept."""
+        with self._database.write("make room for a job") as connection:
+            jobs.forget(connection, caller.id, Stage.REJECTED, keep=_MAX_WAITING - 1)
+            waiting = jobs.count(connection, caller.id, Stage.SUBMITTED)
+        if waiting >= _MAX_WAITING:
+            raise TooLarge(
+                f"{waiting} jobs of this researcher wait for a sponsor.", where="job", hint="Wait for the members."
+            )
 
     def _check_proposal(self, job: Job, proposal: Proposal, statement: Statement, now_ms: int) -> None:
         """The proposal is of this job, of now, and signed by its researcher alone; it can become a leaf."""

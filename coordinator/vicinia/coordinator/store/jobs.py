@@ -6,10 +6,24 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from vicinia.coordinator.store.schema import job
 
-__all__ = ["ENDS", "JobRow", "Stage", "add", "every", "find", "in_stages", "move", "opened", "tallied", "witnessed"]
+__all__ = [
+    "ENDS",
+    "JobRow",
+    "Stage",
+    "add",
+    "count",
+    "every",
+    "find",
+    "forget",
+    "in_stages",
+    "move",
+    "opened",
+    "tallied",
+    "witnessed",
+]
 
 
 class Stage(StrEnum):
@@ -68,10 +82,26 @@ def find(connection: Connection, job_hash: bytes) -> JobRow | None:
     return None if found is None else JobRow(**(dict(found) | {"stage": Stage(found["stage"])}))
 
 
-def every(connection: Connection, limit: int = 500) -> list[JobRow]:
-    """The newest jobs, newest first."""
-    rows = connection.execute(select(job).order_by(job.c.submitted_ms.desc(), job.c.job_hash).limit(limit))
+def every(connection: Connection, limit: int = 500, seen_by: str | None = None) -> list[JobRow]:
+    """The newest jobs, newest first; for a caller, without other researchers' rejected ones."""
+    query = select(job)
+    if seen_by is not None:
+        query = query.where((job.c.stage != Stage.REJECTED.value) | (job.c.researcher == seen_by))
+    rows = connection.execute(query.order_by(job.c.submitted_ms.desc(), job.c.job_hash).limit(limit))
     return [JobRow(**(dict(row) | {"stage": Stage(row["stage"])})) for row in rows.mappings()]
+
+
+def count(connection: Connection, researcher: str, stage: Stage) -> int:
+    """How many jobs of a researcher are in this stage."""
+    mine = (job.c.researcher == researcher) & (job.c.stage == stage.value)
+    return int(connection.execute(select(func.count()).select_from(job).where(mine)).scalar_one())
+
+
+def forget(connection: Connection, researcher: str, stage: Stage, keep: int) -> None:
+    """Drop a researcher's jobs in this stage but for the newest `keep`; none of them may have a run."""
+    mine = (job.c.researcher == researcher) & (job.c.stage == stage.value)
+    newest = select(job.c.job_hash).where(mine).order_by(job.c.submitted_ms.desc(), job.c.job_hash).limit(keep)
+    connection.execute(delete(job).where(mine, job.c.job_hash.not_in(newest)))
 
 
 def in_stages(connection: Connection, stages: Collection[Stage]) -> list[JobRow]:
