@@ -45,6 +45,7 @@ def test_found_invite_accredit_status(tmp_path: Path, capsys: pytest.CaptureFixt
     status, _, err = run(capsys, *found, "--dir", folder)
     assert (status, err.startswith("error: ")) == (3, True)
     lines = tmp_path / "invitations"
+    lines.touch(mode=0o644)
     assert run(capsys, "invite", "--count", "3", *PORTS, "--out", lines, "--dir", folder)[0] == 0
     assert stat.S_IMODE(lines.stat().st_mode) == 0o600
     invitations = [

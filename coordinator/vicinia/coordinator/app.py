@@ -197,9 +197,14 @@ def _give_out(lines: Sequence[str], out: Path | None, as_json: bool) -> None:
         typer.echo(json.dumps({"invitations": lines}) if as_json else "\n".join(lines))
         return
     try:
-        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="ascii") as file:
-            file.write("\n".join(lines) + "\n")
+        draft = out.with_name(f".{out.name}.{os.urandom(8).hex()}")
+        try:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "w", encoding="ascii") as file:
+                file.write("\n".join(lines) + "\n")
+            draft.replace(out)  # a file that was there keeps neither its contents nor its mode
+        finally:
+            draft.unlink(missing_ok=True)
     except OSError as error:
         raise StorageFault(f"The invitations cannot be written: {error.strerror}.", where=str(out)) from error
     _show({"count": len(lines), "file": str(out)}, as_json, f"{len(lines)} invitation(s) in {out}.")
