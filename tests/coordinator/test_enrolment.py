@@ -49,9 +49,18 @@ def test_an_invitation_gives_a_certificate_and_a_statement_that_waits(village: V
 def test_the_same_invitation_with_the_same_statement_is_answered_again(village: Village) -> None:
     key, token = SigningKey.generate(), village.invitation().token
     first = village.coordinator.enrolment.enrol(token, member_leaf(key), REQUEST)
-    village.wait(2 * LIFETIME_MS / 1000)
     village.restart()
     assert village.coordinator.enrolment.enrol(token, member_leaf(key), REQUEST)[1] == first[1]
+    with pytest.raises(Unauthenticated, match="used already"):
+        village.coordinator.enrolment.enrol(token, member_leaf(key), TlsKey.generate().signing_request())
+    for home in village.village[:2]:
+        village.approve(home)
+    village.coordinator.statements.submit(build_resign(COOP, key.public.id).sign(key).leaf())
+    with pytest.raises(PermissionDenied, match="left"):
+        village.coordinator.enrolment.enrol(token, member_leaf(key), REQUEST)
+    village.wait(LIFETIME_MS / 1000)
+    with pytest.raises(Unauthenticated, match="expired"):
+        village.coordinator.enrolment.enrol(token, member_leaf(key), REQUEST)
 
 
 def test_an_invitation_cannot_be_used_by_a_second_key(village: Village) -> None:

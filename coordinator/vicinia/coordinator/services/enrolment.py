@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import Connection
 from vicinia.assembly.statements import Accredit, Member
 from vicinia.coordinator.clock import Clock, as_datetime
@@ -47,19 +49,26 @@ class Enrolment:
     def enrol(self, token: bytes, leaf: bytes, signing_request: bytes) -> tuple[bytes, bytes]:
         """(certificate PEM, digest of the pending statement).
 
-        The same token with the same statement is answered again, with a certificate for the request at hand.
+        The same token, statement and channel key are answered again while the invitation lasts: the first answer may
+        have been lost. Any other key is a matter of `renew`, which asks for the identity key's signature.
         """
         statement = Statement.parse(leaf)
         applicant = self._applicant(statement)
         with self._ledger.lock:
             with self._database.read() as connection:
                 invited = self._invitation(connection, token, statement)
+                person = people.find(connection, invited.redeemed_by) if invited.redeemed_by else None
             role = Role(invited.role)
             self._check_terms(statement, invited, role)
             who = Principal(self._ledger.coop, role, applicant.id)
+            if person is not None:
+                self._current_key(person)
             certificate = self._issue(signing_request, who)
+            channel_key = _channel_key(certificate)
+            if invited.redeemed_by and invited.redeemed_key != channel_key:
+                raise Unauthenticated("The invitation has been used already.", where="enrol", hint=_ASK_AGAIN)
             if not invited.redeemed_by:
-                self._keep(token, statement, who, applicant)
+                self._keep(token, statement, who, applicant, channel_key)
             self._settle(statement.digest)
         return certificate, statement.digest
 
@@ -104,10 +113,9 @@ class Enrolment:
         invited = invitations.find(connection, token)
         if invited is None:
             raise Unauthenticated("This cooperative did not give out this invitation.", where="enrol", hint=_ASK_AGAIN)
-        if invited.redeemed_by:
-            if invited.redeemed_digest != statement.digest:
-                raise Unauthenticated("The invitation has been used already.", where="enrol", hint=_ASK_AGAIN)
-        elif self._clock() >= invited.expires_ms:
+        if invited.redeemed_by and invited.redeemed_digest != statement.digest:
+            raise Unauthenticated("The invitation has been used already.", where="enrol", hint=_ASK_AGAIN)
+        if self._clock() >= invited.expires_ms:
             raise Unauthenticated("The invitation has expired.", where="enrol", hint=_ASK_AGAIN)
         return invited
 
@@ -121,12 +129,12 @@ class Enrolment:
                     f"The invitation is for {invited.institution} ({invited.kind}).", where="enrol", hint=_ASK_AGAIN
                 )
 
-    def _keep(self, token: bytes, statement: Statement, who: Principal, key: VerifyingKey) -> None:
+    def _keep(self, token: bytes, statement: Statement, who: Principal, key: VerifyingKey, channel: bytes) -> None:
         now_ms = self._clock()
         with self._database.write(f"enrol a {who.role}") as connection:
             if people.find(connection, who.id) is not None:
                 raise AlreadyExists("This key has enrolled before.", where="enrol", hint="Make a new key.")
-            invitations.redeem(connection, token, who.id, statement.digest)
+            invitations.redeem(connection, token, who.id, statement.digest, channel)
             people.add(connection, Person(who.id, who.role.value, key.raw), now_ms)
             tray.put(connection, statement.digest, statement.kind, statement.leaf(), now_ms)
 
@@ -141,3 +149,9 @@ class Enrolment:
         if not member.active:
             raise PermissionDenied("This household has left the cooperative.", where="renew")
         return member.key
+
+
+def _channel_key(certificate: bytes) -> bytes:
+    """SHA-256 of the certificate's public key (SubjectPublicKeyInfo, DER)."""
+    key = x509.load_pem_x509_certificate(certificate).public_key()
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()

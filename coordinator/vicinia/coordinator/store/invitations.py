@@ -21,6 +21,7 @@ class Invited:
     expires_ms: int
     redeemed_by: str = ""
     redeemed_digest: bytes = b""
+    redeemed_key: bytes = b""
 
 
 def add(connection: Connection, token: bytes, invited: Invited) -> None:
@@ -34,6 +35,7 @@ def add(connection: Connection, token: bytes, invited: Invited) -> None:
             expires_ms=invited.expires_ms,
             redeemed_by=invited.redeemed_by,
             redeemed_digest=invited.redeemed_digest,
+            redeemed_key=invited.redeemed_key,
         )
     )
 
@@ -43,15 +45,23 @@ def find(connection: Connection, token: bytes) -> Invited | None:
     row = connection.execute(select(invitation).where(invitation.c.token_hash == _hashed(token))).one_or_none()
     if row is None:
         return None
-    return Invited(row.role, row.institution, row.kind, row.expires_ms, row.redeemed_by, row.redeemed_digest)
+    return Invited(
+        row.role,
+        row.institution,
+        row.kind,
+        row.expires_ms,
+        row.redeemed_by,
+        row.redeemed_digest,
+        row.redeemed_key,
+    )
 
 
-def redeem(connection: Connection, token: bytes, person: str, digest: bytes) -> None:
-    """Write down who used the invitation, and for which statement."""
+def redeem(connection: Connection, token: bytes, person: str, digest: bytes, key: bytes) -> None:
+    """Write down who used the invitation, for which statement, and with which channel key (its SHA-256)."""
     connection.execute(
         update(invitation)
         .where(invitation.c.token_hash == _hashed(token), invitation.c.redeemed_by == "")
-        .values(redeemed_by=person, redeemed_digest=digest)
+        .values(redeemed_by=person, redeemed_digest=digest, redeemed_key=key)
     )
 
 

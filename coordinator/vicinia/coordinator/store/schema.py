@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 __all__ = [
     "VERSION",
@@ -22,7 +22,7 @@ __all__ = [
 metadata = MetaData()
 
 # The newest migration: a database that names it needs no other.
-VERSION = "0001"
+VERSION = "0002"
 
 leaf = Table(
     "leaf",
@@ -62,6 +62,7 @@ invitation = Table(
     Column("expires_ms", BigInteger, nullable=False),
     Column("redeemed_by", Text, nullable=False),  # principal id; empty while it is good
     Column("redeemed_digest", LargeBinary, nullable=False),
+    Column("redeemed_key", LargeBinary, nullable=False, server_default=text("''")),  # SHA-256 of the channel key
 )
 
 person = Table(
