@@ -22,7 +22,7 @@ from vicinia.assembly import build_member
 from vicinia.assembly.invitation import Invitation
 from vicinia.coordinator.config import Folder
 from vicinia.coordinator.services.cooperative import Cooperative
-from vicinia.errors import Code, Unavailable, ViciniaError
+from vicinia.errors import AlreadyExists, Code, Unavailable, ViciniaError
 from vicinia.v1 import enrolment_pb2, enrolment_pb2_grpc, log_pb2, log_pb2_grpc, rounds_pb2, rounds_pb2_grpc
 from vicinia.wire import error_from_rpc
 
@@ -131,8 +131,10 @@ def test_who_does_not_get_in(served: Served) -> None:
     assert isinstance(refusal(grpc.insecure_channel(address)), Unavailable)
 
 
-def test_a_port_that_is_taken_is_said_in_words(served: Served) -> None:
-    arguments = ["--dir", str(served.folder), "serve", "--port", str(served.ports["port"]), "--enrolment-port", "0"]
+def test_a_port_that_is_taken_is_said_in_words(served: Served, founded: Village, tmp_path: Path) -> None:
+    other = founded.clone(tmp_path)
+    other.coordinator.close()
+    arguments = ["--dir", str(other.folder.path), "serve", "--port", str(served.ports["port"]), "--enrolment-port", "0"]
     ended = subprocess.run(
         [sys.executable, "-m", "vicinia.coordinator.app", *arguments],
         capture_output=True,
@@ -141,6 +143,15 @@ def test_a_port_that_is_taken_is_said_in_words(served: Served) -> None:
         env=os.environ | {"GRPC_VERBOSITY": "NONE"},
     )
     assert (ended.returncode, "cannot be bound" in ended.stderr, "Traceback" in ended.stderr) == (8, True, False)
+
+
+def test_a_second_process_on_one_folder_is_refused(served: Served) -> None:
+    command = [sys.executable, "-m", "vicinia.coordinator.app", "--dir", str(served.folder), "serve", "--port", "0"]
+    second = subprocess.run(
+        [*command, "--enrolment-port", "0"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert second.returncode == AlreadyExists.exit_status
+    assert "serves here already" in second.stderr
 
 
 def test_a_home_joins_polls_comes_back_after_a_kill_and_the_server_ends(served: Served) -> None:

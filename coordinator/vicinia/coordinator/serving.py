@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from vicinia.coordinator.clock import Clock
@@ -14,7 +17,7 @@ from vicinia.coordinator.config import Folder, ServeOptions
 from vicinia.coordinator.rpc.server import Servers
 from vicinia.coordinator.services.cooperative import Cooperative
 from vicinia.coordinator.services.ticker import Ticker
-from vicinia.errors import StorageFault
+from vicinia.errors import AlreadyExists, StorageFault
 
 __all__ = ["serve"]
 
@@ -24,7 +27,32 @@ _log = logging.getLogger(__name__)
 
 
 def serve(folder: Folder, options: ServeOptions, clock: Clock) -> None:
-    """Serve until SIGTERM or SIGINT; everything acknowledged is on disk, so that a kill loses nothing."""
+    """Serve until SIGTERM or SIGINT; everything acknowledged is on disk, so that a kill loses nothing.
+
+    One process at a time in a folder: two would write two histories of one log.
+    """
+    with _alone(folder):
+        _serve(folder, options, clock)
+
+
+@contextmanager
+def _alone(folder: Folder) -> Iterator[None]:
+    """Hold the folder's lock; the system lets go of it when the process ends, however it ends."""
+    if not folder.path.is_dir():  # opening the cooperative says what is missing
+        yield
+        return
+    descriptor = os.open(folder.path / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        hint = "One at a time: end the other one first."
+        raise AlreadyExists("A coordinator serves here already.", where=str(folder.path), hint=hint) from error
+    finally:
+        os.close(descriptor)
+
+
+def _serve(folder: Folder, options: ServeOptions, clock: Clock) -> None:
     cooperative = Cooperative.open(folder, clock)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
