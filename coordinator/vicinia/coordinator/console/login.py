@@ -28,7 +28,9 @@ def log_in(folder: Folder, text: str) -> tuple[Membership, str]:
             where=str(folder.path),
             hint="Use another folder for another cooperative: vicinia --dir DIR login INVITATION.",
         )
-    identity, tls_key = folder.identity(), TlsKey.generate()
+    identity = folder.identity()
+    # The same key again when a reply was lost: a redeemed invitation is answered again for that key alone.
+    tls_key = TlsKey.load(folder.once("tls-key", invitation.token, TlsKey.generate().pem))
     enrolment = Enrolment(invitation.enrolment, invitation.authority)
     try:
         leaf = folder.once("accreditation", invitation.token, accreditation(invitation, identity, now_ms).leaf())
