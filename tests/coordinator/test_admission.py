@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from vicinia.identity import CertificateAuthority, TlsKey, channel  # before grpc
 
@@ -61,7 +62,7 @@ def test_silent_calls_keep_nobody_else_waiting_and_end(
 
     try:
         with line.channel(village.village[3].principal) as hostile, line.channel(village.village[4].principal) as home:
-            open_call = hostile.stream_unary(
+            open_call: Any = hostile.stream_unary(
                 f"/vicinia.v1.Rounds/{method}", request_serializer=rounds_pb2.UploadPiece.SerializeToString
             )
             calls = [open_call.future(silent()) for _ in range(2 * THREADS)]

@@ -12,7 +12,7 @@ import pytest
 from simulator_cooperative import BYLAWS, Cooperative
 from simulator_link import Server, joined_home
 from vicinia.errors import InternalFault, Unauthenticated, ViciniaError
-from vicinia.node.services import departures
+from vicinia.node.services import admission, departures
 from vicinia.node.services import participation as module
 from vicinia.node.services.account import load
 from vicinia.node.services.participation import Participation
@@ -394,7 +394,7 @@ def test_a_run_that_another_process_decided_on_sends_what_is_in_the_journal(
 ) -> None:
     run_id = world.server.start_run(world.server.accept_job())
     first, second = world.take_part(run_id, [1, 1])
-    original = module.meet
+    original = admission.meet
 
     def meanwhile(engagement: Any) -> Run:
         run = original(engagement)

@@ -596,7 +596,8 @@ def test_late_ballots_turn_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not coop.assembly.tally(vote).accepted
     assert coop.assembly.tally(vote).counts.no == 4
     assert build_tally(coop.assembly, job.hash).payload["accepted"] is False
-    assert [vote.counts(elector) and vote.counts(elector).choice for elector in (0, 1, 5)] == ["yes", "no", None]
+    counted = [vote.counts(elector) for elector in (0, 1, 5)]
+    assert [cast and cast.choice for cast in counted] == ["yes", "no", None]
     monkeypatch.setattr(votes, "in_time", lambda cast, size: True)
     assert coop.assembly.tally(vote).accepted
 
