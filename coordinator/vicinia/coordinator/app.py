@@ -25,7 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
 )
 
 _DirOption = Annotated[Path | None, typer.Option("--dir", help="The coordinator's folder.", show_default=False)]
