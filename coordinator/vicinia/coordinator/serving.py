@@ -43,11 +43,12 @@ def _alone(folder: Folder) -> Iterator[None]:
         return
     descriptor = os.open(folder.path / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            hint = "One at a time: end the other one first."
+            raise AlreadyExists("A coordinator serves here already.", where=str(folder.path), hint=hint) from error
         yield
-    except BlockingIOError as error:
-        hint = "One at a time: end the other one first."
-        raise AlreadyExists("A coordinator serves here already.", where=str(folder.path), hint=hint) from error
     finally:
         os.close(descriptor)
 
