@@ -52,6 +52,7 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
     "another table": ({"query": "SELECT AVG(fuel) FROM trips"}, "query 1:"),
     "too costly": ({"rho_nano": 10**9}, "privacy"),
     "floor": ({"floor": 2}, "floor"),
+    "purpose": ({"purpose": "dpv:NonComercialResearch"}, "job.purpose"),
     "recipient": ({"recipient": "non-profit"}, "recipient"),
 }
 

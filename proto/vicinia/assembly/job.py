@@ -8,30 +8,18 @@ from typing import Annotated
 
 from vicinia.assembly.codec import Choice, Integer, Items, Maybe, Text
 from vicinia.assembly.payload import Household, Payload, Slug
+from vicinia.assembly.purposes import NON_COMMERCIAL, PURPOSE_PATTERN
 from vicinia.assembly.statements.people import RECIPIENTS
 from vicinia.errors import InvalidInput
 from vicinia.tlog.canonical import canonical, parse_canonical
 
-__all__ = ["COMMERCIAL", "KINDS", "NON_COMMERCIAL_PURPOSES", "RECIPIENTS", "Job", "Period", "Purpose", "proposal_class"]
+__all__ = ["COMMERCIAL", "KINDS", "RECIPIENTS", "Job", "Period", "Purpose", "proposal_class"]
 
 KINDS = ("query",)
 COMMERCIAL = "commercial"
-NON_COMMERCIAL_PURPOSES = frozenset(
-    f"dpv:{term}"
-    for term in (
-        "AcademicResearch",
-        "CombatClimateChange",
-        "ImproveHealthcare",
-        "ImproveTransportMobility",
-        "NonCommercialResearch",
-        "ProvideOfficialStatistics",
-        "PublicBenefit",
-        "PublicPolicyMaking",
-    )
-)
 MAX_JOB_BYTES = 32 * 1024
 
-Purpose = Annotated[str, Text(64, r"dpv:[A-Za-z][A-Za-z0-9-]*", "a DPV purpose such as dpv:NonCommercialResearch")]
+Purpose = Annotated[str, Text(64, PURPOSE_PATTERN, "a DPV purpose such as dpv:NonCommercialResearch")]
 Quarter = Text(6, r"[0-9]{4}Q[1-4]", "a calendar quarter such as 2014Q1")
 Period = Annotated[tuple[str, str] | None, Maybe(Items(Quarter, low=2, high=2))]
 Title = Annotated[str, Text(120)]
@@ -89,5 +77,5 @@ def proposal_class(job: Job) -> str:
     The list of purposes is closed: a term that nobody here has thought of needs three quarters yes, and so do those
     that DPV defines to include law enforcement or security (`dpv:ImprovePublicServices`).
     """
-    free = job.recipient != COMMERCIAL and job.price_cents == 0 and job.purpose in NON_COMMERCIAL_PURPOSES
+    free = job.recipient != COMMERCIAL and job.price_cents == 0 and job.purpose in NON_COMMERCIAL
     return "ordinary" if free and job.kind == "query" else "special"

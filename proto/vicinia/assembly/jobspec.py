@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from vicinia.assembly.job import Job
 from vicinia.assembly.payload import decode_field
+from vicinia.assembly.purposes import require_purpose
 from vicinia.assembly.toml import TomlFile, exact_nano
 from vicinia.errors import InvalidInput
 
@@ -99,6 +100,8 @@ _HINTS = {
 
 def _checked(file: TomlFile, key: str, value: Any, section: str = "") -> Any:
     """The value under the limits that `Job` sets for the field of the same name."""
+    if key == "purpose" and isinstance(value, str):
+        require_purpose(value, file.where(key, section))
     try:
         return decode_field(Job, key, value)
     except InvalidInput as error:

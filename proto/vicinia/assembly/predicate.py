@@ -138,6 +138,19 @@ def parse_predicate(value: Any, where: str, *, decimals: bool = False) -> Predic
     return _parse(value, where, decimals, 0, iter(range(MAX_NODES)))
 
 
+def texts(predicate: Predicate) -> Iterator[tuple[str, str]]:
+    """Every (fact, text) that a condition compares."""
+    if isinstance(predicate, Every | Some):
+        for part in predicate.parts:
+            yield from texts(part)
+    elif isinstance(predicate, Not):
+        yield from texts(predicate.part)
+    elif isinstance(predicate, Equal) and isinstance(predicate.value, str):
+        yield predicate.fact, predicate.value
+    elif isinstance(predicate, Within):
+        yield from ((predicate.fact, value) for value in predicate.values)
+
+
 def _parse(value: Any, where: str, decimals: bool, depth: int, budget: Iterator[int]) -> Predicate:
     if depth >= MAX_DEPTH or next(budget, None) is None:
         raise TooLarge(f"The rule is nested deeper than {MAX_DEPTH} or longer than {MAX_NODES} parts.", where=where)

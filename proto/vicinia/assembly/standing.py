@@ -10,8 +10,11 @@ from typing import Annotated, Any
 
 from vicinia.assembly.ballot import CHOICES
 from vicinia.assembly.codec import Choice, Flag, Items, Nested
+from vicinia.assembly.job import KINDS, RECIPIENTS
 from vicinia.assembly.payload import Millis, Payload
-from vicinia.assembly.predicate import Facts, Predicate, parse_predicate
+from vicinia.assembly.predicate import Facts, Predicate, parse_predicate, texts
+from vicinia.assembly.purposes import require_purpose
+from vicinia.assembly.statements.votes import CLASSES
 from vicinia.assembly.toml import TomlFile
 from vicinia.errors import InvalidInput
 
@@ -42,8 +45,12 @@ class StandingVote(Payload):
             raise InvalidInput(f"A standing vote lasts at most {MAX_DAYS} days.", where="standing vote")
 
     @classmethod
-    def parse_toml(cls, text: str, now_ms: int, name: str = "RULES.toml") -> StandingVote:
-        """A member's file: `days`, `special`, and [[rules]] with `vote` and `when`; InvalidInput says where."""
+    def parse_toml(cls, text: str, now_ms: int, name: str = "RULES.toml", *, known_words: bool = False) -> StandingVote:
+        """A member's file: `days`, `special`, and [[rules]] with `vote` and `when`; InvalidInput says where.
+
+        `known_words`: refuse a purpose, recipient, class or kind that no job can have, for it is misspelt. Rules that
+        stand already are read without: they were checked when they were given, perhaps with another list.
+        """
         file = TomlFile.parse(text, name)
         file.only(file.table, ("days", "special", "rules"))
         days, special, rules = (file.table.get(key, default) for key, default in _DEFAULTS)
@@ -55,6 +62,10 @@ class StandingVote(Payload):
             hint = "Add [[rules]] with vote and when."
             raise InvalidInput(f"There must be 1 to {MAX_RULES} rules.", where=file.where("rules"), hint=hint)
         parsed = tuple(_rule(file, rule, number) for number, rule in enumerate(rules, start=1))
+        if known_words:
+            for rule in parsed:
+                for fact, word in texts(rule.when):
+                    _check_word(fact, word, file)
         return cls(now_ms, now_ms + days * DAY_MS, special, parsed)
 
     def choice(self, facts: Facts, now_ms: int) -> str | None:
@@ -65,6 +76,17 @@ class StandingVote(Payload):
 
 
 _DEFAULTS: tuple[tuple[str, Any], ...] = (("days", MAX_DAYS), ("special", False), ("rules", []))
+
+
+_CLOSED = {"recipient": RECIPIENTS, "class": CLASSES, "kind": KINDS}
+
+
+def _check_word(fact: str, word: str, file: TomlFile) -> None:
+    where = file.where_text(word, fact)
+    if fact == "purpose":
+        require_purpose(word, where)
+    elif fact in _CLOSED and word not in _CLOSED[fact]:
+        raise InvalidInput(f"{word!r} is not one of {', '.join(_CLOSED[fact])}.", where=where)
 
 
 def _rule(file: TomlFile, table: Any, number: int) -> Rule:

@@ -49,6 +49,12 @@ class TomlFile:
                 return f"{self.name}:{number}: {label}"
         return f"{self.name}: {label}"
 
+    def where_text(self, text: str, label: str) -> str:
+        """`file:line: label` of the first line that holds a quoted text."""
+        lines = enumerate(self.text.splitlines(), start=1)
+        found = next((n for n, line in lines if f'"{text}"' in line or f"'{text}'" in line), None)
+        return f"{self.name}:{found}: {label}" if found else f"{self.name}: {label}"
+
     def only(self, table: Mapping[str, Any], known: Iterable[str], section: str = "") -> None:
         """Refuse a key that is not known, with the nearest one that is."""
         names = sorted(known)

@@ -72,6 +72,7 @@ def test_what_a_job_file_may_also_say() -> None:
         ("title  ", "titel  ", "JOB.toml:1: titel", "unknown"),
         ('why     = "In plain words, for members."', "", "JOB.toml", "missing"),
         ('"dpv:NonCommercialResearch"', '"research"', "JOB.toml:2: purpose", "DPV"),
+        ('"dpv:NonCommercialResearch"', '"dpv:NonComercialResearch"', "JOB.toml:2: purpose", "DPV"),
         ('"Fuel in families with children"', '"\\u001b[2J"', "JOB.toml:1: title", "control"),
         ('"Fuel in families with children"', "7", "JOB.toml:1: title", "text"),
         ("[privacy]", "[privacy", "JOB.toml:5:9", "TOML"),

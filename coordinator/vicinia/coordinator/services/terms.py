@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from vicinia.assembly import Assembly, Job
+from vicinia.assembly.purposes import require_purpose
 from vicinia.errors import NotAccepted
 from vicinia.identity import VerifyingKey
 from vicinia.privacy.noise import NoisePlan
@@ -25,6 +26,7 @@ def _datasets(job: Job, assembly: Assembly) -> dict[str, DataSet]:
 
 def check_job(job: Job, assembly: Assembly, now_ms: int) -> Plan:
     """What can be said of a job before a vote; NotAccepted or InvalidInput, with line and column of the query."""
+    require_purpose(job.purpose, "job.purpose")
     failure = assembly.job_terms(job, now_ms).first_failure
     if failure is not None:
         raise NotAccepted(failure.sentence, where=f"job: {failure.name}")
