@@ -12,8 +12,8 @@ from pathlib import Path
 
 from vicinia.errors import Incompatible, InvalidInput
 from vicinia.node.services.records import Record, locate, read_records
-from vicinia.query.mapping import EVERY_ROW, Mapping
-from vicinia.query.schema import Raw
+from vicinia.query.raw import Raw
+from vicinia.query.source import EVERY_ROW, Mapping
 
 __all__ = ["Households", "built_in", "households"]
 

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import sqlcipher3
 from vicinia.privacy.stream import chacha_stream
-from vicinia.query.dataset import Column, ColumnType, DataSet
+from vicinia.query.cleaner import CleanRow, RowCleaner, row_key
+from vicinia.query.column import Column, ColumnType
+from vicinia.query.dataset import DataSet
 from vicinia.query.local import household_vector
 from vicinia.query.plan import compile_query
-from vicinia.query.schema import CleanRow, RowCleaner, create_table_sql, insert_sql, row_key
+from vicinia.query.schema import create_table_sql, insert_sql
 
 ROWS = 35_040
 ENERGY = DataSet(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from sqlglot import exp
-from vicinia.query.dataset import ColumnType
+from vicinia.query.column import ColumnType
 from vicinia.query.expression import PARTS, Expression, number_text
 from vicinia.query.plan import Aggregate, AggregateKind, Key, KeyKind
 from vicinia.query.rows import ExpressionReader

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from vicinia.query.dataset import Column, ColumnType
+from vicinia.query.column import Column, ColumnType
 
 __all__ = ["PARTS", "Binary", "Expression", "Negated", "Number", "PartOf", "Reference", "number_text"]
 

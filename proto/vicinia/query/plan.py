@@ -13,7 +13,8 @@ from itertools import pairwise
 from math import prod
 
 from vicinia.errors import TooLarge
-from vicinia.query.dataset import Column, DataSet
+from vicinia.query.column import Column
+from vicinia.query.dataset import DataSet
 from vicinia.query.expression import PARTS, Expression, number_text
 from vicinia.query.layout import MAX_ELEMENTS, Group, GroupKind, Layout
 from vicinia.query.predicate import Predicate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from vicinia.query.dataset import Column
+from vicinia.query.column import Column
 from vicinia.query.expression import Expression
 
 __all__ = ["Among", "Between", "Both", "Comparison", "Either", "IsNull", "NotTrue", "OneOf", "Predicate"]

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 from fractions import Fraction
 
 from sqlglot import exp
-from vicinia.query.dataset import MAX_MAGNITUDE, Column, ColumnType, zone
+from vicinia.query.column import MAX_MAGNITUDE, Column, ColumnType
+from vicinia.query.dataset import zone
 from vicinia.query.expression import PARTS, Binary, Expression, Negated, Number, PartOf, Reference
+from vicinia.query.moment import local_parts
 from vicinia.query.predicate import (
     Among,
     Between,
@@ -20,7 +22,6 @@ from vicinia.query.predicate import (
     OneOf,
     Predicate,
 )
-from vicinia.query.schema import local_parts
 from vicinia.query.syntax import Syntax
 
 __all__ = ["ExpressionReader", "PredicateReader"]

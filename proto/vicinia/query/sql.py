@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from vicinia.query.dataset import Column, ColumnType
+from vicinia.query.column import Column, ColumnType
 from vicinia.query.expression import PARTS, Binary, Expression, Negated, Number, PartOf, Reference
 from vicinia.query.layout import Group, GroupKind
 from vicinia.query.plan import Key, KeyKind, Plan

@@ -10,7 +10,8 @@ from fractions import Fraction
 
 from sqlglot import exp
 from vicinia.errors import InvalidInput, NotFound
-from vicinia.query.dataset import MAX_DECIMALS, MAX_MAGNITUDE, Column, DataSet
+from vicinia.query.column import MAX_DECIMALS, MAX_MAGNITUDE, Column
+from vicinia.query.dataset import DataSet
 from vicinia.query.scanner import Token, refuse
 
 __all__ = ["Syntax"]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from vicinia.errors import InvalidInput, TooLarge
-from vicinia.query.schema import Raw, read_time, whole
+from vicinia.query.moment import read_time
+from vicinia.query.raw import Raw, whole
 
 __all__ = ["Wide", "WideStart", "column_range", "step_seconds"]
 

@@ -15,8 +15,10 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from vicinia.query.dataset import Column, ColumnType, DataSet
-from vicinia.query.schema import CleanRow, RowCleaner, create_table_sql, insert_sql, row_key
+from vicinia.query.cleaner import CleanRow, RowCleaner, row_key
+from vicinia.query.column import Column, ColumnType
+from vicinia.query.dataset import DataSet
+from vicinia.query.schema import create_table_sql, insert_sql
 
 REAL, INTEGER, ENUM, TIMESTAMP = ColumnType.REAL, ColumnType.INTEGER, ColumnType.ENUM, ColumnType.TIMESTAMP
 ROME = ZoneInfo("Europe/Rome")

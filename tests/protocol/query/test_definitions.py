@@ -14,18 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from protocol.query.samples import ENERGY
 from vicinia.errors import InvalidInput
-from vicinia.query.dataset import Column, ColumnType, DataSet
+from vicinia.query.cleaner import CleanRow, Problem, row_key, row_values
+from vicinia.query.column import Column, ColumnType
+from vicinia.query.dataset import DataSet
 from vicinia.query.mapping import parse_map
-from vicinia.query.schema import (
-    CleanRow,
-    Problem,
-    Raw,
-    create_table_sql,
-    insert_sql,
-    row_key,
-    row_values,
-    stored_columns,
-)
+from vicinia.query.raw import Raw
+from vicinia.query.schema import create_table_sql, insert_sql, stored_columns
 
 BUDGET = """
 dataset     = "budget"          # the name that the refusal rule uses, too
@@ -258,7 +252,7 @@ def test_buckets_cover_the_bounds() -> None:
 
 def test_the_daemon_loads_neither_numpy_nor_sqlglot() -> None:
     code = (
-        "import sys, vicinia.query.dataset, vicinia.query.mapping, vicinia.query.schema, vicinia.query.plan\n"
+        "import sys, vicinia.query.dataset, vicinia.query.mapping, vicinia.query.cleaner, vicinia.query.plan\n"
         "print({'numpy', 'sqlglot'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

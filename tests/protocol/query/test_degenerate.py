@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from protocol.query.samples import ENERGY, REGISTRY, random_rows, store
 from vicinia.errors import InvalidInput
 from vicinia.query import local
-from vicinia.query.dataset import Column, ColumnType
+from vicinia.query.column import Column, ColumnType
 from vicinia.query.local import household_vector
 from vicinia.query.plan import compile_query
 from vicinia.query.schema import table_name

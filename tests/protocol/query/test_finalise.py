@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from protocol.query.samples import REGISTRY, random_rows, store
 from vicinia.errors import InvalidInput
-from vicinia.query.dataset import Column, ColumnType, DataSet
+from vicinia.query.column import Column, ColumnType
+from vicinia.query.dataset import DataSet
 from vicinia.query.explain import expected_error, explain
 from vicinia.query.finalise import BELOW_NOISE, NO_DATA, SMALLER_THAN_NOISE, CellResult, finalise, pooled
 from vicinia.query.legend import slot_labels

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from protocol.query.samples import ENERGY, REGISTRY, RandomQueries, random_rows, store
 from vicinia.errors import InvalidInput
-from vicinia.query.dataset import Column, ColumnType, DataSet
+from vicinia.query.column import Column, ColumnType
+from vicinia.query.dataset import DataSet
 from vicinia.query.local import household_vector
 from vicinia.query.plan import Plan, compile_query
 from vicinia.query.schema import quoted, stored_columns, table_name

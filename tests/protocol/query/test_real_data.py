@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from data import data_path
+from vicinia.query.cleaner import CleanRow, Problem, RowCleaner, row_key
 from vicinia.query.dataset import DataSet
 from vicinia.query.finalise import pooled
 from vicinia.query.local import household_vector
 from vicinia.query.mapping import parse_map
 from vicinia.query.plan import compile_query
-from vicinia.query.schema import CleanRow, Problem, RowCleaner, create_table_sql, insert_sql, row_key
+from vicinia.query.schema import create_table_sql, insert_sql
 
 ELECTRICITY = """
 dataset = "electricity"

@@ -14,7 +14,8 @@ if TYPE_CHECKING:  # they load gRPC and numpy, which --help does not need
     from vicinia.coordinator.client.expectation import Expectation
     from vicinia.coordinator.client.link import JobStatus
     from vicinia.coordinator.client.result import Result
-    from vicinia.query.dataset import Column, DataSet
+    from vicinia.query.column import Column
+    from vicinia.query.dataset import DataSet
 
 __all__ = ["checked", "datasets", "facts_of", "jobs", "number", "result"]
 

@@ -12,10 +12,12 @@ from vicinia.node.services.clock import Clock
 from vicinia.node.services.records import BadRecord, Record, locate, read_records
 from vicinia.node.store.database import Database
 from vicinia.node.store.datasets import DataSets
+from vicinia.query.cleaner import CleanRow, Problem, RowCleaner, row_key
 from vicinia.query.dataset import DataSet
-from vicinia.query.mapping import EVERY_ROW
-from vicinia.query.mapping import Mapping as FileMap
-from vicinia.query.schema import CleanRow, Problem, Raw, RowCleaner, create_table_sql, insert_sql, row_key
+from vicinia.query.raw import Raw
+from vicinia.query.schema import create_table_sql, insert_sql
+from vicinia.query.source import EVERY_ROW
+from vicinia.query.source import Mapping as FileMap
 from vicinia.tlog.canonical import canonical
 
 __all__ = ["Finding", "Report", "import_file"]

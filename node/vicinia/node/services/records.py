@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TextIO
 
 from vicinia.errors import Incompatible, InvalidInput, NotFound, TooLarge
-from vicinia.query.mapping import Mapping as FileMap
-from vicinia.query.schema import Raw
+from vicinia.query.raw import Raw
+from vicinia.query.source import Mapping as FileMap
 
 __all__ = ["BadRecord", "Record", "locate", "read_records"]
 
