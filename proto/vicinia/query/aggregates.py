@@ -94,7 +94,7 @@ class SelectReader:
             return Aggregate(_MOMENTS[function], f"{function}({label})", expression, low, high)
         if function == "HISTOGRAM" and len(arguments) == 2:
             expression, low, high, label = self._bounded(node, arguments[0], explicit=False)
-            bins = syntax.whole(arguments[1], 2, MAX_BINS, "the number of bins")
+            bins = syntax.whole(arguments[1], 2, MAX_BINS, "The number of bins")
             text = f"HISTOGRAM({label}, {bins})"
             return Aggregate(AggregateKind.HISTOGRAM, text, expression, low, high, bins=bins)
         raise syntax.refuse(node, f"{function[:40]} is no aggregate with {len(arguments)} arguments.", _HINT)
@@ -114,11 +114,11 @@ class SelectReader:
             if function == "CAP" and len(arguments) == 2 and type(arguments[0]) is exp.Star:
                 syntax.only(arguments[0])
                 syntax.take("*")
-                cap = syntax.whole(arguments[1], 1, MAX_CAP, "the cap")
+                cap = syntax.whole(arguments[1], 1, MAX_CAP, "The cap")
                 return Aggregate(AggregateKind.CAPPED, f"COUNT(CAP(*, {cap}))", cap=cap)
         raise syntax.refuse(
             node,
-            "only households or capped rows can be counted.",
+            "Only households or capped rows can be counted.",
             "Write COUNT(DISTINCT household) or COUNT(CAP(*, 10)).",
         )
 
@@ -145,12 +145,12 @@ class SelectReader:
             expression = self._expressions.read(inner)
             (low, high), label = expression.bounds, expression.text
         if low >= high:
-            raise syntax.refuse(node, f"the bounds {number_text(low)} and {number_text(high)} leave no range.")
+            raise syntax.refuse(node, f"The bounds {number_text(low)} and {number_text(high)} leave no range.")
         # What differs exactly can be equal, or lose its middle, as a double: refused for all, not met in some homes.
         if high - low < FINEST or (high - low) * RESOLUTION < max(abs(low), abs(high)):
             raise syntax.refuse(
                 node,
-                f"the bounds {number_text(low)} and {number_text(high)} are too close to each other.",
+                f"The bounds {number_text(low)} and {number_text(high)} are too close to each other.",
                 "Subtract the larger part of both from the expression, or choose wider bounds.",
             )
         return expression, low, high, label

@@ -59,22 +59,24 @@ class Column:
         where = f"column {self.name!r}"
         if not _COLUMN_NAME.fullmatch(self.name) or "__" in self.name or self.name.lower() in _RESERVED:
             raise InvalidInput(
-                "this cannot be a column's name.",
+                "This cannot be a column's name.",
                 where=where,
                 hint="Use a letter, then letters, digits and single underscores, 40 at most, and none of "
                 + ", ".join(sorted(_RESERVED))
                 + ".",
             )
         if len(self.unit) > 40 or not is_plain(self.unit):
-            raise InvalidInput("the unit is longer than 40 characters or not printable.", where=where)
+            raise InvalidInput("The unit is longer than 40 characters or not printable.", where=where)
         if self.numeric:
             self._check_number(where)
         elif self.low is not None or self.high is not None or self.buckets:
-            raise InvalidInput(f"{self.type} columns have neither low, high nor buckets.", where=where)
+            raise InvalidInput(f"Columns of type {self.type} have neither low, high nor buckets.", where=where)
         if self.type is ColumnType.ENUM:
             self._check_values(where)
         elif self.values:
-            raise InvalidInput(f"{self.type} columns have no list of values.", where=where, hint="Use type = 'enum'.")
+            raise InvalidInput(
+                f"Columns of type {self.type} have no list of values.", where=where, hint="Use type = 'enum'."
+            )
 
     @property
     def numeric(self) -> bool:
@@ -90,33 +92,33 @@ class Column:
 
     def _check_number(self, where: str) -> None:
         if self.low is None or self.high is None:
-            raise InvalidInput("a numeric column needs low and high.", where=where, hint="Values outside are clamped.")
+            raise InvalidInput("A numeric column needs low and high.", where=where, hint="Values outside are clamped.")
         for bound in (self.low, self.high, *self.buckets):
             _check_decimal(bound, where)
             if self.type is ColumnType.INTEGER and bound != bound.to_integral_value():
                 raise InvalidInput(f"{bound} is not a whole number.", where=where)
         if self.low >= self.high:
-            raise InvalidInput(f"low {self.low} is not below high {self.high}.", where=where)
+            raise InvalidInput(f"`low` = {self.low} is not below `high` = {self.high}.", where=where)
         if len(self.buckets) > MAX_BUCKETS or list(self.buckets) != sorted(set(self.buckets)):
-            raise InvalidInput(f"buckets must be at most {MAX_BUCKETS} rising edges.", where=where)
+            raise InvalidInput(f"Buckets must be at most {MAX_BUCKETS} rising edges.", where=where)
         # Homes compute with doubles: what is different here must be different there.
         if float(self.low) >= float(self.high) or len({float(edge) for edge in self.edges}) != len(self.edges):
             raise InvalidInput(
-                "two bounds or edges are the same number in the precision that homes compute with.",
+                "Two bounds or edges are the same number in the precision that homes compute with.",
                 where=where,
                 hint="Use fewer digits: some 15 count.",
             )
         if self.buckets and not (self.low <= self.buckets[0] and self.buckets[-1] <= self.high):
-            raise InvalidInput("an edge of the buckets lies outside low and high.", where=where)
+            raise InvalidInput("An edge of the buckets lies outside low and high.", where=where)
 
     def _check_values(self, where: str) -> None:
         if not 1 <= len(self.values) <= MAX_ENUM_VALUES or len(set(self.values)) != len(self.values):
-            raise InvalidInput(f"an enum needs 1 to {MAX_ENUM_VALUES} different values.", where=where)
+            raise InvalidInput(f"An enum needs 1 to {MAX_ENUM_VALUES} different values.", where=where)
         whole = all(type(value) is int and abs(value) <= MAX_MAGNITUDE for value in self.values)
         text = all(isinstance(value, str) and _clean_text(value) for value in self.values)
         if not whole and not text:
             raise InvalidInput(
-                "the values must be all whole numbers or all strings without spaces at their ends.", where=where
+                "The values must be all whole numbers or all strings without spaces at their ends.", where=where
             )
 
     def payload(self) -> dict[str, object]:
@@ -155,7 +157,7 @@ class Column:
             ),
         )
         if column.payload() != payload:
-            raise InvalidInput("the definition is not in its one canonical spelling.", where=where)
+            raise InvalidInput("The definition is not in its one canonical spelling.", where=where)
         return column
 
 
@@ -185,5 +187,5 @@ def _column_type(value: object, where: str) -> ColumnType:
 
 def _present(value: Decimal | None, where: str) -> Decimal:
     if value is None:
-        raise InvalidInput("an edge of the buckets is missing.", where=where)
+        raise InvalidInput("An edge of the buckets is missing.", where=where)
     return value

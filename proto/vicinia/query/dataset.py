@@ -39,12 +39,12 @@ class DataSet:
         where = f"data set {self.name!r}"
         if not _NAME.fullmatch(self.name) or "__" in self.name:
             raise InvalidInput(
-                "this cannot be a data set's name.",
+                "This cannot be a data set's name.",
                 where=where,
                 hint="Use a small letter, then small letters, digits and single underscores, 40 at most.",
             )
         if not self.description.strip() or len(self.description) > MAX_TEXT:
-            raise InvalidInput(f"the description must have 1 to {MAX_TEXT} characters.", where=where)
+            raise InvalidInput(f"The description must have 1 to {MAX_TEXT} characters.", where=where)
         if not _CATEGORY.fullmatch(self.category):
             raise InvalidInput(
                 f"{self.category!r} is no DPV category of personal data.",
@@ -53,9 +53,9 @@ class DataSet:
             )
         zone(self.timezone, where)
         if not 1 <= len(self.columns) <= MAX_COLUMNS:
-            raise InvalidInput(f"a data set has 1 to {MAX_COLUMNS} columns.", where=where)
+            raise InvalidInput(f"A data set has 1 to {MAX_COLUMNS} columns.", where=where)
         if len({column.name.lower() for column in self.columns}) != len(self.columns):
-            raise InvalidInput("two columns have the same name (capital letters do not count).", where=where)
+            raise InvalidInput("Two columns have the same name (capital letters do not count).", where=where)
 
     def column(self, name: str) -> Column:
         """The column of that name, whatever its capitals; NotFound otherwise."""
@@ -63,7 +63,7 @@ class DataSet:
             if column.name.lower() == name.lower():
                 return column
         raise NotFound(
-            f"the data set {self.name} has no column {name!r}.",
+            f"The data set {self.name} has no column {name!r}.",
             hint="It has " + ", ".join(column.name for column in self.columns) + ".",
         )
 

@@ -62,7 +62,7 @@ def finalise(
     and rounding_std: standard deviations of one slot's sum in the same units. With both 0 the values are exact.
     """
     if sums.shape != (plan.layout.length,):
-        raise InvalidInput(f"the sums have shape {sums.shape}, the plan has {plan.layout.length} slots.", where="sums")
+        raise InvalidInput(f"The sums have shape {sums.shape}, the plan has {plan.layout.length} slots.", where="sums")
     results: list[CellResult] = []
     deviation = math.hypot(noise_std, rounding_std)
     for number, cell in enumerate(plan.layout.cells):

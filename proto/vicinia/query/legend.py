@@ -22,7 +22,7 @@ def slot_labels(legend: object) -> Iterator[str]:
     try:
         keys, groups = _read(legend)
     except (KeyError, TypeError, ValueError):
-        raise StorageFault("the legend of a vector cannot be read.", where="left") from None
+        raise StorageFault("The legend of a vector cannot be read.", where="left") from None
     slots = [f"{label}, bin {place} of {width}" if width > 1 else label
              for label, width in groups for place in range(1, width + 1)]  # fmt: skip
     names = [name for name, _values in keys]

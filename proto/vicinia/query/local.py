@@ -64,7 +64,7 @@ def household_vector(
     Raises InvalidInput for a malformed period only.
     """
     if period is not None and not (all(map(_QUARTER.fullmatch, period)) and period[0] <= period[1]):
-        raise InvalidInput("a period is two quarters such as 2014Q1, in order.", where="period")
+        raise InvalidInput("A period is two quarters such as 2014Q1, in order.", where="period")
     todo = statement(plan, period)
     try:
         return _filled(plan, todo, _cells(plan, _rows(connection, todo, out_of_time)), rng)

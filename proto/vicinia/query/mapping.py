@@ -47,11 +47,11 @@ def parse_map(text: str) -> tuple[DataSet, Mapping]:
     where it can be found). Wide readings need one timestamp column without `from`; if there is none, `ts` is added.
     """
     if len(text) > MAX_MAP_CHARACTERS:
-        raise TooLarge(f"the map has more than {MAX_MAP_CHARACTERS} characters.", where="MAP.toml")
+        raise TooLarge(f"The map has more than {MAX_MAP_CHARACTERS} characters.", where="MAP.toml")
     try:
         table = tomllib.loads(text, parse_float=Decimal)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        raise InvalidInput(f"this is not TOML: {error}.", where="MAP.toml") from None
+        raise InvalidInput(f"This is not TOML: {error}.", where="MAP.toml") from None
     return _Reader(text).read(table)
 
 
@@ -67,7 +67,7 @@ class _Reader:
             raise self._missing(key)
         declared = table["columns"]
         if not isinstance(declared, dict) or not declared:
-            raise InvalidInput("a table of columns is expected.", where=self._at("columns"))
+            raise InvalidInput("A table of columns is expected.", where=self._at("columns"))
         for name, options in declared.items():
             self._column(name, options)
         self._pair_wide()
@@ -98,13 +98,13 @@ class _Reader:
         first = next((n for n, line in enumerate(self.text.splitlines(), 1) if line.lstrip().startswith("[")), 0)
         place = f"Above line {first}" if first else "At the end"
         return InvalidInput(
-            f"the key {key} is missing.", where="MAP.toml", hint=f"{place}, add the line: {_NEEDED_LINES[key]}"
+            f"The key {key} is missing.", where="MAP.toml", hint=f"{place}, add the line: {_NEEDED_LINES[key]}"
         )
 
     def _column(self, name: str, options: object) -> None:
         where = self._at(name, name)
         if not isinstance(options, dict):
-            raise InvalidInput(f"the column {name[:60]} must be a table of options.", where=where)
+            raise InvalidInput(f"The column {name[:60]} must be a table of options.", where=where)
         self._known(options, _COLUMN, f" of the column {name[:60]}", name)
         kind = self._string(options, "type", column=name)
         if kind not in set(ColumnType):
@@ -135,7 +135,7 @@ class _Reader:
             raise InvalidInput("`parse` belongs to timestamp columns.", where=where)
         if "from_wide" in options:
             if "from" in options or not column.numeric:
-                raise InvalidInput("wide readings are numbers and have `from_wide` alone.", where=where)
+                raise InvalidInput("Wide readings are numbers and have `from_wide` alone.", where=where)
             wide = Wide(
                 columns=column_range(self._string(options, "from_wide", column=column.name), where),
                 start=self._start(options.get("start"), where),
@@ -151,14 +151,14 @@ class _Reader:
     def _start(self, value: object, where: str) -> WideStart:
         hint = "Write { week = COLUMN, year = 2014 } or { date = COLUMN, parse = FORMAT }."
         if not isinstance(value, dict):
-            raise InvalidInput("wide readings need a `start`.", where=where, hint=hint)
+            raise InvalidInput("Wide readings need a `start`.", where=where, hint=hint)
         week, year, day, parse = (value.get(key) for key in ("week", "year", "date", "parse"))
         by_week = value.keys() == {"week", "year"} and isinstance(week, str) and type(year) in (int, str)
         if by_week:
             return WideStart(week=str(week), year=year if isinstance(year, int) else str(year))
         if value.keys() <= {"date", "parse"} and isinstance(day, str) and isinstance(parse, str | None):
             return WideStart(date=day, parse=check_format(parse, where) if parse is not None else None)
-        raise InvalidInput("the `start` of wide readings is not understood.", where=where, hint=hint)
+        raise InvalidInput("The `start` of wide readings is not understood.", where=where, hint=hint)
 
     def _pair_wide(self) -> None:
         """Wide columns advance together, and one timestamp column without a source takes their times."""
@@ -168,7 +168,7 @@ class _Reader:
         shapes = {(len(s.wide.columns), s.wide.start, s.wide.step) for s in wides if s.wide is not None}
         if len(shapes) != 1:
             raise InvalidInput(
-                "all wide columns must have the same start, step and count.",
+                "All wide columns must have the same start, step and count.",
                 where=self._at(wides[-1].column, wides[-1].column),
             )
         for place, (column, source) in enumerate(zip(self._columns, self._sources, strict=True)):
@@ -188,7 +188,7 @@ class _Reader:
         for key in table:
             if key not in known:
                 raise InvalidInput(
-                    f"unknown key {key[:60]!r}{of}.",
+                    f"Unknown key {key[:60]!r}{of}.",
                     where=self._at(key, column),
                     hint=f"Known are {', '.join(sorted(known))}.",
                 )
@@ -204,7 +204,7 @@ class _Reader:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
-            raise InvalidInput("low, high and buckets must be numbers.", where=where)
+            raise InvalidInput("Low, high and buckets must be numbers.", where=where)
         return Decimal(value)
 
     def _values(self, value: object, where: str) -> tuple[int, ...] | tuple[str, ...]:

@@ -52,7 +52,7 @@ def parse(text: str, datasets: Mapping[str, DataSet]) -> Plan:
         dataset = _dataset(text, tree, datasets)
         return _Query(Syntax(text, tokens, dataset)).read(tree)
     except RecursionError:
-        raise refuse(text, 0, "the query is nested too deeply.") from None
+        raise refuse(text, 0, "The query is nested too deeply.") from None
 
 
 def _tree(text: str, tokens: tuple[Token, ...]) -> exp.Select:
@@ -61,9 +61,9 @@ def _tree(text: str, tokens: tuple[Token, ...]) -> exp.Select:
     except ParseError as error:
         raise _unparsed(text, tokens, error) from None
     except SqlglotError:
-        raise refuse(text, 0, "the query cannot be read.") from None
+        raise refuse(text, 0, "The query cannot be read.") from None
     if len(trees) != 1 or type(trees[0]) is not exp.Select:
-        raise refuse(text, 0, "one SELECT over one table is expected.")
+        raise refuse(text, 0, "One SELECT over one table is expected.")
     return trees[0]
 
 
@@ -75,7 +75,7 @@ def _unparsed(text: str, tokens: tuple[Token, ...], error: ParseError) -> Invali
     offset = starts[min(line, len(starts)) - 1] + column - 1
     before = [token for token in tokens if token.start <= offset]
     stumble = before[-1] if before else tokens[0]
-    return refuse(text, stumble.start, f"the query is not complete or not SQL near {stumble.text[:40]!r}.")
+    return refuse(text, stumble.start, f"The query is not complete or not SQL near {stumble.text[:40]!r}.")
 
 
 def _dataset(text: str, tree: exp.Select, datasets: Mapping[str, DataSet]) -> DataSet:
@@ -88,7 +88,7 @@ def _dataset(text: str, tree: exp.Select, datasets: Mapping[str, DataSet]) -> Da
             return dataset
     known = ", ".join(sorted(dataset.name for dataset in datasets.values())) or "none"
     start = min((int(p.meta["start"]) for p in table.walk() if "start" in p.meta), default=0) if table else 0
-    what = f"there is no data set {name[:60]!r}." if name else "FROM must name one registered data set."
+    what = f"There is no data set {name[:60]!r}." if name else "FROM must name one registered data set."
     raise refuse(text, start, what, f"Registered are: {known}.")
 
 
@@ -118,10 +118,10 @@ class _Query:
         # A statement that engines refuse would make every home send zeros: refuse it here.
         ours = statement(plan, None).text
         if nesting(ours) > MAX_NESTING:
-            raise refuse(syntax.text, 0, "the query is nested too deeply.", "Write it with fewer parentheses.")
+            raise refuse(syntax.text, 0, "The query is nested too deeply.", "Write it with fewer parentheses.")
         # One that takes long only in homes whose rows match would tell by when they answer.
         if (found := cost(ours)) > MAX_COST:
-            what = f"the query computes too much for each row: its cost is {found}, at most {MAX_COST} is allowed."
+            what = f"The query computes too much for each row: its cost is {found}, at most {MAX_COST} is allowed."
             raise refuse(syntax.text, 0, what, "Each column, operator and bucket counts 1: use fewer of them.")
         return plan
 
@@ -129,7 +129,7 @@ class _Query:
         items = list(tree.expressions)
         self._syntax.take_commas(items)
         if len(items) > MAX_ITEMS:
-            raise self._syntax.refuse(items[MAX_ITEMS], f"at most {MAX_ITEMS} columns can be selected.")
+            raise self._syntax.refuse(items[MAX_ITEMS], f"At most {MAX_ITEMS} columns can be selected.")
         cells_limit = self._select.cells_limit(items[0]) if items else None
         rest = items if cells_limit is None else items[1:]
         keys: list[Key] = []
@@ -143,7 +143,7 @@ class _Query:
             else:
                 keys.append(self._select.key(item))
         if not aggregates:
-            raise self._syntax.refuse(tree, "the query selects no aggregate.", "Add e.g. COUNT(DISTINCT household).")
+            raise self._syntax.refuse(tree, "The query selects no aggregate.", "Add e.g. COUNT(DISTINCT household).")
         return cells_limit, tuple(keys), tuple(aggregates)
 
     def _group(self, tree: exp.Select, selected: tuple[Key, ...]) -> tuple[Key, ...]:
@@ -158,7 +158,7 @@ class _Query:
             self._syntax.take_commas(nodes)
         keys = tuple(self._select.key(node) for node in nodes)
         if len(set(keys)) != len(keys) or len(set(selected)) != len(selected):
-            raise self._syntax.refuse(tree, "a key stands twice in SELECT or in GROUP BY.")
+            raise self._syntax.refuse(tree, "A key stands twice in SELECT or in GROUP BY.")
         if set(keys) != set(selected):
             different = min({key.name for key in set(keys) ^ set(selected)})
             raise self._syntax.refuse(

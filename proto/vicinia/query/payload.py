@@ -15,23 +15,23 @@ MAX_TEXT = 1000
 
 def fields_of(payload: object, what: str, needed: Iterable[str], known: Iterable[str]) -> Mapping[str, object]:
     if not isinstance(payload, dict):
-        raise InvalidInput(f"the definition of a {what} must be an object.", where=what)
+        raise InvalidInput(f"The definition of a {what} must be an object.", where=what)
     missing, unknown = set(needed) - payload.keys(), payload.keys() - set(known)
     if missing or unknown:
         names = ", ".join(sorted(str(name)[:60] for name in (missing or unknown)))
-        raise InvalidInput(f"{'missing' if missing else 'unknown'} field: {names}.", where=what)
+        raise InvalidInput(f"{'Missing' if missing else 'Unknown'} field: {names}.", where=what)
     return payload
 
 
 def text_of(value: object, where: str) -> str:
     if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise InvalidInput(f"a string of at most {MAX_TEXT} characters is expected.", where=where)
+        raise InvalidInput(f"A string of at most {MAX_TEXT} characters is expected.", where=where)
     return value
 
 
 def list_of(value: object, where: str) -> list[object]:
     if not isinstance(value, list) or len(value) > MAX_ENUM_VALUES:
-        raise InvalidInput(f"a list of at most {MAX_ENUM_VALUES} elements is expected.", where=where)
+        raise InvalidInput(f"A list of at most {MAX_ENUM_VALUES} elements is expected.", where=where)
     return value
 
 
@@ -41,13 +41,13 @@ def values_of(value: object, where: str) -> tuple[int, ...] | tuple[str, ...]:
         return tuple(str(item) for item in items)
     whole = tuple(item for item in items if isinstance(item, int) and not isinstance(item, bool))
     if len(whole) != len(items):
-        raise InvalidInput("the values must be all whole numbers or all strings.", where=where)
+        raise InvalidInput("The values must be all whole numbers or all strings.", where=where)
     return whole
 
 
 def flag_of(value: object, where: str) -> bool:
     if type(value) is not int or value not in (0, 1):
-        raise InvalidInput("a flag must be 1 or be left out.", where=where)
+        raise InvalidInput("A flag must be 1 or be left out.", where=where)
     return bool(value)
 
 
@@ -55,7 +55,7 @@ def decimal_of(value: object, where: str) -> Decimal | None:
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > 32:
-        raise InvalidInput("a number must be written as a decimal string.", where=where)
+        raise InvalidInput("A number must be written as a decimal string.", where=where)
     try:
         return Decimal(value)
     except InvalidOperation:

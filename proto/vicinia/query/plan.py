@@ -128,7 +128,7 @@ def layout_of(keys: tuple[Key, ...], aggregates: tuple[Aggregate, ...], cells_li
     elements = prod(len(domain) for domain in domains) * sum(group.width for group in groups)
     if elements > MAX_ELEMENTS:
         raise TooLarge(
-            f"the result would have {elements:,} numbers, more than {MAX_ELEMENTS:,}.",
+            f"The result would have {elements:,} numbers, more than {MAX_ELEMENTS:,}.",
             where="query 1:1",
             hint="Use fewer keys, fewer bins or coarser buckets.",
         )

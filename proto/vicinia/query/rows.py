@@ -60,7 +60,7 @@ class ExpressionReader:
             hint = f"Of functions, only {', '.join(PARTS)} of a timestamp column can be computed with."
             raise syntax.refuse(node, f"{function[:40]} cannot stand here.", hint)
         if type(node) is exp.Literal:
-            raise syntax.refuse(node, "a text cannot be computed with.", "Write the column first: kind = 'value'.")
+            raise syntax.refuse(node, "A text cannot be computed with.", "Write the column first: kind = 'value'.")
         raise syntax.foreign(node)
 
     def timestamp(self, node: object) -> Column:
@@ -79,7 +79,7 @@ class ExpressionReader:
 
     def _limited(self, node: exp.Expression, expression: Expression) -> Expression:
         if max(map(abs, expression.bounds)) > MAX_MAGNITUDE:
-            raise self._syntax.refuse(node, "this could exceed 10^15.", "Multiply fewer or smaller columns.")
+            raise self._syntax.refuse(node, "This could exceed 10^15.", "Multiply fewer or smaller columns.")
         return expression
 
 
@@ -112,7 +112,7 @@ class PredicateReader:
         if type(node) is exp.Is:
             return self._null(node)
         if isinstance(node, exp.Expression):
-            raise syntax.refuse(node, "a comparison is expected here.", "Write e.g. WHERE kids = 2.")
+            raise syntax.refuse(node, "A comparison is expected here.", "Write e.g. WHERE kids = 2.")
         raise syntax.foreign(node)
 
     def _comparison(self, node: exp.Expression) -> Predicate:
@@ -147,7 +147,7 @@ class PredicateReader:
         values = list(node.args.get("expressions") or [])
         syntax.take_commas(values)
         if not values:
-            raise syntax.refuse(node, "the list after IN is empty.")
+            raise syntax.refuse(node, "The list after IN is empty.")
         text = self._text_enum(node.this)
         if text is not None:
             return Among(text, tuple(self._listed(text, value) for value in values))
@@ -157,7 +157,7 @@ class PredicateReader:
         syntax = self._syntax
         syntax.only(node, "this", "expression")
         if type(node.expression) is not exp.Null:
-            raise syntax.refuse(node, "only IS NULL and IS NOT NULL are part of the subset.")
+            raise syntax.refuse(node, "Only IS NULL and IS NOT NULL are part of the subset.")
         syntax.take("IS", "NULL")
         text, moment = self._text_enum(node.this), self._timestamp(node.this)
         if text is not None:
@@ -206,5 +206,5 @@ class PredicateReader:
         if type(inner) is exp.Literal and inner.args.get("is_string"):
             return self._syntax.string(inner)
         if isinstance(inner, exp.Expression):
-            raise self._syntax.refuse(inner, "a text in single quotes is expected here.")
+            raise self._syntax.refuse(inner, "A text in single quotes is expected here.")
         raise self._syntax.foreign(inner)

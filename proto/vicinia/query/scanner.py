@@ -74,12 +74,12 @@ def refuse(text: str, start: int, what: str, hint: str = _HINT) -> InvalidInput:
 def scan(text: str) -> tuple[Token, ...]:
     """The tokens of one SELECT statement; InvalidInput with line and column for anything that can be none."""
     if len(text) > MAX_CHARACTERS:
-        raise TooLarge(f"the query has more than {MAX_CHARACTERS} characters.", where="query 1:1", hint="Shorten it.")
+        raise TooLarge(f"The query has more than {MAX_CHARACTERS} characters.", where="query 1:1", hint="Shorten it.")
     tokens = tuple(_tokens(text))
     if not tokens:
-        raise refuse(text, 0, "the query is empty.")
+        raise refuse(text, 0, "The query is empty.")
     if tokens[0].same != "SELECT":
-        raise refuse(text, tokens[0].start, "a query begins with SELECT.")
+        raise refuse(text, tokens[0].start, "A query begins with SELECT.")
     _check_nesting(text, tokens)
     for token in tokens:
         why = _FOREIGN.get(token.text.lower()) if token.kind == "word" else None
@@ -102,9 +102,9 @@ def _tokens(text: str) -> Iterator[Token]:
             if joined or (before == "sign" and found in "-=" and text[place - 1] == found):
                 raise refuse(text, place, f"{found[:20]!r} cannot stand right after {text[place - 1]!r}.")
             if kind in ("string", "quoted") and not is_plain(found):
-                raise refuse(text, place, "a quoted text holds a character that cannot be printed.")
+                raise refuse(text, place, "A quoted text holds a character that cannot be printed.")
             if kind == "number" and len(found) > MAX_NUMBER:
-                raise refuse(text, place, f"the number has more than {MAX_NUMBER} digits.")
+                raise refuse(text, place, f"The number has more than {MAX_NUMBER} digits.")
             yield Token(kind, found, place)
         before, place = kind, match.end()
 
@@ -112,19 +112,19 @@ def _tokens(text: str) -> Iterator[Token]:
 def _strange(text: str, place: int) -> str:
     character = text[place]
     if character in "'\"":
-        return "the quote is not closed."
+        return "The quote is not closed."
     if character == ";":
-        return "only one statement, without a semicolon, is allowed."
+        return "Only one statement, without a semicolon, is allowed."
     if character == "/":
-        return "division and comments are not part of the subset."
+        return "Division and comments are not part of the subset."
     if character == ".":
-        return "qualified names are not part of the subset."
-    return f"the character {character!r} is not part of the subset."
+        return "Qualified names are not part of the subset."
+    return f"The character {character!r} is not part of the subset."
 
 
 def _check_nesting(text: str, tokens: tuple[Token, ...]) -> None:
     if len(tokens) > MAX_TOKENS:
-        raise TooLarge(f"the query has more than {MAX_TOKENS} words and signs.", where="query 1:1", hint="Shorten it.")
+        raise TooLarge(f"The query has more than {MAX_TOKENS} words and signs.", where="query 1:1", hint="Shorten it.")
     depth = operators = run = 0
     for token in tokens:
         depth += (token.text == "(") - (token.text == ")")
@@ -132,10 +132,10 @@ def _check_nesting(text: str, tokens: tuple[Token, ...]) -> None:
         run = run + 1 if prefix else 0
         operators += token.same in ("AND", "OR", "NOT", "+", "-", "*")
         if depth < 0:
-            raise refuse(text, token.start, "this parenthesis closes nothing.")
+            raise refuse(text, token.start, "This parenthesis closes nothing.")
         if depth > MAX_DEPTH or run > MAX_SIGNS:
-            raise refuse(text, token.start, "the query is nested too deeply.", f"At most {MAX_DEPTH} levels.")
+            raise refuse(text, token.start, "The query is nested too deeply.", f"At most {MAX_DEPTH} levels.")
         if operators > MAX_OPERATORS:
-            raise refuse(text, token.start, f"the query has more than {MAX_OPERATORS} operators.", "Shorten it.")
+            raise refuse(text, token.start, f"The query has more than {MAX_OPERATORS} operators.", "Shorten it.")
     if depth:
-        raise refuse(text, tokens[-1].start, "a parenthesis is not closed.")
+        raise refuse(text, tokens[-1].start, "A parenthesis is not closed.")

@@ -46,7 +46,7 @@ class Syntax:
                 raise refuse(self.text, token.start, f"{token.text[:40]} has no meaning here.")
             left[token.same] -= 1
         if +left:
-            raise refuse(self.text, 0, "the query cannot be read in one way only.")
+            raise refuse(self.text, 0, "The query cannot be read in one way only.")
 
     def start(self, node: exp.Expression) -> int:
         """The offset of the first part of the node that has one."""
@@ -64,7 +64,7 @@ class Syntax:
     def foreign(self, node: object) -> InvalidInput:
         """The refusal of a node outside of the subset."""
         if not isinstance(node, exp.Expression):
-            return refuse(self.text, 0, "the query is incomplete.")
+            return refuse(self.text, 0, "The query is incomplete.")
         return self.refuse(node, f"{_words(type(node).__name__)} is not part of the subset here.")
 
     def only(self, node: exp.Expression, *allowed: str) -> None:
@@ -106,7 +106,7 @@ class Syntax:
             raise self.foreign(node)
         name = self.name(node)
         if name.lower() == "household":
-            raise self.refuse(node, "household can only be counted.", "Write COUNT(DISTINCT household).")
+            raise self.refuse(node, "`household` can only be counted.", "Write COUNT(DISTINCT household).")
         try:
             return self.dataset.column(name)
         except NotFound as error:
@@ -131,12 +131,12 @@ class Syntax:
             return -self.number(node.this)
         if type(node) is not exp.Literal or node.args.get("is_string"):
             if isinstance(node, exp.Expression):
-                raise self.refuse(node, "a literal number is expected here.")
+                raise self.refuse(node, "A literal number is expected here.")
             raise self.foreign(node)
         self.take(str(node.this))
         value = Decimal(str(node.this))
         if value > MAX_MAGNITUDE or value != round(value, MAX_DECIMALS):
-            raise self.refuse(node, f"a number must be at most 10^15 with at most {MAX_DECIMALS} decimals.")
+            raise self.refuse(node, f"A number must be at most 10^15 with at most {MAX_DECIMALS} decimals.")
         return Fraction(value)
 
     def whole(self, node: object, low: int, high: int, what: str) -> int:

@@ -79,5 +79,5 @@ def column_range(text: str, where: str) -> tuple[str, ...]:
         )
     first, last = int(match[2]), int(match[4])
     if last - first >= MAX_WIDE:
-        raise TooLarge(f"the range {text[:60]!r} has more than {MAX_WIDE} columns.", where=where)
+        raise TooLarge(f"The range {text[:60]!r} has more than {MAX_WIDE} columns.", where=where)
     return tuple(f"{match[1]}{number:0{len(match[2])}d}" for number in range(first, last + 1))

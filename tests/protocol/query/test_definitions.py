@@ -57,7 +57,7 @@ def clean(raw: dict[str, Raw]) -> CleanRow | Problem:
 @pytest.mark.parametrize("text", [BUDGET, READINGS], ids=["budget", "readings"])
 def test_what_is_missing_in_a_map_is_said_as_the_line_that_mends_it(text: str, key: str) -> None:
     lines = [line for line in text.splitlines() if not line.startswith(key)]
-    with pytest.raises(InvalidInput, match=f"the key {key} is missing") as refusal:
+    with pytest.raises(InvalidInput, match=f"The key {key} is missing") as refusal:
         parse_map("\n".join(lines))
     place, line = refusal.value.hint.split(", add the line: ")
     lines.insert(int(place.removeprefix("Above line ")) - 1, line)
@@ -124,9 +124,9 @@ def test_a_strange_column_is_refused_and_nothing_else_is_raised(field: str, valu
 @pytest.mark.parametrize(
     ("found", "put", "line", "says"),
     [
-        ("step", "stepp", 8, "unknown key 'stepp'"),
+        ("step", "stepp", 8, "Unknown key 'stepp'"),
         ('"15min"', '"15 minutes"', 8, "no step"),
-        ('household = "VID"', 'household = "VID"\nfoo = 1', 6, "unknown key 'foo'"),
+        ('household = "VID"', 'household = "VID"\nfoo = 1', 6, "Unknown key 'foo'"),
         ("V672", "W672", 8, "no range"),
         ("V672", "V999999", 8, "more than"),
         ("low = 0.0", "low = 11", 8, "not below"),
@@ -141,7 +141,7 @@ def test_a_strange_column_is_refused_and_nothing_else_is_raised(field: str, valu
         ("pd:Energy", "energy", None, "DPV"),
         ('dataset = "readings"', 'dataset = "1; DROP"', None, "name"),
         ('category = "pd:Energy"\n', "", None, "category is missing"),
-        ("timezone = ", "timezones = ", 6, "unknown key"),
+        ("timezone = ", "timezones = ", 6, "Unknown key"),
         ("kwh = ", "household = ", 7, "name"),
         ("kwh = ", "kwh__hour = ", 7, "name"),
         ("[columns]", "[columns", None, "not TOML"),
