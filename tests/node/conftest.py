@@ -7,12 +7,19 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from node_shell import Shell
 from simulator_link import PURPOSE
 from vicinia.node.services.consent import ConsentRecord
 from vicinia.node.store.consents import Consents
 from vicinia.node.store.home import Home
 
 Allow = Callable[..., None]
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    """The command line, in an empty folder."""
+    return Shell(tmp_path, capsys)
 
 
 @pytest.fixture

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
-
 import pytest
+from node_shell import Shell
 from vicinia.node.app import main
 from vicinia.node.store.home import Home
 
@@ -18,32 +15,6 @@ household = "#row"
 [columns]
 fuel = { from = "sfuel", type = "real", low = 0.0, high = 0.4, required = true }
 """
-
-
-class Shell:
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder, self._capsys = folder, capsys
-
-    def __call__(self, *words: object) -> tuple[int, str, str]:
-        status = main([str(word) for word in words])
-        captured = self._capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return status, captured.out, captured.err
-
-    def json(self, *words: object) -> Any:
-        status, out, err = self(*words, "--json")
-        assert (status, err) == (0, "")
-        return json.loads(out)
-
-    def file(self, name: str, text: str) -> Path:
-        path = self.folder / name
-        path.write_text(text)
-        return path
-
-
-@pytest.fixture
-def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
-    return Shell(tmp_path, capsys)
 
 
 def test_init_prints_the_key_of_one_home_and_refuses_a_second_time(shell: Shell) -> None:

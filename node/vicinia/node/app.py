@@ -21,6 +21,17 @@ from vicinia.node.store.home import Home
 
 __all__ = ["main"]
 
+_EXAMPLES = """\
+examples:
+  vicinia-node init                            make your keys
+  vicinia-node join --invitation-file FILE     join a cooperative
+  vicinia-node import --map MAP.toml --data readings.csv
+  vicinia-node consent allow --dataset budget --purpose dpv:NonCommercialResearch --recipient non-profit
+  vicinia-node run                             keep it running: it votes and computes for you
+  vicinia-node jobs                            what waits for you, and what became of the rest
+  vicinia-node left --verify                   everything that ever left your home
+  vicinia-node COMMAND --help                  more about one of them
+"""
 _COMMANDS = (init, join, importing, run, consent, vote, office, jobs, left, status, unlock)
 
 
@@ -83,17 +94,37 @@ def _where(parsed: argparse.Namespace) -> tuple[Path, bool, tuple[str, ...] | No
 
 
 def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--dir", type=file_path, metavar="DIR", help="the home's directory")
-    common.add_argument("--homes", type=file_path, metavar="DIR", help="many homes: every subfolder is one")
-    common.add_argument("--only", type=file_path, metavar="FILE", help="with --homes: only these names, one a line")
-    common.add_argument("--json", action="store_true", help="print one JSON document")
-    common.add_argument("--debug", action="store_true", help="show where in the program a defect is")
-    parser = _Parser(prog="vicinia-node", description="A household's node of a data cooperative.")
+    parser = _Parser(
+        prog="vicinia-node",
+        parents=[_common()],
+        description="A household's node of a data cooperative: it keeps your data at home, asks your consent,\n"
+        "and takes part in what the members accepted.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    # What stands before the command must not be overwritten by what is not said after it.
+    after = _common(argparse.SUPPRESS)
     for command in _COMMANDS:
-        command.add(commands, common)
+        command.add(commands, after)
     return parser
+
+
+def _common(default: str | None = None) -> argparse.ArgumentParser:
+    """What every command takes, before the command or after it; `default` for what is not given."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=default)
+    off = default or False
+    common.add_argument(
+        "--dir", type=file_path, metavar="DIR", help="your home's directory (default: ~/.local/share/vicinia/node)"
+    )
+    common.add_argument("--json", action="store_true", default=off, help="print one JSON document")
+    common.add_argument(
+        "--debug", action="store_true", default=off, help="on a defect of the program, show where in it"
+    )
+    many = common.add_argument_group("for many homes at once (demos, tests)")
+    many.add_argument("--homes", type=file_path, metavar="DIR", help="every folder in DIR is a home of that name")
+    many.add_argument("--only", type=file_path, metavar="FILE", help="with --homes: only the names in FILE, one a line")
+    return common
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from vicinia.errors import ViciniaError
 
-__all__ = ["fail", "show", "table", "when"]
+__all__ = ["counted", "fail", "show", "table", "when"]
 
 
 def show(as_json: bool, document: Mapping[str, object], lines: Iterable[str]) -> None:
@@ -27,6 +27,11 @@ def fail(error: ViciniaError) -> int:
     hint = f" {error.hint}" if error.hint else ""
     sys.stderr.write(f"error: {where}{error.what}{hint}\n")
     return error.exit_status
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: 1 home, 2 homes."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

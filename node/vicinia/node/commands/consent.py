@@ -6,11 +6,14 @@ import argparse
 import re
 from decimal import Decimal
 
-from vicinia.errors import InvalidInput
+from vicinia.assembly.purposes import NON_COMMERCIAL, PURPOSES
+from vicinia.errors import InvalidInput, NotFound
 from vicinia.node.commands.arguments import whole
 from vicinia.node.commands.context import Context, Subparsers
-from vicinia.node.output import show, table, when
-from vicinia.node.services import consent
+from vicinia.node.output import counted, show, table, when
+from vicinia.node.services import consent, deciding
+from vicinia.node.services.consent import ConsentRecord
+from vicinia.node.services.replica import Replica
 from vicinia.node.store.consents import Consents
 from vicinia.node.store.home import Home
 
@@ -19,9 +22,10 @@ __all__ = ["add", "run"]
 _DAY_MS = 86_400_000
 _DAYS = 365
 _MOST_DAYS = 3650
-_LARGEST_FLOOR = 10**9
+_LARGEST_FLOOR = 131_072
 _EPSILON = Decimal("2.0")
 _MOST_EPSILON = 100
+_VERBS = {"allow": "allowed", "never": "refused for good", "ask": "you will be asked", "withdraw": "withdrawn"}
 
 
 def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
@@ -29,22 +33,31 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "consent",
         parents=[common],
-        help="decide what your data may be used for; without a decision the answer is no",
+        help="decide what your data may be used for",
+        description="Decide what your data may be used for. Without a decision the answer is no, whatever the members "
+        "voted; a decision counts for exactly the purpose and the kind of recipient that it names.",
         epilog="example: vicinia-node consent allow --dataset budget --purpose dpv:NonCommercialResearch "
-        "--recipient non-profit --floor 20 --epsilon 2 --days 365",
+        "--recipient non-profit --epsilon 2 --days 365",
     )
-    parser.add_argument("action", choices=("allow", "never", "ask", "withdraw", "list"))
+    parser.add_argument(
+        "action",
+        choices=("allow", "never", "ask", "withdraw", "list", "purposes"),
+        help="what you decide; list what was decided; or list the purposes that there are",
+    )
     parser.add_argument("--dataset", metavar="D", help="a data set, or * (not with allow)")
     parser.add_argument("--purpose", metavar="DPV", help="such as dpv:NonCommercialResearch, or * (not with allow)")
     parser.add_argument("--recipient", metavar="KIND", help="non-profit, public, commercial, or * (not with allow)")
     parser.add_argument(
-        "--floor", type=whole(0, _LARGEST_FLOOR), default=0, metavar="N", help="smallest group that you accept"
+        "--floor",
+        type=whole(1, _LARGEST_FLOOR),
+        metavar="N",
+        help="the smallest group that you accept (default: the by-laws')",
     )
     parser.add_argument(
-        "--epsilon", type=_epsilon, default=_EPSILON, metavar="E", help="the most that one job may cost (default 2.0)"
+        "--epsilon", type=_epsilon, default=_EPSILON, metavar="E", help="the most that one job may cost (default: 2.0)"
     )
     parser.add_argument(
-        "--days", type=whole(1, _MOST_DAYS), default=_DAYS, metavar="N", help="how long you allow it (default 365)"
+        "--days", type=whole(1, _MOST_DAYS), default=_DAYS, metavar="N", help="how long you allow it (default: 365)"
     )
     parser.set_defaults(run=run)
 
@@ -53,33 +66,64 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
     """Record one decision in every selected home, or list them."""
     if arguments.action == "list":
         return _list(context)
+    if arguments.action == "purposes":
+        return _purposes(context)
     for field in ("dataset", "purpose", "recipient"):
         if getattr(arguments, field) is None:
             raise InvalidInput(f"--{field} is missing.", where="consent", hint="See: vicinia-node consent --help")
-    versions: dict[str, int] = {}
-    with context.homes() as homes:
-        for name, home in homes.items():
-            versions[name] = record(home, arguments, context.clock())
-    verb = {"allow": "allowed", "never": "refused", "ask": "to be asked", "withdraw": "withdrawn"}[arguments.action]
-    what = f"{arguments.dataset} for {arguments.purpose} by {arguments.recipient}: {verb}"
-    show(context.as_json, {"homes": versions, "action": arguments.action}, [f"{what} in {len(versions)} home(s)."])
+    made = _made(arguments, context.clock())
+    with context.homes() as homes, context.replica(homes) as replica:
+        chosen, notes = _checked(homes, replica, made)
+        versions = {
+            name: Consents(home.database).add(made.dataset, made.purpose, made.recipient, made.encode())
+            for name, (home, _) in chosen.items()
+        }
+    what = f"{made.dataset} for {made.purpose} by {made.recipient}: {_VERBS[made.mode]}"
+    allowed = all("allow" in ended for _, ended in chosen.values())
+    if made.mode == "withdraw" and not allowed:
+        what = f"{made.dataset} for {made.purpose} by {made.recipient} was not allowed; what you said is taken back"
+    lines = [f"{what} in {counted(len(versions), 'home')}.", *notes]
+    show(context.as_json, {"homes": versions, "action": made.mode, "notes": notes}, lines)
     return 0
 
 
-def record(home: Home, arguments: argparse.Namespace, now_ms: int) -> int:
-    """Append one record; its version."""
-    allow = arguments.action == "allow"
-    made = consent.ConsentRecord(
+def _made(arguments: argparse.Namespace, now_ms: int) -> ConsentRecord:
+    return ConsentRecord(
         dataset=arguments.dataset,
         purpose=arguments.purpose,
         recipient=arguments.recipient,
         mode=arguments.action,
-        floor=arguments.floor,
+        floor=arguments.floor or 0,
         epsilon=arguments.epsilon,
-        expires_ms=now_ms + arguments.days * _DAY_MS if allow else 0,
+        expires_ms=now_ms + arguments.days * _DAY_MS if arguments.action == "allow" else 0,
         created_ms=now_ms,
     )
-    return Consents(home.database).add(made.dataset, made.purpose, made.recipient, made.encode())
+
+
+def _checked(
+    homes: dict[str, Home], replica: Replica | None, made: ConsentRecord
+) -> tuple[dict[str, tuple[Home, frozenset[str]]], list[str]]:
+    """The homes that the decision is for, each with what it ends there, and what could not be checked.
+
+    Every home is checked before anything is recorded in one. Of many homes, a withdrawal is for those that have
+    something to withdraw.
+    """
+    chosen: dict[str, tuple[Home, frozenset[str]]] = {}
+    notes: dict[str, None] = {}
+    nothing: NotFound | None = None
+    for name, home in homes.items():
+        earlier = consent.read(Consents(home.database))
+        try:
+            note = deciding.check(made, earlier, deciding.Known.of(home, replica))
+        except NotFound as error:
+            nothing = error
+            continue
+        if note:
+            notes[note] = None
+        chosen[name] = home, deciding.taken_back(made, earlier)
+    if nothing is not None and not chosen:
+        raise nothing
+    return chosen, list(notes)
 
 
 def _epsilon(text: str) -> Decimal:
@@ -108,12 +152,25 @@ def _list(context: Context) -> int:
                 }
                 for one in records
             ]
-            rows += [
-                (name, one.dataset, one.purpose, one.recipient, one.mode, str(one.floor), str(one.epsilon),
-                 when(one.expires_ms) if one.expires_ms else "-")
-                for one in records
-            ]  # fmt: skip
+            rows += [(name, *_row(one)) for one in records]
     header = ("home", "data set", "purpose", "recipient", "decision", "floor", "epsilon", "until")
     lines = table(header, rows) or ["Nothing was decided yet, so nothing is allowed."]
     show(context.as_json, {"homes": document}, lines)
+    return 0
+
+
+def _row(one: ConsentRecord) -> tuple[str, ...]:
+    limits = ("-", "-", "-")
+    if one.mode == "allow":
+        limits = (str(one.floor) if one.floor else "by-laws", str(one.epsilon), when(one.expires_ms))
+    return one.dataset, one.purpose, one.recipient, one.mode, *limits
+
+
+def _purposes(context: Context) -> int:
+    rows = [
+        (term, "ordinary" if term in NON_COMMERCIAL else "special", ", ".join(sorted(broader)))
+        for term, broader in PURPOSES.items()
+    ]
+    document = {term: {"vote": vote, "broader": sorted(PURPOSES[term])} for term, vote, _ in rows}
+    show(context.as_json, {"purposes": document}, table(("purpose", "vote, if free", "is a kind of"), rows))
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,9 @@ from typing import Any
 from vicinia.errors import InvalidInput
 from vicinia.node.homes import Selection
 from vicinia.node.services.clock import Clock
+from vicinia.node.services.keyring import is_joined
 from vicinia.node.services.ports import Enroller, Link
+from vicinia.node.services.replica import Replica, cooperative_of, open_replica
 from vicinia.node.store.home import Home
 
 __all__ = ["Command", "Context", "job_hash_of"]
@@ -50,6 +52,19 @@ class Context:
                     hint="Use --dir, or --only with one name.",
                 )
             yield next(iter(homes.values()))
+
+    @contextmanager
+    def replica(self, homes: Mapping[str, Home]) -> Iterator[Replica | None]:
+        """The homes' copy of the log, or None where none of them has joined or it was never fetched."""
+        joined = {name: home for name, home in homes.items() if is_joined(home.facts)}
+        if not joined or not self.selection.replica.exists():
+            yield None
+            return
+        replica = open_replica(self.selection.replica, cooperative_of(joined), self.clock)
+        try:
+            yield replica
+        finally:
+            replica.store.close()
 
     @contextmanager
     def linked(self, home: Home) -> Iterator[Link]:

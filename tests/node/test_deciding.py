@@ -1,0 +1,91 @@
+"""What a household can decide: words that mean something, and nothing changed where one does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from node_shell import Shell
+from simulator_cooperative import BYLAWS, Cooperative
+from simulator_link import PURPOSE, Server, joined_home
+
+WORDS = {"--dataset": "budget", "--purpose": PURPOSE, "--recipient": "non-profit"}
+
+
+def said(**changes: str) -> list[str]:
+    words = WORDS | {f"--{name}": value for name, value in changes.items()}
+    return [one for pair in words.items() for one in pair]
+
+
+@pytest.fixture
+def member(tmp_path: Path) -> Path:
+    """A home that has joined and has a copy of the log, in which `budget` is registered."""
+    server = Server(Cooperative.found(households=2))
+    home = joined_home(tmp_path / "home", server, server.coop.households[0])
+    replica = server.replica(home.directory)
+    replica.sync(server.link(0))
+    replica.store.close()
+    home.close()
+    return home.directory
+
+
+@pytest.mark.parametrize(
+    ("action", "changes", "told"),
+    [
+        ("allow", {"purpose": "dpv:NonComercialResearch"}, "Did you mean dpv:NonCommercialResearch?"),
+        ("never", {"purpose": "dpv:Marketting"}, "Did you mean dpv:Marketing?"),
+        ("ask", {"purpose": "dpv:X"}, "not a purpose"),
+        ("allow", {"dataset": "buget"}, "Did you mean budget?"),
+        ("never", {"dataset": "trips"}, "There are: budget."),
+        ("allow", {"floor": str(BYLAWS.floor - 1)}, "no group below"),
+        ("withdraw", {}, "nothing to withdraw"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_and_nothing_changes(
+    shell: Shell, member: Path, action: str, changes: dict[str, str], told: str
+) -> None:
+    _, err = shell.refused("consent", action, "--dir", member, *said(**changes))
+    assert told in err
+    assert shell.json("consent", "list", "--dir", member)["homes"]["home"] == []
+
+
+def test_what_can_be_meant_is_recorded_and_taken_back_once(shell: Shell, member: Path) -> None:
+    allowed = shell.json("consent", "allow", "--dir", member, *said(floor=str(BYLAWS.floor)))
+    assert (allowed["homes"], allowed["notes"]) == ({"home": 1}, [])
+    status, out, _ = shell("consent", "withdraw", "--dir", member, *said(dataset="*"))
+    assert (status, out) == (0, f"* for {PURPOSE} by non-profit: withdrawn in 1 home.\n")
+    status, _ = shell.refused("consent", "withdraw", "--dir", member, *said())
+    assert status == 3
+    decisions = [one["decision"] for one in shell.json("consent", "list", "--dir", member)["homes"]["home"]]
+    assert decisions == ["allow", "withdraw"]
+
+
+def test_a_wider_never_must_be_taken_back_before_something_is_allowed(shell: Shell, member: Path) -> None:
+    shell.json("consent", "never", "--dir", member, *said(purpose="*"))
+    _, err = shell.refused("consent", "allow", "--dir", member, *said())
+    assert "never" in err
+    assert "consent withdraw --dataset 'budget' --purpose '*'" in err
+    shell.refused("consent", "withdraw", "--dir", member, *said())
+    status, out, _ = shell("consent", "withdraw", "--dir", member, *said(purpose="*"))
+    assert status == 0
+    assert "was not allowed" in out
+    assert shell.json("consent", "allow", "--dir", member, *said())["homes"] == {"home": 3}
+
+
+def test_without_a_copy_of_the_log_a_decision_says_what_was_not_checked(shell: Shell) -> None:
+    home = shell.folder / "home"
+    shell("init", "--dir", home)
+    status, out, _ = shell("consent", "allow", "--dir", home, *said())
+    assert status == 0
+    assert "was not checked" in out
+    _, err = shell.refused("consent", "allow", "--dir", home, *said(purpose="dpv:Adverts"))
+    assert "dpv:Advertising" in err
+
+
+def test_the_purposes_are_listed_with_the_vote_that_they_need(shell: Shell) -> None:
+    listed = shell.json("consent", "purposes", "--dir", shell.folder / "none")["purposes"]
+    assert listed[PURPOSE] == {
+        "vote": "ordinary",
+        "broader": ["dpv:NonCommercialPurpose", "dpv:ResearchAndDevelopment"],
+    }
+    assert listed["dpv:ScientificResearch"]["vote"] == "special"
