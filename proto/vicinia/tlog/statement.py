@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from vicinia.errors import InvalidInput, ProofInvalid, TooLarge
@@ -33,9 +33,10 @@ class Statement:
     kind: str
     payload: dict[str, Any]
     signatures: tuple[tuple[VerifyingKey, bytes], ...] = ()
+    _message: bytes = field(init=False, repr=False, compare=False)  # what every signature is of
 
     def __post_init__(self) -> None:
-        signing_bytes(self.kind, self.payload)
+        object.__setattr__(self, "_message", signing_bytes(self.kind, self.payload))
         keys = [key for key, _ in self.signatures]
         if any(left >= right for left, right in itertools.pairwise(keys)):
             raise InvalidInput("Signatures are not sorted by key, one a key.", where=self.kind)
@@ -66,15 +67,15 @@ class Statement:
     @property
     def digest(self) -> bytes:
         """The name of what is said, whoever signed it: SHA-256 of the signing bytes."""
-        return hashlib.sha256(signing_bytes(self.kind, self.payload)).digest()
+        return hashlib.sha256(self._message).digest()
 
     def sign(self, key: SigningKey) -> Statement:
         """The statement with the signature of `key` added, or replaced."""
-        return self.endorse(key.public, key.sign(signing_bytes(self.kind, self.payload)))
+        return self.endorse(key.public, key.sign(self._message))
 
     def endorse(self, key: VerifyingKey, signature: bytes) -> Statement:
         """The statement with a signature that was made elsewhere; ProofInvalid where it does not fit."""
-        key.verify(signature, signing_bytes(self.kind, self.payload))
+        key.verify(signature, self._message)
         return replace(self, signatures=tuple(sorted({**dict(self.signatures), key: signature}.items())))
 
     def signed_by(self, key: VerifyingKey) -> bool:
@@ -83,16 +84,15 @@ class Statement:
         if signature is None:
             return False
         try:
-            key.verify(signature, signing_bytes(self.kind, self.payload))
+            key.verify(signature, self._message)
         except ProofInvalid:
             return False
         return True
 
     def verify(self) -> None:
         """Check every signature that is there; ProofInvalid for the first that does not fit."""
-        message = signing_bytes(self.kind, self.payload)
         for key, signature in self.signatures:
-            key.verify(signature, message)
+            key.verify(signature, self._message)
 
     def unsigned(self) -> Statement:
         """The same statement without signatures."""
