@@ -51,7 +51,10 @@ def explain(plan: Plan) -> tuple[Meaning, ...]:
     layout = plan.layout
     if plan.keys:
         names = " and ".join(key.name for key in plan.keys)
-        meanings.append(Meaning("", f"There is one cell for each value of {names}: {len(layout.cells)} cells."))
+        count = len(layout.cells)
+        left = " that WHERE leaves possible" if any(key.left is not None for key in plan.keys) else ""
+        cells = f"{count:,} cells" if count > 1 else "one cell"
+        meanings.append(Meaning("", f"There is one cell for each value of {names}{left}: {cells}."))
         meanings.append(Meaning("", _touching(plan)))
     for key in plan.keys:
         if key.column.per_household:
@@ -84,7 +87,8 @@ def expected_error(plan: Plan, noise_std: float, cohort: int) -> tuple[ExpectedE
     noise_std: standard deviation of one slot's sum over the cohort, in vector units (rounding may be added in);
     cohort: number of homes that take part, at least 1.
     """
-    fixed = prod(len(key.domain) for key in plan.keys if key.column.per_household)
+    # Homes under a value that WHERE leaves out take part as well: they are not in the cells that remain.
+    fixed = prod(len(key.every) for key in plan.keys if key.column.per_household)
     touched = prod(len(key.domain) for key in plan.keys if not key.column.per_household)
     homes = cohort / fixed * plan.layout.l0 / touched
     return tuple(_expected(aggregate, noise_std, cohort, homes) for aggregate in plan.aggregates)

@@ -17,8 +17,10 @@ from sqlglot.errors import ParseError, SqlglotError
 from vicinia.errors import InvalidInput
 from vicinia.query.aggregates import SelectReader
 from vicinia.query.dataset import DataSet
+from vicinia.query.expression import Expression, Number, number_text
 from vicinia.query.plan import Aggregate, Key, Plan, layout_of
-from vicinia.query.predicate import Predicate
+from vicinia.query.possibility import leaves, never
+from vicinia.query.predicate import Between, Comparison, IsNull, OneOf, Predicate
 from vicinia.query.rows import ExpressionReader, PredicateReader
 from vicinia.query.scanner import Token, refuse, scan
 from vicinia.query.sql import MAX_COST, MAX_NESTING, cost, nesting, statement
@@ -113,6 +115,7 @@ class _Query:
         keys = self._group(tree, selected)
         where = self._where(tree)
         syntax.all_taken()
+        keys = self._possible(tree, keys, where)
         layout = layout_of(keys, aggregates, cells_limit)
         plan = Plan(syntax.text, syntax.dataset, cells_limit, keys, aggregates, where, layout)
         # A statement that engines refuse would make every home send zeros: refuse it here.
@@ -178,3 +181,37 @@ class _Query:
         self._syntax.only(where, "this")
         self._syntax.take("WHERE")
         return self._predicates.read(where.this)
+
+    def _possible(self, tree: exp.Select, keys: tuple[Key, ...], where: Predicate | None) -> tuple[Key, ...]:
+        """The keys with the values that WHERE leaves them; refused where no row can match, or fall into a cell."""
+        if where is None:
+            return keys
+        node = tree.args["where"].this
+        if never(where):
+            tests = list(leaves(where))
+            impossible = tests[0] if len(tests) == 1 else next(filter(never, tests), None)
+            place = self._predicates.nodes.get(impossible, node) if impossible is not None else node
+            what = f"No row can match this: {_why(impossible)}."
+            raise self._syntax.refuse(place, what, "Correct the condition; `vicinia datasets` shows bounds and values.")
+        narrowed = tuple(key.within(where) for key in keys)
+        empty = next((key.name for key in narrowed if not key.domain), None)
+        if empty is not None:
+            raise self._syntax.refuse(node, f"WHERE leaves no value of {empty} to group by.", "Correct one of the two.")
+        return narrowed
+
+
+def _why(leaf: Predicate | None) -> str:
+    """What makes a single test impossible, or that several exclude each other."""
+    match leaf:
+        case Comparison(_, left, right) if not isinstance(left, Number) or not isinstance(right, Number):
+            return " and ".join(_range(one) for one in (left, right) if not isinstance(one, Number))
+        case Between(of, _, _) | OneOf(of, _):
+            return _range(of)
+        case IsNull():
+            return "the column is never missing"
+    return "the conditions exclude each other"
+
+
+def _range(of: Expression) -> str:
+    low, high = of.bounds
+    return f"{of.text} lies between {number_text(low)} and {number_text(high)}"

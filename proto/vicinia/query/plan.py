@@ -6,7 +6,7 @@ Every home and the researcher compile the text by themselves and must come to th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
@@ -15,8 +15,9 @@ from math import prod
 from vicinia.errors import TooLarge
 from vicinia.query.column import Column
 from vicinia.query.dataset import DataSet
-from vicinia.query.expression import PARTS, Expression, number_text
+from vicinia.query.expression import PARTS, Expression, PartOf, Reference, number_text
 from vicinia.query.layout import MAX_ELEMENTS, Group, GroupKind, Layout
+from vicinia.query.possibility import Subject, values_left
 from vicinia.query.predicate import Predicate
 
 __all__ = ["Aggregate", "AggregateKind", "Key", "KeyKind", "Plan", "compile_query"]
@@ -32,11 +33,15 @@ class KeyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A GROUP BY key: an enum column, a local part of a timestamp (`function`), or declared buckets of a number."""
+    """A GROUP BY key: an enum column, a local part of a timestamp (`function`), or declared buckets of a number.
+
+    `left`: the values that WHERE leaves possible, None for all of them.
+    """
 
     kind: KeyKind
     column: Column
     function: str = ""
+    left: tuple[str | int, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -45,7 +50,12 @@ class Key:
 
     @property
     def domain(self) -> tuple[str | int, ...]:
-        """Every value the key can have, in order; a bucket is `[low, high)`, the last one closed."""
+        """The values that get a cell, in order; a bucket is `[low, high)`, the last one closed."""
+        return self.every if self.left is None else self.left
+
+    @property
+    def every(self) -> tuple[str | int, ...]:
+        """Every value of the definition, whatever WHERE says."""
         if self.kind is KeyKind.ENUM:
             return self.column.values
         if self.kind is KeyKind.PART:
@@ -55,6 +65,19 @@ class Key:
         pairs = list(pairwise(edges))
         ends = [")"] * (len(pairs) - 1) + ["]"]
         return tuple(f"[{low}, {high}{end}" for (low, high), end in zip(pairs, ends, strict=True))
+
+    def within(self, where: Predicate | None) -> Key:
+        """The key without the values that no row which satisfies the predicate can have."""
+        match self.kind:
+            case KeyKind.BUCKET:
+                return self
+            case KeyKind.PART:
+                subject: Subject = PartOf(self.function, self.column)
+            case KeyKind.ENUM:
+                text = isinstance(self.column.values[0], str)
+                subject = self.column if text else Reference(self.column)
+        found = values_left(where, subject)
+        return self if len(found) == len(self.every) else replace(self, left=found)
 
 
 class AggregateKind(StrEnum):

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from fractions import Fraction
 
 from sqlglot import exp
+from vicinia.errors import InvalidInput
 from vicinia.query.column import MAX_MAGNITUDE, Column, ColumnType
 from vicinia.query.dataset import zone
-from vicinia.query.expression import PARTS, Binary, Expression, Negated, Number, PartOf, Reference
+from vicinia.query.expression import PARTS, Binary, Expression, Negated, Number, PartOf, Reference, number_text
 from vicinia.query.moment import local_parts
 from vicinia.query.predicate import (
     Among,
@@ -89,11 +90,19 @@ class PredicateReader:
     def __init__(self, syntax: Syntax, expressions: ExpressionReader) -> None:
         self._syntax = syntax
         self._expressions = expressions
+        self.nodes: dict[Predicate, exp.Expression] = {}
+        """Where each single test stands (the first of equal ones)."""
 
     def read(self, node: object) -> Predicate:
         """The predicate of a row."""
+        bare = self._syntax.bare(node)
+        predicate = self._read(bare)
+        if isinstance(bare, exp.Expression) and not isinstance(predicate, Both | Either | NotTrue):
+            self.nodes.setdefault(predicate, bare)
+        return predicate
+
+    def _read(self, node: object) -> Predicate:
         syntax = self._syntax
-        node = syntax.bare(node)
         if isinstance(node, exp.And | exp.Or) and type(node) in (exp.And, exp.Or):
             syntax.only(node, "this", "expression")
             syntax.take("AND" if type(node) is exp.And else "OR")
@@ -129,7 +138,12 @@ class PredicateReader:
         moment = self._timestamp(node.this)
         if moment is not None:
             return Comparison(operator, Reference(moment), self._moment(node.expression))
-        return Comparison(operator, self._expressions.read(node.this), self._expressions.read(node.expression))
+        left, right = self._expressions.read(node.this), self._expressions.read(node.expression)
+        if operator in ("=", "<>"):
+            for this, other in ((left, right), (right, left)):
+                if isinstance(other, Number):
+                    self._possible(node, this, (other.value,))
+        return Comparison(operator, left, right)
 
     def _between(self, node: exp.Between) -> Predicate:
         self._syntax.only(node, "this", "low", "high")
@@ -151,7 +165,21 @@ class PredicateReader:
         text = self._text_enum(node.this)
         if text is not None:
             return Among(text, tuple(self._listed(text, value) for value in values))
-        return OneOf(self._expressions.read(node.this), tuple(syntax.number(value) for value in values))
+        of, numbers = self._expressions.read(node.this), tuple(syntax.number(value) for value in values)
+        self._possible(node, of, numbers)
+        return OneOf(of, numbers)
+
+    def _possible(self, node: exp.Expression, of: Expression, numbers: tuple[Fraction, ...]) -> None:
+        """An enum of whole numbers is compared with its values alone, as one of texts is."""
+        if not isinstance(of, Reference) or of.column.type is not ColumnType.ENUM:
+            return
+        for number in numbers:
+            if number not in of.column.values:
+                raise self._unlisted(node, of.column, number_text(number))
+
+    def _unlisted(self, node: exp.Expression, column: Column, value: str) -> InvalidInput:
+        shown = ", ".join(map(repr, column.values[:10])) + (", …" if len(column.values) > 10 else "")
+        return self._syntax.refuse(node, f"{value} is no value of {column.name}.", f"Its values are {shown}.")
 
     def _null(self, node: exp.Is) -> Predicate:
         syntax = self._syntax
@@ -185,8 +213,7 @@ class PredicateReader:
         value = self._string(node)
         if value not in column.values:
             assert isinstance(node, exp.Expression)  # noqa: S101  # _string() refused anything else
-            shown = ", ".join(repr(known) for known in column.values[:10])
-            raise self._syntax.refuse(node, f"{value[:60]!r} is no value of {column.name}.", f"It has {shown} …")
+            raise self._unlisted(node, column, repr(value[:60]))
         return value
 
     def _moment(self, node: object) -> Number:
