@@ -57,13 +57,17 @@ class Assembly:
             assembly.append(leaf)
         return assembly
 
-    def append(self, leaf: bytes) -> Statement:
-        """Take the next leaf; ProofInvalid, NotAccepted, AlreadyExists or InvalidInput leave everything as it was."""
+    def append(self, leaf: bytes, *, verified: bool = False) -> Statement:
+        """Take the next leaf; ProofInvalid, NotAccepted, AlreadyExists or InvalidInput leave everything as it was.
+
+        `verified`: the caller took this very leaf once before, as a root that was signed shows; its signatures are
+        not verified again, everything else is.
+        """
         statement = Statement.parse(leaf)
         payload = self._parse(statement)
         checks.same_cooperative(payload.coop, self._ledger.coop)
         change = review(self._ledger, payload, statement)
-        signers.verify(statement, signers.required(payload, self._ledger))
+        signers.verify(statement, signers.required(payload, self._ledger), verified=verified)
         change()
         self._ledger.tree.append(leaf)
         return statement
