@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +11,24 @@ from simulator_cooperative import BYLAWS, Cooperative, key
 from simulator_link import Link, Server, joined_home
 from vicinia.assembly import PAYLOADS
 from vicinia.assembly.build import build_roster
-from vicinia.errors import NotAccepted, ProofInvalid
+from vicinia.errors import InvalidInput, NotAccepted, ProofInvalid
 from vicinia.node.services import replica as module
+from vicinia.node.services.histories import contradict
 from vicinia.node.services.replica import Cooperative as Pinned
 from vicinia.node.services.replica import Replica
 from vicinia.node.services.witness import witness_checkpoint
+from vicinia.node.store.home import Home
 from vicinia.node.store.replica import ReplicaStore
-from vicinia.tlog.checkpoint import Checkpoint, add_cosignatures, cosign, log_origin, sign_checkpoint, witness_name
+from vicinia.tlog.checkpoint import (
+    Checkpoint,
+    add_cosignatures,
+    cosign,
+    log_origin,
+    open_checkpoint,
+    sign_checkpoint,
+    witness_name,
+)
+from vicinia.tlog.merkle import Tree, leaf_hash, verify_inclusion
 
 
 @pytest.fixture
@@ -123,19 +135,96 @@ def test_fresher_is_what_makes_the_kth_newest_cosignature_newer(
     assert replica.checkpoint.kth_newest(4) == (now if fresher else now - 100)
 
 
-@pytest.mark.parametrize("size", [-3, 0, 2])
+class Forked(Link):
+    """Serves another history: from the third leaf on nothing is as it was."""
+
+    def __init__(self, server: Server, household: int) -> None:
+        super().__init__(server, household)
+        self.leaves = [*server.coop.leaves[:3], *(leaf + b" " for leaf in server.coop.leaves[3:])]
+
+    def entries(self, start: int, end: int) -> list[bytes]:
+        return self.leaves[start:end]
+
+    def consistency(self, old_size: int, new_size: int) -> list[bytes]:
+        return Tree(self.leaves).consistency(old_size, new_size)
+
+
+class Garbling(Link):
+    """Sends leaves and proofs that are none, for as long as `faulty` holds; what is signed it leaves as it is."""
+
+    faulty = True
+
+    def entries(self, start: int, end: int) -> list[bytes]:
+        leaves = super().entries(start, end)
+        return [b"\x01" + leaf[1:] for leaf in leaves] if self.faulty and start else leaves
+
+    def consistency(self, old_size: int, new_size: int) -> list[bytes]:
+        return [bytes(32)] if self.faulty else super().consistency(old_size, new_size)
+
+
+def proven(server: Server, replica: Replica, ours: bytes, theirs: bytes) -> None:
+    """The one piece of evidence is of these two notes, and convinces whoever has nothing else."""
+    (evidence,) = replica.store.evidence()
+    assert evidence[2:4] == (ours, theirs)
+    log_key, origin = server.coop.log_key.public, log_origin(server.coop.coop)
+    one, other = (open_checkpoint(note, origin, log_key, {}).checkpoint for note in (ours, theirs))
+    contradict(one, other, evidence[4])
+    with pytest.raises(ProofInvalid):
+        contradict(one, one, evidence[4])
+    if one.size != other.size:
+        for false in (b"", b"{}", evidence[4].replace(b'"root":"', b'"root":"00')):
+            with pytest.raises((ProofInvalid, InvalidInput)):
+                contradict(one, other, false)
+
+
+@pytest.mark.parametrize("size", [-3, 0])
 def test_two_signed_histories_halt_every_job_and_are_kept(server: Server, tmp_path: Path, size: int) -> None:
     replica = server.replica(tmp_path)
+    ours = server.note
     replica.sync(server.link(1))
-    server.propose_job()
-    server.coop.admit(2)
     note = lying_note(server, replica.size + size, bytes(32))
-    with pytest.raises(ProofInvalid):
+    with pytest.raises(ProofInvalid, match="two histories"):
         replica.sync(server.link(1), note)
     assert "two histories" in replica.halted
-    (evidence,) = replica.store.evidence()
-    assert evidence[3] == note
+    proven(server, replica, ours, note)
     assert server.replica(tmp_path).halted
+
+
+def test_a_longer_log_that_was_rewritten_halts_every_job_and_is_kept(server: Server, tmp_path: Path) -> None:
+    replica = server.replica(tmp_path)
+    ours = server.note
+    replica.sync(server.link(1))
+    server.propose_job()
+    link = Forked(server, 1)
+    note = lying_note(server, len(link.leaves), Tree(link.leaves).root())
+    with pytest.raises(ProofInvalid, match="two histories"):
+        replica.sync(link, note)
+    assert "two histories" in replica.halted
+    proven(server, replica, ours, note)
+
+
+def test_a_signed_root_without_leaves_is_not_accepted_and_accuses_nobody(server: Server, tmp_path: Path) -> None:
+    replica = server.replica(tmp_path)
+    replica.sync(server.link(1))
+    size = replica.size
+    server.propose_job()
+    with pytest.raises(ProofInvalid, match="do not add up"):
+        replica.sync(server.link(1), lying_note(server, len(server.coop.leaves), bytes(32)))
+    assert (replica.halted, replica.size) == ("", size)
+
+
+def test_a_liar_on_the_way_halts_nothing(server: Server, tmp_path: Path) -> None:
+    replica = server.replica(tmp_path)
+    replica.sync(server.link(1))
+    size = replica.size
+    server.propose_job()
+    link = Garbling(server, 1)
+    with pytest.raises(ProofInvalid, match="do not add up"):
+        replica.sync(link)
+    assert (replica.halted, replica.size) == ("", size)
+    link.faulty = False
+    assert replica.sync(link)
+    assert replica.size == len(server.coop.leaves)
 
 
 def test_a_shorter_note_of_the_same_log_changes_nothing(server: Server, tmp_path: Path) -> None:
@@ -152,16 +241,19 @@ def test_a_leaf_that_no_honest_coordinator_logs_is_evidence(server: Server, tmp_
     size = replica.size
     forged = build_roster("valley", bytes(32), 0, bytes(32), 4).sign(server.coop.log_key)  # of a job nobody proposed
     server.coop.leaves.append(forged.leaf())
-    from vicinia.tlog.merkle import Tree
-
     note = lying_note(server, size + 1, Tree(server.coop.leaves).root())
     with pytest.raises(ProofInvalid):
         replica.sync(server.link(1), note)
     assert "not valid" in replica.halted
     assert replica.size == size
+    (evidence,) = replica.store.evidence()
+    place = json.loads(evidence[4])
+    inclusion = [bytes.fromhex(one) for one in place["inclusion"]]
+    root = Tree(server.coop.leaves).root()
+    verify_inclusion(leaf_hash(evidence[2]), place["index"], size + 1, inclusion, root)
 
 
-class Garbling(Link):
+class GarblingOnce(Link):
     """Sends a leaf that is not under the signed root, once."""
 
     garbled = False
@@ -179,7 +271,7 @@ def test_a_leaf_that_is_not_under_the_signed_root_is_no_evidence(server: Server,
     replica = server.replica(tmp_path)
     if known:
         replica.sync(server.link(1), server.coop.checkpoint(known))
-    link = Garbling(server, 1)
+    link = GarblingOnce(server, 1)
     with pytest.raises(ProofInvalid, match="do not add up"):
         replica.sync(link)
     assert replica.store.evidence() == []
@@ -238,20 +330,71 @@ def test_a_witness_cosigns_what_grew_and_remembers_it(server: Server, tmp_path: 
     assert not witness_checkpoint(home, replica, link, unsigned, server.clock)
 
 
-@pytest.mark.parametrize("size", [0, 1])
-def test_a_witness_never_cosigns_two_histories(server: Server, tmp_path: Path, size: int) -> None:
-    home = joined_home(tmp_path / "w", server, server.coop.households[0])
-    replica, link = server.replica(tmp_path), server.link(0)
+def witnessed(server: Server, folder: Path) -> tuple[Home, Replica, bytes]:
+    """A witness that has cosigned the log as it is; the note that it saw."""
+    home, replica = joined_home(folder / "w", server, server.coop.households[0]), server.replica(folder)
     unsigned = sign_checkpoint(server.coop.assembly.checkpoint(), server.coop.log_key)
-    witness_checkpoint(home, replica, link, unsigned, server.clock)
+    assert witness_checkpoint(home, replica, server.link(0), unsigned, server.clock)
+    return home, replica, unsigned
+
+
+def test_a_witness_never_cosigns_two_roots_of_one_size(server: Server, tmp_path: Path) -> None:
+    home, replica, ours = witnessed(server, tmp_path)
+    before, origin = server.note, log_origin(server.coop.coop)
+    forked = sign_checkpoint(Checkpoint(origin, len(server.coop.leaves), bytes(32)), server.coop.log_key)
+    with pytest.raises(ProofInvalid, match="one size"):
+        witness_checkpoint(home, replica, server.link(0), forked, server.clock)
+    assert server.note == before
+    proven(server, replica, ours, forked)
+
+
+def test_a_witness_never_cosigns_a_log_that_was_rewritten(server: Server, tmp_path: Path) -> None:
+    home, replica, ours = witnessed(server, tmp_path)
     server.propose_job()
-    before = server.note
-    origin = log_origin(server.coop.coop)
-    forked = sign_checkpoint(Checkpoint(origin, len(server.coop.leaves) - 1 + size, bytes(32)), server.coop.log_key)
-    with pytest.raises(ProofInvalid):
+    before, link = server.note, Forked(server, 0)
+    checkpoint = Checkpoint(log_origin(server.coop.coop), len(link.leaves), Tree(link.leaves).root())
+    forked = sign_checkpoint(checkpoint, server.coop.log_key)
+    with pytest.raises(ProofInvalid, match="rewritten"):
         witness_checkpoint(home, replica, link, forked, server.clock)
     assert server.note == before
     assert replica.halted
+    proven(server, replica, ours, forked)
+    assert not witness_checkpoint(home, replica, server.link(0), forked, server.clock)
+
+
+def test_a_witness_takes_no_unsigned_proof_for_evidence(server: Server, tmp_path: Path) -> None:
+    home, replica, _ = witnessed(server, tmp_path)
+    server.propose_job()
+    grown = sign_checkpoint(server.coop.assembly.checkpoint(), server.coop.log_key)
+    before, link = server.note, Garbling(server, 0)
+    with pytest.raises(ProofInvalid, match="do not add up"):
+        witness_checkpoint(home, replica, link, grown, server.clock)
+    assert (server.note, replica.halted) == (before, "")
+    link.faulty = False
+    assert witness_checkpoint(home, replica, link, grown, server.clock)
+
+
+def test_a_witness_that_is_sent_a_wrong_proof_reads_the_log_instead(server: Server, tmp_path: Path) -> None:
+    home, replica, _ = witnessed(server, tmp_path)
+    server.propose_job()
+
+    class WrongProof(Link):
+        def consistency(self, old_size: int, new_size: int) -> list[bytes]:
+            return [bytes(32)]
+
+    grown = sign_checkpoint(server.coop.assembly.checkpoint(), server.coop.log_key)
+    assert witness_checkpoint(home, replica, WrongProof(server, 0), grown, server.clock)
+
+
+def test_a_witness_cosigns_no_log_of_another_beginning(server: Server, tmp_path: Path) -> None:
+    home = joined_home(tmp_path / "w", server, server.coop.households[0])
+    home.facts.put("genesis", bytes(32))
+    replica, link = server.replica(tmp_path), server.link(0)
+    unsigned = sign_checkpoint(server.coop.assembly.checkpoint(), server.coop.log_key)
+    with pytest.raises(ProofInvalid, match="another statement"):
+        witness_checkpoint(home, replica, link, unsigned, server.clock)
+    (evidence,) = replica.store.evidence()
+    assert evidence[2:4] == (server.coop.leaves[0], unsigned)
 
 
 def test_a_home_that_is_no_witness_cosigns_nothing(server: Server, tmp_path: Path) -> None:

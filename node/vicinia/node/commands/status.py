@@ -62,8 +62,8 @@ def _log(replica: Replica | None, trouble: str) -> dict[str, object]:
         "root": replica.root(replica.size).hex(),
         "halted": replica.halted,
         "evidence": [
-            {"at_ms": at, "what": what, "ours": ours.hex(), "theirs": theirs.hex()}
-            for at, what, ours, theirs in replica.store.evidence()
+            {"at_ms": at, "what": what, "ours": ours.hex(), "theirs": theirs.hex(), "proof": proof.decode()}
+            for at, what, ours, theirs, proof in replica.store.evidence()
         ],
     }
 

@@ -6,18 +6,30 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from vicinia.assembly.state import Assembly
 from vicinia.assembly.statements import PAYLOADS, Genesis
-from vicinia.errors import Incompatible, InvalidInput, NotAccepted, NotFound, ProofInvalid, Unavailable, ViciniaError
+from vicinia.errors import (
+    Incompatible,
+    InvalidInput,
+    NotAccepted,
+    NotFound,
+    ProofInvalid,
+    StorageFault,
+    Unavailable,
+    ViciniaError,
+)
 from vicinia.identity import VerifyingKey
+from vicinia.node.services import histories
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.keyring import is_joined, membership
 from vicinia.node.services.ports import Link
 from vicinia.node.store.home import Home
 from vicinia.node.store.replica import ReplicaStore
-from vicinia.tlog.checkpoint import SignedCheckpoint, log_origin, open_checkpoint, witness_name
-from vicinia.tlog.merkle import EMPTY_ROOT, Tree, verify_consistency
+from vicinia.tlog.canonical import canonical
+from vicinia.tlog.checkpoint import Checkpoint, SignedCheckpoint, log_origin, open_checkpoint, witness_name
+from vicinia.tlog.merkle import EMPTY_ROOT, Tree
 from vicinia.tlog.statement import Statement
 
 __all__ = ["Cooperative", "Replica", "cooperative_of", "open_replica"]
@@ -112,7 +124,7 @@ class Replica:
             if self._genesis is None:
                 leaves = link.entries(0, 1)
                 if len(leaves) != 1:
-                    raise Unavailable("the coordinator did not send the founding statement.", where="log")
+                    raise Unavailable("The coordinator did not send the founding statement.", where="log")
                 self._genesis = self._check_genesis(leaves[0])
             return self._genesis
 
@@ -120,9 +132,19 @@ class Replica:
         """Take in what another process has accepted."""
         with self._lock:
             known = self._store.checkpoint()
-            size = known[0] if known else 0
-            while self.size < size:
-                self._take(self._store.leaves(self.size, min(size, self.size + _BATCH)))
+            if known is None or self.size >= known[0]:
+                return
+            leaves = self._store.leaves(0, known[0])
+            if len(leaves) != known[0]:
+                hint = "Move that file away: the log is fetched and checked again."
+                raise StorageFault("The copy of the public log is damaged.", where=str(self._store.path), hint=hint)
+            self._take(leaves[self.size :], verified=self._stands_under(known[1], leaves))
+
+    def _stands_under(self, note: bytes, leaves: list[bytes]) -> bool:
+        """Whether these leaves are those of the accepted note that was stored with them, so that all were verified."""
+        genesis = self._genesis or self._check_genesis(leaves[0])
+        checkpoint = self._open(note, genesis).checkpoint
+        return (checkpoint.size, checkpoint.root) == (len(leaves), Tree(leaves).root())
 
     def sync(self, link: Link, note: bytes = b"") -> bool:
         """Accept a newer checkpoint (fetched where `note` is empty) and its leaves; True where something was new."""
@@ -139,7 +161,7 @@ class Replica:
             if self._outgrown:
                 return False
             try:
-                self._advance(link, note, size, root)
+                self._advance(link, note, signed)
             except Incompatible as error:
                 self._outgrown = str(error)
                 return False
@@ -150,19 +172,20 @@ class Replica:
         with self._lock:
             return 0 < size <= self.size and self.root(size) == root
 
-    def _advance(self, link: Link, note: bytes, size: int, root: bytes) -> None:
-        start = self.size
+    def _advance(self, link: Link, note: bytes, signed: SignedCheckpoint) -> None:
+        start, size, root = self.size, signed.checkpoint.size, signed.checkpoint.root
         leaves: list[bytes] = []
         while start + len(leaves) < size:
             batch = link.entries(start + len(leaves), min(size, start + len(leaves) + _BATCH))
             if not batch or len(batch) > size - start - len(leaves):
-                raise Unavailable("the coordinator did not send the leaves of its checkpoint.", where="log")
+                raise Unavailable("The coordinator did not send the leaves of its checkpoint.", where="log")
             leaves += batch
         # Leaves prove something against who signed the root only where that root is theirs: anybody can garble them.
-        if Tree([*self._store.leaves(0, start), *leaves]).root(size) != root:
-            self._explain_mismatch(link, note, start, size, root)
+        tree = Tree([*self._store.leaves(0, start), *leaves])
+        if tree.root(size) != root:
+            self._look_into(link, note, start, signed.checkpoint)
         try:
-            self._take(leaves, note)
+            self._take(leaves, note, tree)
             if not self._store.advance(start, leaves, note):
                 # Another process was first; what it has stored, it has checked.
                 self._assembly = None
@@ -173,21 +196,18 @@ class Replica:
             self.refresh()
             raise
 
-    def _explain_mismatch(self, link: Link, note: bytes, start: int, size: int, root: bytes) -> None:
-        """The leaves do not add up to the signed root: wrong leaves, or a log that was rewritten."""
-        known = self._store.checkpoint()
-        if known is not None and start:
-            old = Tree(self._store.leaves(0, start)).root()
-            try:
-                verify_consistency(start, size, link.consistency(start, size), old, root)
-            except ProofInvalid:
-                self._accuse("the coordinator signed two histories of the log.", known[1], note)
-        raise ProofInvalid("the leaves sent do not add up to the signed checkpoint.", where="log")
+    def _look_into(self, link: Link, note: bytes, start: int, signed: Checkpoint) -> NoReturn:
+        """The leaves do not add up to the signed root: sent wrong, or a log that was rewritten. Only proof accuses."""
+        if start:
+            theirs, _ = histories.everything_under(link, signed)
+            if theirs.root(start) != self.root(start):
+                self._accuse_of_two_histories(note, histories.proof_of(theirs, start))
+        raise histories.does_not_add_up()
 
     def _require_same(self, note: bytes, size: int, root: bytes) -> None:
         if size and self.root(size) != root:
-            known = self._store.checkpoint()
-            self._accuse("the coordinator signed two histories of the log.", known[1] if known else b"", note)
+            ours = Tree(self._store.leaves(0, self.size))
+            self._accuse_of_two_histories(note, histories.proof_of(ours, size))
 
     def _renew(self, note: bytes, signed: SignedCheckpoint) -> bool:
         """Keep the same checkpoint under newer cosignatures: the k-th newest is what its age is counted from."""
@@ -197,8 +217,14 @@ class Replica:
             return False
         return self._store.advance(self.size, [], note)
 
-    def _accuse(self, what: str, ours: bytes, theirs: bytes) -> None:
-        self._store.add_evidence(what, ours, theirs, self._clock())
+    def _accuse_of_two_histories(self, theirs: bytes, proof: bytes) -> NoReturn:
+        known, genesis = self._store.checkpoint(), self.assembly.genesis
+        ours = known[1] if known is not None else b""
+        histories.contradict(self._open(ours, genesis).checkpoint, self._open(theirs, genesis).checkpoint, proof)
+        self._accuse("The coordinator signed two histories of the log.", ours, theirs, proof)
+
+    def _accuse(self, what: str, ours: bytes, theirs: bytes, proof: bytes) -> NoReturn:
+        self._store.add_evidence(what, ours, theirs, self._clock(), proof)
         raise ProofInvalid(
             what, where="log", hint="Every job is halted. Show the evidence to the members: vicinia-node status --json"
         )
@@ -223,8 +249,13 @@ class Replica:
     def _check_genesis(self, leaf: bytes) -> Genesis:
         return Assembly(leaf, self._cooperative.genesis).genesis
 
-    def _take(self, leaves: list[bytes], note: bytes = b"") -> None:
-        """Append to the state in memory; a leaf that may not be there accuses the coordinator when it is `note`'s."""
+    def _take(
+        self, leaves: list[bytes], note: bytes = b"", tree: Tree | None = None, *, verified: bool = False
+    ) -> None:
+        """Append to the state in memory; a leaf that may not be there accuses the coordinator when it is `note`'s.
+
+        `tree`: of all leaves under `note`, which has its root. `verified`: this home took them once before.
+        """
         for leaf in leaves:
             if self._assembly is None:
                 self._assembly = Assembly(leaf, self._cooperative.genesis)
@@ -232,13 +263,16 @@ class Replica:
             else:
                 try:
                     _require_known(leaf)
-                    self._assembly.append(leaf)
+                    self._assembly.append(leaf, verified=verified)
                 except Incompatible:
                     raise  # of a newer version of the statements: nobody's fault
                 except ViciniaError as error:
-                    if note:
-                        self._accuse(f"the log holds a leaf that is not valid ({error.what})", leaf, note)
-                    raise
+                    if tree is None:
+                        raise
+                    index = self._assembly.size
+                    place = {"index": index, "inclusion": [one.hex() for one in tree.inclusion(index, tree.size)]}
+                    what = f"The log holds a leaf that is not valid: {error.what}"
+                    self._accuse(what, leaf, note, canonical(place))
 
 
 def _require_known(leaf: bytes) -> None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from vicinia.errors import ProofInvalid
+from vicinia.node.services import histories
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.keyring import identity, membership
 from vicinia.node.services.ports import Link
 from vicinia.node.services.replica import Replica
 from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.home import Home
+from vicinia.tlog.canonical import canonical
 from vicinia.tlog.checkpoint import Checkpoint, cosign, log_origin, open_checkpoint, witness_name
-from vicinia.tlog.merkle import Tree, verify_consistency
+from vicinia.tlog.merkle import verify_consistency
 from vicinia.tlog.statement import Statement
 
 __all__ = ["is_witness", "witness_checkpoint"]
 
 _SEEN = "cosigned"  # size (8 bytes) and root of the last checkpoint that this home cosigned
-_BATCH = 1000
 
 
 def is_witness(home: Home, replica: Replica, link: Link) -> bool:
@@ -25,9 +28,10 @@ def is_witness(home: Home, replica: Replica, link: Link) -> bool:
 
 
 def witness_checkpoint(home: Home, replica: Replica, link: Link, note: bytes, clock: Clock) -> bool:
-    """Cosign a checkpoint; False where an older one is shown again. Two histories are a ProofInvalid and evidence.
+    """Cosign a checkpoint; False where an older one is shown again.
 
-    What is cosigned is in the store before the cosignature is sent: a witness never signs two roots of one size.
+    A log that was rewritten is a ProofInvalid and, as far as the log has signed it, evidence. What is cosigned is in
+    the store before the cosignature is sent: a witness never signs two roots of one size.
     """
     if home.locked or replica.accused or not is_witness(home, replica, link):
         return False
@@ -38,13 +42,12 @@ def witness_checkpoint(home: Home, replica: Replica, link: Link, note: bytes, cl
     size, root = (int.from_bytes(seen[:8], "big"), seen[8:40]) if seen else (0, b"")
     if checkpoint.size < size or not checkpoint.size:
         return False
-    try:
-        _check(link, checkpoint, size, root, member.genesis)
-    except ProofInvalid as error:
-        what = "the coordinator asked this witness to cosign a log that was rewritten."
-        replica.store.add_evidence(what, seen[40:] if seen else b"", note, clock())
-        Alerts(home.database).add(f"{what} ({error.what})", clock())
-        raise
+    evidence = _inspect(link, checkpoint, size, root, member.genesis)
+    if evidence is not None:
+        what = f"The coordinator asked this witness to cosign {evidence.what}."
+        replica.store.add_evidence(what, evidence.ours or (seen[40:] if seen else b""), note, clock(), evidence.proof)
+        Alerts(home.database).add(what, clock())
+        raise ProofInvalid(what, where="log")
     with home.critical("cosign a checkpoint"):
         home.facts.put(_SEEN, checkpoint.size.to_bytes(8, "big") + checkpoint.root + note)
     key = identity(home.facts)
@@ -53,27 +56,34 @@ def witness_checkpoint(home: Home, replica: Replica, link: Link, note: bytes, cl
     return True
 
 
-def _check(link: Link, checkpoint: Checkpoint, size: int, root: bytes, genesis: bytes) -> None:
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What the log has signed that no honest log would; `ours`: what stands against it, where it is no earlier note."""
+
+    what: str
+    proof: bytes = b""
+    ours: bytes = b""
+
+
+def _inspect(link: Link, checkpoint: Checkpoint, size: int, root: bytes, genesis: bytes) -> _Evidence | None:
+    """None where the log grew; ProofInvalid, which accuses nobody, where what was sent is not what the log signed."""
     if size == checkpoint.size:
-        if root != checkpoint.root:
-            raise ProofInvalid("two roots of one size were signed.", where="log")
-    elif size:
-        proof = link.consistency(size, checkpoint.size)
-        verify_consistency(size, checkpoint.size, proof, root, checkpoint.root)
-    else:
-        _check_from_start(link, checkpoint, genesis)
+        return None if root == checkpoint.root else _Evidence("two logs of one size")
+    if size and _grew(link, checkpoint, size, root):
+        return None
+    # The first time, or where the proof fails, which nobody has signed: the whole log is read.
+    tree, first = histories.everything_under(link, checkpoint)
+    if size and tree.root(size) != root:
+        return _Evidence("a log that was rewritten", histories.proof_of(tree, size))
+    if not size and Statement.parse(first).digest != genesis:
+        place = {"index": 0, "inclusion": [one.hex() for one in tree.inclusion(0, tree.size)]}
+        return _Evidence("a log that begins with another statement than the founding one", canonical(place), first)
+    return None
 
 
-def _check_from_start(link: Link, checkpoint: Checkpoint, genesis: bytes) -> None:
-    """The first time, the whole log is read: it must begin with the pinned statement and have this root."""
-    tree = Tree()
-    while tree.size < checkpoint.size:
-        leaves = link.entries(tree.size, min(checkpoint.size, tree.size + _BATCH))
-        if not leaves:
-            raise ProofInvalid("leaves of the log are missing.", where="log")
-        if not tree.size and Statement.parse(leaves[0]).digest != genesis:
-            raise ProofInvalid("the log begins with another statement.", where="log")
-        for leaf in leaves:
-            tree.append(leaf)
-    if tree.root() != checkpoint.root:
-        raise ProofInvalid("the leaves do not add up to the signed root.", where="log")
+def _grew(link: Link, checkpoint: Checkpoint, size: int, root: bytes) -> bool:
+    try:
+        verify_consistency(size, checkpoint.size, link.consistency(size, checkpoint.size), root, checkpoint.root)
+    except ProofInvalid:
+        return False
+    return True

@@ -16,6 +16,7 @@ class ReplicaStore:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.path = path
         self.database = Database(path, REPLICA)
 
     def checkpoint(self) -> tuple[int, bytes] | None:
@@ -44,17 +45,21 @@ class ReplicaStore:
             )
         return True
 
-    def add_evidence(self, what: str, ours: bytes, theirs: bytes, now_ms: int) -> None:
-        """Keep two inconsistent signed checkpoints, or a leaf that cannot be where it is."""
+    def add_evidence(self, what: str, ours: bytes, theirs: bytes, now_ms: int, proof: bytes = b"") -> None:
+        """Keep two signed checkpoints that contradict each other, or a leaf and the checkpoint over it, with the proof.
+
+        The proof is that of `services.histories`, or the leaf's place: JSON {"index", "inclusion"}.
+        """
         if not self.database.one("SELECT 1 FROM evidence WHERE ours = ? AND theirs = ?", (ours, theirs)):
             self.database.run(
-                "INSERT INTO evidence(at_ms, what, ours, theirs) VALUES(?, ?, ?, ?)", (now_ms, what, ours, theirs)
+                "INSERT INTO evidence(at_ms, what, ours, theirs, proof) VALUES(?, ?, ?, ?, ?)",
+                (now_ms, what, ours, theirs, proof),
             )
 
-    def evidence(self) -> list[tuple[int, str, bytes, bytes]]:
-        """(when, what, ours, theirs), oldest first. Any row halts every job."""
-        rows = self.database.all("SELECT at_ms, what, ours, theirs FROM evidence ORDER BY id")
-        return [(int(a), str(b), bytes(c), bytes(d)) for a, b, c, d in rows]
+    def evidence(self) -> list[tuple[int, str, bytes, bytes, bytes]]:
+        """(when, what, ours, theirs, proof), oldest first. Any row halts every job."""
+        rows = self.database.all("SELECT at_ms, what, ours, theirs, proof FROM evidence ORDER BY id")
+        return [(int(a), str(b), bytes(c), bytes(d), bytes(e)) for a, b, c, d, e in rows]
 
     def job(self, job_hash: bytes) -> bytes | None:
         """Canonical bytes of a job of the log, or None where it was not fetched yet."""

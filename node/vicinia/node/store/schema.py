@@ -66,4 +66,7 @@ REPLICA = (
       theirs BLOB NOT NULL) STRICT;
     CREATE TABLE job(job_hash BLOB PRIMARY KEY, job BLOB NOT NULL) STRICT;
     """,
+    """
+    ALTER TABLE evidence ADD COLUMN proof BLOB NOT NULL DEFAULT x'';
+    """,
 )
