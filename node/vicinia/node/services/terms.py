@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,9 +27,12 @@ from vicinia.tlog.canonical import canonical, parse_canonical
 __all__ = ["Terms", "read_manifest"]
 
 
+_COMPILING = threading.Lock()
+
+
 @lru_cache(maxsize=16)
 def _compiled(query: str, definitions: tuple[bytes, ...]) -> Plan:
-    """The plan of a query; the same for every home of this process."""
+    """The plan of a query; the same for every home of this process. Called under the lock, so that it is made once."""
     payloads = [parse_canonical(one, where="data set") for one in definitions]
     datasets = [DataSet.from_payload(payload) for payload in payloads]
     return compile_query(query, {dataset.name: dataset for dataset in datasets})
@@ -76,7 +80,8 @@ class Terms:
         # Only what the job names: a definition that this home cannot read must not stop other jobs.
         named = [assembly.datasets[name] for name in job.datasets if name in assembly.datasets]
         definitions = [canonical(one.dataset.definition) for one in named]
-        plan = _compiled(job.query, tuple(definitions))
+        with _COMPILING:
+            plan = _compiled(job.query, tuple(definitions))
         if job.datasets != (plan.dataset.name,):
             raise InvalidInput("the job names other data sets than its query reads.", where="query")
         bylaws = assembly.bylaws
