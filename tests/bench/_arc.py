@@ -79,7 +79,7 @@ class Arc:
 
     def _advertise(self) -> None:
         found, manifest, secrets = self._round, self._round.manifest, self._secrets
-        parts = (keys.public(secrets.channel), keys.public(secrets.mask), keys.commit(secrets.seed))
+        parts = (secrets.channel.public, secrets.mask.public, keys.commit(secrets.seed))
 
         def signed(index: int) -> Advert:
             payload = checks.advert_payload(manifest.coop, manifest.digest, Advert(index, *parts, bytes(64)))
@@ -124,7 +124,7 @@ class Arc:
         found, figures, secrets = self._round, self._round.parameters, self._secrets
         randomness = bytes(range(256)) * 64
         pairs = shamir.split(
-            secrets.seed + secrets.mask,
+            secrets.seed + secrets.mask.raw,
             figures.threshold,
             figures.neighbours,
             randomness[: 64 * (figures.threshold - 1)],

@@ -9,16 +9,29 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
+from vicinia.identity import keys as identity
 from vicinia.identity.keys import SigningKey
 from vicinia.secagg import keys, shamir, stream
 from vicinia.secagg.parameters import Parameters
 
-__all__ = ["cpu", "each", "prices", "streams"]
+__all__ = ["cpu", "each", "forgetful", "prices", "streams"]
 
 REPEATS = 5
+
+
+@contextmanager
+def forgetful() -> Iterator[None]:
+    """Have every signature verified each time, as in a process with one home and with true peers."""
+    remembered = identity._VALID
+    identity._VALID = identity._Newest(0)  # type: ignore[misc]  # Final but for this
+    try:
+        yield
+    finally:
+        identity._VALID = remembered  # type: ignore[misc]
 
 
 def cpu(work: Callable[[], object]) -> float:

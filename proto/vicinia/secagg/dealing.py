@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from vicinia.identity.keys import SigningKey
 from vicinia.secagg import checks, shamir
-from vicinia.secagg.keys import RunKeys, channel_key, derive, exchange, open_sealed, private, seal
+from vicinia.secagg.keys import RunKeys, channel_key, derive, open_sealed, seal
 from vicinia.secagg.messages import SALT, SHARE_PAIR, SealedShare, ShareUpload
 from vicinia.secagg.roster import OpenRoster
 from vicinia.secagg.stream import expand
@@ -24,13 +24,12 @@ def deal(coop: str, roster: OpenRoster, keys: RunKeys, key: SigningKey) -> Share
     """Deal b and the mask key to all neighbours; the same bytes every time, for all comes from the run's keys."""
     threshold, size = roster.cohort.parameters.threshold, (roster.cohort.parameters.threshold - 1) * SHARE_PAIR
     stream = expand(derive(keys.dealing, b"deal", roster.id), size + len(roster.peers) * SALT)
-    pairs = shamir.split(keys.seed + keys.mask, threshold, len(roster.peers), stream[:size])
-    own = private(keys.channel)
+    pairs = shamir.split(keys.seed + keys.mask.raw, threshold, len(roster.peers), stream[:size])
     shares, hashes = [], []
     for number, (peer, (channel, _)) in enumerate(sorted(roster.peers.items())):
         pair = pairs[roster.cohort.point(roster.position, peer) - 1].tobytes()
         salt = stream[size + number * SALT : size + (number + 1) * SALT]
-        sealing = channel_key(exchange(own, channel), roster.id, roster.position, peer)
+        sealing = channel_key(keys.channel.exchange(channel), roster.id, roster.position, peer)
         shares.append(SealedShare(peer, seal(sealing, pair), salt))
         hashes.append(
             b"".join(
@@ -44,10 +43,9 @@ def deal(coop: str, roster: OpenRoster, keys: RunKeys, key: SigningKey) -> Share
 
 def open_pairs(roster: OpenRoster, keys: RunKeys, inbound: Iterable[SealedShare]) -> dict[int, bytes]:
     """The pairs of shares that neighbours sealed for this home, by dealer; without those that do not open."""
-    own = private(keys.channel)
     pairs = {}
     for sealed in inbound:
-        shared = exchange(own, roster.peers[sealed.position][0])
+        shared = keys.channel.exchange(roster.peers[sealed.position][0])
         key = channel_key(shared, roster.id, sealed.position, roster.position)
         if (pair := open_sealed(key, sealed.ciphertext)) is not None:
             pairs[sealed.position] = pair

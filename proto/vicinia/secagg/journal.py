@@ -12,6 +12,7 @@ from typing import Any
 from vicinia.errors import InvalidInput, ViciniaError
 from vicinia.identity.keys import SigningKey, VerifyingKey
 from vicinia.secagg.cohort import Cohort
+from vicinia.secagg.keys import RunKeys
 from vicinia.secagg.manifest import Manifest
 from vicinia.secagg.messages import SHARE_PAIR
 from vicinia.secagg.node import Heard, NodeRound
@@ -50,17 +51,19 @@ def load(data: bytes, key: SigningKey) -> NodeRound:
     if fields.get("key") != key.public.hex:
         raise InvalidInput("The journal entry belongs to another key.", where="journal")
     try:
+        manifest, index = Manifest.from_canonical(fields["manifest"].encode()), fields["index"]
+        secret = bytes.fromhex(fields["secret"])
         state = NodeRound(
-            manifest=Manifest.from_canonical(fields["manifest"].encode()),
-            index=fields["index"],
+            manifest=manifest,
+            index=index,
             key=key,
-            secret=bytes.fromhex(fields["secret"]),
+            keys=RunKeys.of(secret, manifest.digest, index) if secret else None,
             roster=None if fields["roster"] is None else _open_roster(fields["roster"]),
             heard=None if fields["heard"] is None else _open_heard(fields["heard"]),
             input_digest=_bytes(fields["input"]),
             survivor_digest=_bytes(fields["survivors"]),
         )
-        intact = type(state.index) is int and len(state.secret) in (0, 32) and dump(state) == data
+        intact = type(index) is int and len(secret) in (0, 32) and dump(state) == data
     except (AttributeError, KeyError, TypeError, ValueError, IndexError, ViciniaError):
         intact = False
     if not intact:

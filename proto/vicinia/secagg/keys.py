@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from vicinia.errors import ProtocolViolation
 
 __all__ = [
+    "KeyPair",
     "RunKeys",
     "channel_key",
     "commit",
@@ -32,11 +33,35 @@ _NONCE = bytes(12)  # each key seals one message
 
 
 @dataclass(frozen=True, slots=True)
+class KeyPair:
+    """An X25519 key of one run from its 32 private bytes; a secret is agreed on once with each other key."""
+
+    raw: bytes = field(repr=False)
+    public: bytes = field(init=False, compare=False)
+    _private: X25519PrivateKey = field(init=False, repr=False, compare=False)
+    _agreed: dict[bytes, bytes] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        own = private(self.raw)
+        object.__setattr__(self, "_private", own)
+        object.__setattr__(self, "public", own.public_key().public_bytes_raw())
+        object.__setattr__(self, "_agreed", {})
+
+    def exchange(self, peer: bytes) -> bytes:
+        """The X25519 shared secret; ProtocolViolation for a peer's key of low order."""
+        shared = self._agreed.get(peer)
+        if shared is None:
+            shared = self._agreed[peer] = exchange(self._private, peer)
+        return shared
+
+
+@dataclass(frozen=True, slots=True)
 class RunKeys:
     """A home's keys for one run, all from its 32-byte secret, the run and its index; none is ever shown."""
 
-    channel: bytes = field(repr=False)
-    mask: bytes = field(repr=False)
+    secret: bytes = field(repr=False)
+    channel: KeyPair = field(repr=False)
+    mask: KeyPair = field(repr=False)
     seed: bytes = field(repr=False)
     dealing: bytes = field(repr=False)
 
@@ -44,7 +69,10 @@ class RunKeys:
     def of(cls, secret: bytes, run: bytes, index: int) -> RunKeys:
         """The keys for run J of the home with this registry index: the same secret gives others in another run."""
         context = run + index.to_bytes(4, "big")
-        return cls(*(derive(secret, label, context) for label in (b"channel", b"mask", b"seed", b"dealing")))
+        channel, mask, *others = (
+            derive(secret, label, context) for label in (b"channel", b"mask", b"seed", b"dealing")
+        )
+        return cls(secret, KeyPair(channel), KeyPair(mask), *others)
 
 
 def derive(secret: bytes, label: bytes, context: bytes) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from vicinia.errors import InvalidInput
@@ -56,6 +56,9 @@ class Manifest:
     deadlines: Deadlines
     model_hash: bytes | None = None
     clip: int | None = None
+    digest: bytes = field(init=False, repr=False, compare=False)
+    """J, the SHA-256 of the canonical bytes: the id of the run."""
+    _canonical: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not _COOP.fullmatch(self.coop):
@@ -71,9 +74,14 @@ class Manifest:
         ):
             if number is not None and not 0 <= number < _LIMIT:
                 raise InvalidInput(f"{number} is out of range.", where=f"manifest.{name}")
+        object.__setattr__(self, "_canonical", self._write())
+        object.__setattr__(self, "digest", checks.manifest_digest(self._canonical))
 
     def canonical(self) -> bytes:
         """RFC 8785 canonical JSON, the bytes that are sent and hashed."""
+        return self._canonical
+
+    def _write(self) -> bytes:
         return canonical(
             {
                 "checkpoint_root": self.checkpoint_root.hex(),
@@ -114,11 +122,6 @@ class Manifest:
         if manifest.canonical() != data:
             raise InvalidInput("The bytes are not the canonical form.", where="manifest")
         return manifest
-
-    @property
-    def digest(self) -> bytes:
-        """J, the SHA-256 of the canonical bytes: the id of the run."""
-        return checks.manifest_digest(self.canonical())
 
 
 def _text(value: object, name: str) -> str:

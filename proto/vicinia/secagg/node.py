@@ -23,7 +23,7 @@ from vicinia.secagg import checks
 from vicinia.secagg.bitmap import Bits, to_bits
 from vicinia.secagg.dealing import HALF, deal, open_pairs
 from vicinia.secagg.encoding import Vector, pack
-from vicinia.secagg.keys import RunKeys, edge_key, exchange, private, self_key
+from vicinia.secagg.keys import RunKeys, edge_key, self_key
 from vicinia.secagg.manifest import Manifest
 from vicinia.secagg.messages import (
     Advert,
@@ -54,12 +54,12 @@ class Heard:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NodeRound:
-    """The state of one home in one run; `secret` is empty once it is erased."""
+    """The state of one home in one run; there are no `keys` once it is erased."""
 
     manifest: Manifest
     index: int
     key: SigningKey = field(repr=False)
-    secret: bytes = field(repr=False)
+    keys: RunKeys | None = field(repr=False)
     roster: OpenRoster | None = None
     heard: Heard | None = None
     input_digest: bytes | None = None
@@ -70,7 +70,7 @@ class NodeRound:
         """Make the keys of the run from 32 fresh random bytes, never used before; the advert of registry `index`."""
         if len(secret) != 32:
             raise InvalidInput("The secret of a run is 32 bytes long.", where="secret")
-        state = cls(manifest, index, key, bytes(secret))
+        state = cls(manifest, index, key, RunKeys.of(bytes(secret), manifest.digest, index))
         return state, state.advert()
 
     def advert(self) -> Advert:
@@ -149,6 +149,7 @@ class NodeRound:
         roster, heard = self._roster(), self._heard()
         bits = self._check_survivors(commitment.survivors)
         digest = checks.survivor_digest(self.G, commitment.survivors)
+        checks.ascending("commitment.attestations", (one.position for one in commitment.attestations))
         checks.quorum(commitment.attestations, roster.notaries, self.parameters.quorum, self.manifest.coop, digest)
         if any(one.position == roster.position for one in commitment.attestations):
             checks.own_attestation_known(self.survivor_digest, digest)
@@ -163,7 +164,12 @@ class NodeRound:
     def erase(self) -> NodeRound:
         """The state without any key or share: it refuses every further step."""
         heard = None if self.heard is None else replace(self.heard, pairs={})
-        return replace(self, secret=b"", heard=heard)
+        return replace(self, keys=None, heard=heard)
+
+    @property
+    def secret(self) -> bytes:
+        """The 32 bytes that all of the run's keys come from; empty once they are erased."""
+        return b"" if self.keys is None else self.keys.secret
 
     @property
     def G(self) -> bytes:  # noqa: N802 - the design's name
@@ -199,9 +205,9 @@ class NodeRound:
         return load(data, key)
 
     def _keys(self) -> RunKeys:
-        if not self.secret:
+        if self.keys is None:
             raise PhaseOver("The keys of this run are erased.", where="run")
-        return RunKeys.of(self.secret, self.manifest.digest, self.index)
+        return self.keys
 
     def _roster(self) -> OpenRoster:
         if self.roster is None:
@@ -215,11 +221,11 @@ class NodeRound:
 
     def _edges(self, keys: RunKeys, heard: Heard, context: bytes, *, above: bool) -> Iterator[bytes]:
         """The mask keys shared with the neighbours in U2 that are above this position, or with those below."""
-        roster, own = self._roster(), private(keys.mask)
+        roster = self._roster()
         bits = to_bits(heard.dealers, self.n, where="dealers")
         for peer, (_, mask_key) in roster.peers.items():
             if bits[peer] and (peer > roster.position) == above:
-                yield edge_key(exchange(own, mask_key), context, roster.position, peer)
+                yield edge_key(keys.mask.exchange(mask_key), context, roster.position, peer)
 
     def _check_survivors(self, survivors: bytes) -> Bits:
         parameters = self.parameters

@@ -87,16 +87,19 @@ def parameters(n: int, corrupt: int, delta: Fraction, floor: int) -> Parameters:
         raise InvalidInput(f"n={n}, A={corrupt}, delta={delta}, floor={floor}: out of range.", where="parameters")
     if n > MAX_ROSTER:
         raise RoundFailed(
-            f"{n} homes are in the roster; one ring holds at most {MAX_ROSTER}.", hint="Invite fewer homes to a run."
+            f"This run can hold at most {MAX_ROSTER:,} homes, {n:,} are here.",
+            hint="Invite fewer homes to a run.",
         )
     survivors = ceil((1 - delta) * n)
-    checks.honest_floor(n, survivors, corrupt, floor)
+    needed = (floor + corrupt - 1) // (1 - delta) + 1  # the least n whose ceil((1 - delta) n) is floor + A
+    checks.honest_floor(n, survivors, corrupt, floor, needed)
     corrupt = min(corrupt, n)
     notaries, quorum = _notaries(n, corrupt, n - survivors)
     if n <= COMPLETE:
         k, threshold = n - 1, (corrupt + n - 1) // 2 + 1
         if survivors - 1 < threshold:
-            raise _refused(n, corrupt, f"of {n - 1} neighbours {threshold} must answer, but {survivors - 1} may")
+            why = f"{threshold} of the {n - 1} others must answer for each home, and only {survivors - 1} may be left"
+            raise _refused(n, corrupt, n - survivors, why)
         return Parameters(n, corrupt, k, threshold, None, notaries, quorum, survivors)
     k, threshold, window = _ring(n, corrupt, n - survivors)
     return Parameters(n, corrupt, k, threshold, window, notaries, quorum, survivors)
@@ -108,7 +111,8 @@ def _notaries(n: int, corrupt: int, silent: int) -> tuple[int, int]:
     worst = worst_count(n, corrupt, notaries, SECRECY)
     quorum = (notaries + worst) // 2 + 1
     if notaries < quorum or exceeding(n, silent, notaries, notaries - quorum) > CORRECTNESS:
-        raise _refused(n, corrupt, f"a quorum of {quorum} of {notaries} notaries could not be relied upon")
+        why = f"{quorum} of the {notaries} homes that attest must answer, and fewer may be left"
+        raise _refused(n, corrupt, silent, why)
     return notaries, quorum
 
 
@@ -123,11 +127,13 @@ def _ring(n: int, corrupt: int, silent: int) -> tuple[int, int, int]:
         window = worst_count(n, corrupt, half, SECRECY / n)
         if window < half and exceeding(n, silent, half, half - window - 1) * n <= CORRECTNESS:
             return k, threshold, window
-    raise _refused(n, corrupt, f"more than {MAX_NEIGHBOURS} neighbours would be needed")
+    why = f"each home would need more than the {MAX_NEIGHBOURS} neighbours that it can have"
+    raise _refused(n, corrupt, silent, why)
 
 
-def _refused(n: int, corrupt: int, why: str) -> RoundFailed:
+def _refused(n: int, corrupt: int, silent: int, why: str) -> RoundFailed:
     return RoundFailed(
-        f"No parameters for {n} homes of which {corrupt} may be corrupt: {why}.",
-        hint="A larger roster or a smaller A needed.",
+        f"The {n:,} homes that are here cannot add up safely if {corrupt:,} of them are dishonest and {silent:,} fall "
+        f"silent: {why}.",
+        hint="Ask again when more members take part; the members can also vote to expect fewer such homes (by-laws).",
     )

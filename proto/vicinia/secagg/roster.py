@@ -14,7 +14,7 @@ from vicinia.secagg import checks
 from vicinia.secagg import parameters as table
 from vicinia.secagg.bitmap import to_indices
 from vicinia.secagg.cohort import Cohort
-from vicinia.secagg.keys import RunKeys, commit, public
+from vicinia.secagg.keys import RunKeys, commit
 from vicinia.secagg.manifest import Manifest
 from vicinia.secagg.messages import Advert, RosterView
 from vicinia.tlog.dsse import sign_detached
@@ -38,7 +38,7 @@ class OpenRoster:
 
 def make_advert(manifest: Manifest, index: int, key: SigningKey, keys: RunKeys) -> Advert:
     """The signed advert of a home's keys."""
-    parts = (index, public(keys.channel), public(keys.mask), commit(keys.seed))
+    parts = (index, keys.channel.public, keys.mask.public, commit(keys.seed))
     payload = checks.advert_payload(manifest.coop, manifest.digest, Advert(*parts, bytes(64)))
     return Advert(*parts, sign_detached(key, checks.ADVERT, payload))
 

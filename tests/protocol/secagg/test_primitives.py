@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from vicinia.errors import InvalidInput, ProofInvalid, ProtocolViolation
 from vicinia.secagg import checks, keys, shamir, stream
 from vicinia.secagg.bitmap import from_bits, from_indices, to_bits, to_indices
+from vicinia.secagg.checks import roster
 from vicinia.secagg.encoding import centred, pack, packed_size, to_ring, unpack
 
 quick = settings(deadline=None, max_examples=60)
@@ -55,7 +56,7 @@ def test_hkdf_is_that_of_rfc_5869() -> None:
 
 def test_keys_of_different_uses_differ() -> None:
     run = keys.RunKeys.of(bytes(32), bytes(32), 1)
-    assert len({run.channel, run.mask, run.seed, run.dealing}) == 4
+    assert len({run.channel.raw, run.mask.raw, run.seed, run.dealing}) == 4
     assert keys.RunKeys.of(bytes(32), bytes(32), 2) != run
     assert keys.RunKeys.of(bytes(32), b"\1" * 32, 1) != run
     assert "seed" not in repr(run)
@@ -65,7 +66,7 @@ def test_keys_of_different_uses_differ() -> None:
     assert keys.open_sealed(b"\1" * 32, keys.seal(bytes(32), b"x")) is None
 
 
-@pytest.mark.parametrize("value", [*sorted(checks._LOW_ORDER), 2**255 - 19, 2**255 - 18])
+@pytest.mark.parametrize("value", [*sorted(roster._LOW_ORDER), 2**255 - 19, 2**255 - 18])
 def test_keys_of_low_order_are_refused_twice(value: int) -> None:
     raw = value.to_bytes(32, "little")
     with pytest.raises(ProofInvalid):
