@@ -116,16 +116,18 @@ class Intake:
 
     def next(self, caller: Principal, run_id: bytes, after: Phase, retry_after_ms: int) -> Published:
         """What was published after the phase that the caller, who is in the electorate, has finished."""
-        with self._database.read() as connection:
-            row = runs.find(connection, run_id)
-        if row is None:
-            raise NotFound("There is no such run.", where=f"run {run_id.hex()[:16]}")
-        if row.phase in ENDED:
-            took_part = self._was_in_roster(caller, row)
-            if not took_part and not self._live.was_invited(caller, row):
-                raise _stranger()
-            return Published(row.phase, 0, _outcome(row, took_part))
-        live = self._live.get(run_id)
+        live = self._live.known(run_id)
+        if live is None:
+            with self._database.read() as connection:
+                row = runs.find(connection, run_id)
+            if row is None:
+                raise NotFound("There is no such run.", where=f"run {run_id.hex()[:16]}")
+            if row.phase in ENDED:
+                took_part = self._was_in_roster(caller, row)
+                if not took_part and not self._live.was_invited(caller, row):
+                    raise _stranger()
+                return Published(row.phase, 0, _outcome(row, took_part))
+            live = self._live.get(run_id)
         index = _index(live, caller)
         live.heard[index] = self._clock()
         row = live.row
@@ -158,9 +160,10 @@ class Intake:
     ) -> None:
         """Check a message, then journal it in one transaction with `also`; nothing is acknowledged before."""
         with self._live.taking(run_id) as live:
-            with self._database.read() as connection:
-                if _repeated(connection, live.run_id, phase, index, body):
-                    return
+            if live.row.phase is not phase or index in live.answered:  # a first message of the phase is no repetition
+                with self._database.read() as connection:
+                    if _repeated(connection, live.run_id, phase, index, body):
+                        return
             if live.row.phase < phase:
                 raise ProtocolViolation(f"The phase {phase.name.lower()} of this run has not begun.", where="run")
             if live.row.phase > phase or (phase is Phase.ADVERTISE and live.roster is not None):

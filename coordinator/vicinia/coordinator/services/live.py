@@ -113,6 +113,10 @@ class LiveRuns:
         self._live: dict[bytes, LiveRun] = {}
         self._gates: dict[bytes, Gate] = {}
 
+    def known(self, run_id: bytes) -> LiveRun | None:
+        """The run, where it is in memory: under way, and as far as the disk says at least that it has come."""
+        return self._live.get(run_id)
+
     def get(self, run_id: bytes) -> LiveRun:
         """The run, rebuilt if need be; NotFound where there is none, PhaseOver where it has ended."""
         with self._lock:

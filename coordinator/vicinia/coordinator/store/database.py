@@ -132,6 +132,9 @@ class _GroupCommit:
     def _commit(self, name: str, batch: list[_Task[Any]]) -> None:
         try:
             with self._database.write(f"{name} ({len(batch)} together)") as connection:
+                if len(batch) == 1:  # nobody else's work to protect: a failure undoes the transaction
+                    batch[0].value = batch[0].work(connection)
+                    return
                 for task in batch:
                     _attempt(connection, task)
         except BaseException as error:  # whatever it was: nobody may take an uncommitted write for a committed one

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 from vicinia.coordinator.store.schema import run
 from vicinia.errors import InternalFault
 from vicinia.wire.rounds import Phase
@@ -42,6 +42,8 @@ class RunRow:
 
 
 _COLUMNS = tuple(RunRow.__dataclass_fields__)
+_FIND = select(run).where(run.c.run_id == bindparam("id"))
+_PHASE_OF = select(run.c.phase).where(run.c.run_id == bindparam("id"))
 
 
 def add(connection: Connection, row: RunRow) -> None:
@@ -51,7 +53,7 @@ def add(connection: Connection, row: RunRow) -> None:
 
 def find(connection: Connection, run_id: bytes) -> RunRow | None:
     """The run with this id (J, 32 bytes)."""
-    return _row(connection.execute(select(run).where(run.c.run_id == run_id)).mappings().one_or_none())
+    return _row(connection.execute(_FIND, {"id": run_id}).mappings().one_or_none())
 
 
 def newest_of(connection: Connection, job_hash: bytes) -> RunRow | None:
@@ -73,7 +75,7 @@ def active(connection: Connection) -> list[RunRow]:
 
 def phase_of(connection: Connection, run_id: bytes) -> Phase:
     """The phase alone; InternalFault for a run that is not there."""
-    found = connection.execute(select(run.c.phase).where(run.c.run_id == run_id)).scalar_one_or_none()
+    found = connection.execute(_PHASE_OF, {"id": run_id}).scalar_one_or_none()
     if found is None:
         raise InternalFault("A run that is under way is not in the database.", where=run_id.hex())
     return Phase(found)
