@@ -7,7 +7,7 @@
     village.until(job, Stage.RELEASED)
 
 Homes run the real state machines; `village.silent` are those that no longer answer. Nothing goes over a network:
-calls are made as the servicers make them, with the caller's principal. `village.declining` poll, but join no run.
+calls are made as the servicers make them, with the caller's principal. `village.declining` poll and read manifests, but join no run.
 """
 
 from __future__ import annotations
@@ -302,7 +302,9 @@ class Village:
     def answer(self, home: Home) -> None:
         """One step of a home: join a run that it is offered, or send what the run's phase asks for."""
         for offered in self.poll(home).runs:
-            if home.number not in self.declining and home.run_id != offered.run_id and offered.phase is Phase.ADVERTISE:
+            if home.number in self.declining:
+                self.coordinator.intake.manifest(home.principal, offered.run_id)
+            elif home.run_id != offered.run_id and offered.phase is Phase.ADVERTISE:
                 self._join(home, offered.run_id)
         if home.state is None or home.outcome is not None:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from simulator_village import COOP, Village
-from vicinia.coordinator.services.bulletin import Pace
+from vicinia.coordinator.services.pace import Pace
 from vicinia.identity import Principal, Role, SigningKey
 from vicinia.wire.rounds import PollReply, PollRequest
 

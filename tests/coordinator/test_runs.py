@@ -12,7 +12,7 @@ import pytest
 from simulator_village import COOP, Village, seeded
 from vicinia.assembly import Job, build_member, build_resign, build_revoke
 from vicinia.assembly.statements import Release
-from vicinia.coordinator.services.bulletin import Pace
+from vicinia.coordinator.services.pace import Pace
 from vicinia.coordinator.store import messages
 from vicinia.coordinator.store.jobs import Stage
 from vicinia.errors import InvalidInput, NotFound, PermissionDenied, PhaseOver, ProofInvalid, ProtocolViolation
@@ -197,6 +197,16 @@ def test_homes_that_decline_are_not_waited_for_long(accepted: Accepted) -> None:
     assert village.run_of(job).roster == bytes([sum(1 << village.index(home) for home in village.village[:6])])
 
 
+def test_a_home_that_was_told_of_a_run_has_longer_to_read_it_than_then_to_join(accepted: Accepted) -> None:
+    village, job = accepted
+    village.silent = {7}
+    began = village.until_phase(job, Phase.ADVERTISE).opened_ms
+    village.tick()
+    assert village.poll(village.village[7]).runs  # told, and then it was busy with something else
+    village.until_phase(job, Phase.SHARE)
+    assert 30_000 <= village.now_ms - began <= 45_000
+
+
 def test_a_home_that_was_not_reached_is_waited_for(accepted: Accepted) -> None:
     village, job = accepted
     village.silent = {7}
@@ -246,11 +256,11 @@ def test_polls_offer_a_run_to_whom_it_concerns(accepted: Accepted) -> None:
 
 def test_homes_come_back_at_different_times() -> None:
     pace = Pace(poll_ms=1000, phase_ms=5000)
-    idle = {pace.idle(homes=8) for _ in range(300)}
+    idle = {pace.idle_poll(homes=8) for _ in range(300)}
     assert len(idle) > 50
     assert min(idle) >= 800
     assert max(idle) <= 1200
-    assert max(pace.busy() for _ in range(300)) <= 600
+    assert max(pace.next_step(homes=8) for _ in range(300)) <= 600
 
 
 def test_when_homes_were_seen_is_written_in_batches(village: Village) -> None:

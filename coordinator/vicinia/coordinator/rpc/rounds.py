@@ -58,7 +58,7 @@ class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
         """What was published since."""
         caller = self._home(context)
         asked = wire.NEXT_REQUEST.read(request)
-        retry_after_ms = self._bulletin.pace.busy()
+        retry_after_ms = self._bulletin.next_step_ms()
         return wire.published_to_pb(self._intake.next(caller, asked.run_id, asked.after, retry_after_ms))
 
     def Share(self, request: pb.ShareRequest, context: grpc.ServicerContext) -> pb.Accepted:
@@ -104,4 +104,4 @@ class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
         return caller
 
     def _accepted(self) -> pb.Accepted:
-        return wire.ACCEPTED.write(wire.Accepted(self._bulletin.pace.busy()))
+        return wire.ACCEPTED.write(wire.Accepted(self._bulletin.next_step_ms()))

@@ -2,59 +2,22 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
-from dataclasses import dataclass
 
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.checkpoints import Checkpoints
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import LiveRun, LiveRuns
+from vicinia.coordinator.services.pace import Pace
 from vicinia.coordinator.store import people
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.people import Seen
 from vicinia.identity import Principal
-from vicinia.wire.limits import RETRY_MS
 from vicinia.wire.rounds import Phase, PollReply, PollRequest, RunSummary
 
-__all__ = ["Bulletin", "Pace"]
+__all__ = ["Bulletin"]
 
-_RUN_STEPS_A_PHASE = 10
 _FLUSH_MS = 5_000
-_IDLE_POLLS_A_SECOND = 100  # a tenth of what one core answers
-_WITNESS_POLLS = 3  # in the time in which another home polls once: every step of a job waits for witnesses
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """When to come back, in ms, a fifth more or less, so that homes do not come all at once.
-
-    At rest it is the by-laws' interval; where so many homes would be more than 100 polls a second, it is longer, but
-    never so long that a home could sleep through a phase.
-    """
-
-    poll_ms: int
-    phase_ms: int
-
-    def interval(self, homes: int) -> int:
-        """Between two polls of a home at rest, when there are so many homes; without the jitter."""
-        return max(self.poll_ms, min(homes * 1000 // _IDLE_POLLS_A_SECOND, self.phase_ms // 2))
-
-    def idle(self, homes: int) -> int:
-        """For a home at rest, one of so many."""
-        return _jittered(self.interval(homes))
-
-    def witness(self) -> int:
-        """For a witness, whatever the number of homes."""
-        return _jittered(max(50, self.poll_ms // _WITNESS_POLLS))
-
-    def beside(self, homes: int) -> int:
-        """For the daemon of a home in a run, which its worker follows: often enough to count as there."""
-        return _jittered(min(self.interval(homes), max(50, self.phase_ms // _RUN_STEPS_A_PHASE)))
-
-    def busy(self) -> int:
-        """For a home in a run: some ten times a phase, never less often than at rest."""
-        return _jittered(max(50, min(self.poll_ms, self.phase_ms // _RUN_STEPS_A_PHASE)))
 
 
 class Bulletin:
@@ -64,7 +27,7 @@ class Bulletin:
         self, database: Database, ledger: Ledger, checkpoints: Checkpoints, live: LiveRuns, clock: Clock
     ) -> None:
         bylaws = ledger.assembly.bylaws
-        self.pace = Pace(bylaws.poll_ms, bylaws.phase_seconds * 1000)
+        self._pace = Pace(bylaws.poll_ms, bylaws.phase_seconds * 1000)
         self._witnesses = frozenset(key.id for key in ledger.assembly.genesis.witnesses)
         self._database = database
         self._checkpoints = checkpoints
@@ -90,7 +53,7 @@ class Bulletin:
             live.invited.setdefault(index, now_ms)
         runs = tuple(RunSummary(live.run_id, live.row.job_hash, live.row.phase) for live in concerned)
         return PollReply(
-            note=self._checkpoints.news_for(request.log_size, self.pace.interval(homes)),
+            note=self._checkpoints.news_for(request.log_size, self._pace.interval(homes)),
             runs=runs,
             retry_after_ms=self._retry_after(caller, homes, in_run=bool(runs)),
             uncosigned_note=self._checkpoints.due_for(caller.id),
@@ -98,8 +61,12 @@ class Bulletin:
 
     def _retry_after(self, caller: Principal, homes: int, *, in_run: bool) -> int:
         if caller.id in self._witnesses:
-            return self.pace.witness()
-        return self.pace.beside(homes) if in_run else self.pace.idle(homes)
+            return self._pace.witness_poll()
+        return self._pace.beside_poll(homes) if in_run else self._pace.idle_poll(homes)
+
+    def next_step_ms(self) -> int:
+        """When a home in a run should ask what comes next."""
+        return self._pace.next_step(len(self._lately))
 
     def tick(self) -> None:
         """Look which runs are under way; now and then write down who polled."""
@@ -113,7 +80,7 @@ class Bulletin:
         with self._lock:
             seen, self._seen = self._seen, {}
             self._flush_ms = now_ms + _FLUSH_MS
-            since_ms = now_ms - max(_FLUSH_MS, 2 * self.pace.interval(len(self._lately)))
+            since_ms = now_ms - max(_FLUSH_MS, 2 * self._pace.interval(len(self._lately)))
             self._lately = {who: at_ms for who, at_ms in self._lately.items() if at_ms >= since_ms}
         if seen:
             with self._database.write(f"seen {len(seen)}") as connection:
@@ -126,8 +93,3 @@ def _concerns(live: LiveRun, household: str, protocols: tuple[int, ...]) -> bool
     if index is None or live.manifest.protocol not in protocols:
         return False
     return (live.row.phase is Phase.ADVERTISE and live.roster is None) or live.holds(index)
-
-
-def _jittered(interval_ms: int) -> int:
-    spread = max(1, interval_ms * 2 // 5)
-    return min(RETRY_MS, max(1, interval_ms - spread // 2 + secrets.randbelow(spread)))

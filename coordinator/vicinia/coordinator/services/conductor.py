@@ -12,6 +12,7 @@ from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.checkpoints import Checkpoints
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import DamagedRun, LiveRun, LiveRuns
+from vicinia.coordinator.services.pace import Pace
 from vicinia.coordinator.services.patience import Patience
 from vicinia.coordinator.services.result import release_body
 from vicinia.coordinator.services.words import shown
@@ -52,8 +53,7 @@ class Conductor:
         self._live = live
         self._clock = clock
         bylaws = ledger.assembly.bylaws
-        self._phase_ms = bylaws.phase_seconds * 1000
-        self._patience = Patience(self._phase_ms, bylaws.poll_ms, clock)
+        self._patience = Patience(Pace(bylaws.poll_ms, bylaws.phase_seconds * 1000), clock)
 
     def tick(self) -> None:
         """Look at every run under way."""

@@ -43,7 +43,7 @@ class Intake:
     def manifest(self, caller: Principal, run_id: bytes) -> tuple[bytes, bytes]:
         """(manifest, job), both canonical JSON."""
         live = self._live.get(run_id)
-        _index(live, caller)
+        live.considered.setdefault(_index(live, caller), self._clock())
         with self._database.read() as connection:
             job = jobs.find(connection, live.row.job_hash)
         return live.row.manifest, job.body if job else b""

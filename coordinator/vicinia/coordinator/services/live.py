@@ -43,8 +43,9 @@ class LiveRun:
     `stale`: memory may hold what the disk does not, so that nothing may be taken in or frozen any more.
 
     `answered` are the registry indices whose message of the current phase is on disk (the last since `answered_ms`),
-    `expected` how many there may be. `invited`: since when a home has known of the run; `heard`: when it last called,
-    as far as is known since `since_ms`, when this was rebuilt. `awake_ms`: since when the coordinator has been running.
+    `expected` how many there may be. `invited`: since when a home has known of the run, `considered`: since when it has
+    had the manifest; `heard`: when it last called, as far as is known since `since_ms`, when this was rebuilt.
+    `awake_ms`: since when the coordinator has been running.
     """
 
     row: RunRow
@@ -58,6 +59,7 @@ class LiveRun:
     since_ms: int = 0
     expected: int = 0
     invited: dict[int, int] = field(default_factory=dict)
+    considered: dict[int, int] = field(default_factory=dict)
     heard: dict[int, int] = field(default_factory=dict)
     awake_ms: int = 0
     gate: Gate = field(default_factory=Gate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.live import LiveRun
+from vicinia.coordinator.services.pace import Pace
 from vicinia.errors import RoundFailed
 from vicinia.secagg.parameters import parameters
 from vicinia.wire.rounds import Phase
@@ -14,19 +15,17 @@ __all__ = ["Patience"]
 class Patience:
     """Ends phases early, never late, and never with fewer homes than the run needs.
 
-    A home that has known of a run for a tenth of a phase and stays out has declined; one that is in a run and has not
-    been heard of for a quarter of a phase is gone. Both spans are at least three polls.
+    A home that has read a run's manifest and stays out for a while has declined, and so has one that was told of it
+    long ago; one that is in a run and has not been heard of for some time is gone. How long that is, the pace says.
     """
 
-    def __init__(self, phase_ms: int, poll_ms: int, clock: Clock) -> None:
-        self._phase_ms = phase_ms
-        self._declined_ms = max(3 * poll_ms, phase_ms // 10)
-        self._gone_ms = max(3 * poll_ms, phase_ms // 4)
+    def __init__(self, pace: Pace, clock: Clock) -> None:
+        self._pace = pace
         self._clock = clock
 
     def time_is_up(self, live: LiveRun, deadline_ms: int) -> bool:
         """A phase lasts as long as the by-laws say while the coordinator runs, not beyond the manifest's deadline."""
-        return self._clock() >= min(deadline_ms, live.counted_ms + self._phase_ms)
+        return self._clock() >= min(deadline_ms, live.counted_ms + self._pace.phase_ms)
 
     def over(self, live: LiveRun, deadline_ms: int) -> bool:
         """Whether nobody needs to be waited for any more."""
@@ -37,16 +36,20 @@ class Patience:
         return self._rest_gone(live)
 
     def _rest_declined(self, live: LiveRun) -> bool:
-        """Everybody was invited long enough ago, the last advert is as old, and there are enough of them."""
-        since = self._clock() - self._declined_ms
+        """Who is missing has had the time to answer, the last advert is as old, and there are enough of them."""
+        read = self._clock() - self._pace.declined()
+        told = self._clock() - self._pace.ignored()
         return (
-            max(live.answered_ms, live.since_ms) <= since
-            and all(live.invited.get(index, since + 1) <= since for index in live.missing())
+            max(live.answered_ms, live.since_ms) <= read
+            and all(
+                live.considered.get(index, read + 1) <= read or live.invited.get(index, told + 1) <= told
+                for index in live.missing()
+            )
             and _enough_adverts(live)
         )
 
     def _rest_gone(self, live: LiveRun) -> bool:
-        since = self._clock() - self._gone_ms
+        since = self._clock() - self._pace.gone(len(live.terms.members))
         return (
             live.counted_ms <= since
             and len(live.answered) >= live.round.parameters.min_survivors
