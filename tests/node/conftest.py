@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from node_shell import Shell
-from simulator_link import PURPOSE
+from simulator_link import PURPOSE, Link
 from vicinia.node.services.consent import ConsentRecord
 from vicinia.node.store.consents import Consents
 from vicinia.node.store.home import Home
@@ -20,6 +20,16 @@ Allow = Callable[..., None]
 def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
     """The command line, in an empty folder."""
     return Shell(tmp_path, capsys)
+
+
+@pytest.fixture
+def dial(monkeypatch: pytest.MonkeyPatch) -> Callable[[Link], None]:
+    """Lets every command reach the coordinator by this link."""
+
+    def to(link: Link) -> None:
+        monkeypatch.setattr("vicinia.node.app.connect", lambda home: link)
+
+    return to
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from simulator_cooperative import Cooperative
-from simulator_link import Server, joined_home
+from simulator_link import Link, Server, joined_home
 from vicinia.node.app import main
 from vicinia.node.services import contribution, release
 from vicinia.node.services.engagement import Engagement
@@ -56,7 +56,9 @@ def village(tmp_path: Path, allow: Callable[..., None]) -> Village:
     return Village(tmp_path, allow)
 
 
-def test_the_message_that_offends_is_kept_and_told(village: Village, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_message_that_offends_is_kept_and_told(
+    village: Village, dial: Callable[[Link], None], capsys: pytest.CaptureFixture[str]
+) -> None:
     everybody = village.take_part()
     for one in everybody:
         one.advance()
@@ -79,13 +81,14 @@ def test_the_message_that_offends_is_kept_and_told(village: Village, capsys: pyt
     assert codec.decode_roster_view(kept.message) == forged(3, Phase.ADVERTISE)
     assert Alerts(home.database).all()
     home.close()
+    dial(village.server.link(3))
     assert main(["jobs", "--why", "--dir", str(home.directory)]) == 0
     assert "evidence: the RosterView" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("logged", "state"), [(BODY, "logged"), (b"another", "differs")])
 def test_the_result_is_compared_with_the_log_and_shown(
-    village: Village, logged: bytes, state: str, capsys: pytest.CaptureFixture[str]
+    village: Village, logged: bytes, state: str, dial: Callable[[Link], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     home, server = village.homes[0], village.server
     Runs(home.database).add(Run(village.run_id, village.job.hash, 0, b"", b"", "finished", "", 1))
@@ -103,6 +106,7 @@ def test_the_result_is_compared_with_the_log_and_shown(
     assert shown.state == state
     assert bool(Alerts(home.database).all()) == (state == "differs")
     home.close()
+    dial(server.link(0))
     assert main(["jobs", "--dir", str(home.directory)]) == 0
     out = capsys.readouterr().out
     assert "0.125" in out

@@ -16,7 +16,7 @@ from vicinia.node.services.ports import Enroller, Link
 from vicinia.node.services.replica import Replica, cooperative_of, open_replica
 from vicinia.node.store.home import Home
 
-__all__ = ["Command", "Context", "job_hash_of"]
+__all__ = ["Command", "Context"]
 
 Subparsers = Any  # argparse keeps this type private
 Command = Callable[["Context", argparse.Namespace], int]
@@ -74,12 +74,3 @@ class Context:
             yield link
         finally:
             link.close()
-
-
-def job_hash_of(text: str) -> bytes:
-    """A job's hash from 64 hexadecimal digits; InvalidInput otherwise."""
-    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
-        raise InvalidInput(
-            f"{text!r} is no job.", where="JOB", hint="A job is named by 64 hexadecimal digits: vicinia-node jobs"
-        )
-    return bytes.fromhex(text)

@@ -1,12 +1,14 @@
-"""vicinia-node jobs: which runs asked for this home, and why it took part or refused."""
+"""vicinia-node jobs: what waits for the members, which runs asked for this home, and why it took part or refused."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
 
-from vicinia.errors import ViciniaError
+from vicinia.errors import NotFound, ViciniaError
+from vicinia.node.commands import waiting_list
 from vicinia.node.commands.context import Context, Subparsers
+from vicinia.node.commands.naming import named
 from vicinia.node.output import show, table, when
 from vicinia.node.services import release
 from vicinia.node.store.home import Home
@@ -35,24 +37,41 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "jobs",
         parents=[common],
-        help="which jobs asked for your data, and what your home decided",
-        epilog="example: vicinia-node jobs --why",
+        help="the jobs that wait for you, and what became of the others",
+        description="List the jobs that wait for a sponsor or for votes, with what your home would do; then those that "
+        "asked for your data, with what your home decided, and why.",
+        epilog="example: vicinia-node jobs 3f2a9b1c04d5 --why",
+    )
+    parser.add_argument(
+        "job", nargs="?", metavar="JOB", help="this job only: its name, or 6 and more of its first digits"
     )
     parser.add_argument("--why", action="store_true", help="every check, one line each")
     parser.set_defaults(run=run)
 
 
 def run(context: Context, arguments: argparse.Namespace) -> int:
-    """List the runs of every selected home."""
-    document: dict[str, object] = {}
-    lines: list[str] = []
+    """List what waits, and the runs of every selected home."""
     with context.homes() as homes:
+        tray = waiting_list.collect(context, homes)
+        runs = {name: Runs(home.database).all() for name, home in homes.items()}
+        chosen = None
+        if arguments.job is not None:
+            known = {one.job_hash for found in runs.values() for one in found} | {one.job_hash for one in tray.jobs}
+            chosen = named(arguments.job, known)
+            if chosen not in known:
+                raise NotFound("No such job is known here.", where=f"job {chosen.hex()}", hint="See: vicinia-node jobs")
+        document: dict[str, object] = {}
+        lines: list[str] = []
         for name, home in homes.items():
-            found = Runs(home.database).all()
+            found = [one for one in runs[name] if chosen in (None, one.job_hash)]
             document[name] = [_document(home, one) for one in found]
             for one in found:
                 lines += _lines(home, one, arguments.why)
-    show(context.as_json, {"homes": document}, lines or ["No job has asked for your data yet."])
+    waiting = [one for one in tray.jobs if chosen in (None, one.job_hash)]
+    head = waiting_list.lines(waiting, tray)
+    body = ["Asked for your data:", *lines] if lines and waiting else lines
+    body = body or ([] if waiting else ["No job has asked for your data yet."])
+    show(context.as_json, {"homes": document, **waiting_list.document(waiting, tray)}, [*head, *body])
     return 0
 
 

@@ -8,10 +8,11 @@ import struct
 
 from vicinia.errors import InvalidInput, NotFound, ViciniaError
 from vicinia.node.commands.context import Context, Subparsers
-from vicinia.node.output import show, table, when
+from vicinia.node.commands.naming import SHOWN, named
+from vicinia.node.output import counted, show, table, when
 from vicinia.node.services import departures as chain
 from vicinia.node.store.accounts import Accounts
-from vicinia.node.store.departures import Departure, Departures
+from vicinia.node.store.departures import Departures
 from vicinia.node.store.home import Home
 from vicinia.node.store.runs import Runs
 from vicinia.query.legend import slot_labels
@@ -24,18 +25,24 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "left",
         parents=[common],
-        help="what left home: when, for whom, why, what, at which cost",
+        help="what left home: when, for whom, what, at which cost",
+        description="Everything that ever left your home: when, for whom, why, what, at which cost. It is "
+        "a chain of hashes that --verify recomputes, so that nothing in it can be changed or taken out unnoticed.",
         epilog="example: vicinia-node left --verify",
     )
     parser.add_argument("--verify", action="store_true", help="check that nothing in the record was changed")
-    parser.add_argument("--vector", metavar="RUN", help="the exact vector of a run, before noise and mask")
+    parser.add_argument(
+        "--vector",
+        metavar="RUN",
+        help="the exact numbers of a run (6 and more of its first digits), before noise and mask",
+    )
     parser.set_defaults(run=run)
 
 
 def run(context: Context, arguments: argparse.Namespace) -> int:
     """List, verify, or show a vector."""
     if arguments.verify and arguments.vector is not None:
-        raise InvalidInput("say --verify or --vector, not both.", where="left")
+        raise InvalidInput("Say --verify or --vector, not both.", where="left")
     with context.homes() as homes:
         if arguments.verify:
             return _verify(context, homes)
@@ -59,7 +66,7 @@ def _list(context: Context, homes: dict[str, Home]) -> int:
             names = ", ".join(datasets) if isinstance(datasets, list) else ""
             rows.append(
                 (name, when(int(str(one["at_ms"]))), str(one["title"]), str(one["recipient"]), names,
-                 f"{one['bytes']} of {one['bytes_of_run']}", cost, str(one["run_id"])[:16])
+                 f"{one['bytes']} of {one['bytes_of_run']}", cost, str(one["run_id"])[:SHOWN])
             )  # fmt: skip
     header = ("home", "when", "what for", "recipient", "data", "bytes of all in the run", "cost", "run")
     show(context.as_json, {"homes": document}, table(header, rows) or ["Nothing has left."])
@@ -74,7 +81,7 @@ def _verify(context: Context, homes: dict[str, Home]) -> int:
         try:
             count = chain.verify(Departures(home.database), Accounts(home.database), home.facts)
             document[name] = {"ok": True, "records": count}
-            lines.append(f"{name}: {count} record(s), unchanged.")
+            lines.append(f"{name}: {counted(count, 'record')}, unchanged.")
         except ViciniaError as error:
             document[name] = {"ok": False, "what": str(error)}
             lines.append(f"{name}: {error}")
@@ -86,8 +93,11 @@ def _verify(context: Context, homes: dict[str, Home]) -> int:
 def _vector(context: Context, homes: dict[str, Home], run_text: str) -> int:
     document: dict[str, object] = {}
     lines: list[str] = []
-    for name, home in homes.items():
-        found = _find(home, run_text)
+    kept = {name: Departures(home.database) for name, home in homes.items()}
+    known = {one.run_id for departures in kept.values() for one in departures.all()}
+    run_id = named(run_text, known, what="run", see="vicinia-node left")
+    for name, departures in kept.items():
+        found = departures.of_run(run_id)
         if found is None:
             continue
         labels = list(slot_labels(json.loads(found.labels)))
@@ -96,13 +106,6 @@ def _vector(context: Context, homes: dict[str, Home], run_text: str) -> int:
         lines += [f"{name}: run {found.run_id.hex()}, before noise and mask"]
         lines += table(("value", "slot"), [(f"{v:.6g}", label) for v, label in zip(values, labels, strict=True)])
     if not document:
-        raise NotFound("nothing left in such a run.", where=run_text, hint="See: vicinia-node left")
+        raise NotFound("Nothing left in such a run.", where=run_text, hint="See: vicinia-node left")
     show(context.as_json, {"homes": document}, lines)
     return 0
-
-
-def _find(home: Home, run_text: str) -> Departure | None:
-    if not run_text or not set(run_text) <= set("0123456789abcdef"):
-        raise InvalidInput(f"{run_text!r} is no run.", where="--vector", hint="See: vicinia-node left")
-    found = [one for one in Departures(home.database).all() if one.run_id.hex().startswith(run_text)]
-    return found[0] if len(found) == 1 else None

@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from vicinia.errors import InvalidInput
+from vicinia.errors import InvalidInput, NotAccepted
 from vicinia.node.commands.arguments import file_path
-from vicinia.node.commands.context import Context, Subparsers, job_hash_of
+from vicinia.node.commands.context import Context, Subparsers
+from vicinia.node.commands.naming import SHOWN, named
 from vicinia.node.homes import read_text
-from vicinia.node.output import show, table, when
+from vicinia.node.output import counted, show, table, when
+from vicinia.node.services.replica import Replica
+from vicinia.node.services.waiting import is_open
+from vicinia.node.store.home import Home
 from vicinia.node.store.votes import Vote, Votes
 
 __all__ = ["add", "run"]
@@ -22,10 +26,12 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "vote",
         parents=[common],
-        help="vote on a job, or leave standing rules; the daemon casts it",
-        epilog="example: vicinia-node vote JOB yes",
+        help="vote on a job, or leave rules by which your home votes",
+        description="Vote on a job, or leave standing rules by which your home votes by itself. The daemon "
+        "(vicinia-node run) casts the vote; while the vote is open you can vote anew, and the last one counts.",
+        epilog="example: vicinia-node vote 3f2a9b1c04d5 yes",
     )
-    parser.add_argument("job", nargs="?", metavar="JOB", help="the job's hash")
+    parser.add_argument("job", nargs="?", metavar="JOB", help="the job, or 6 and more of its first digits")
     parser.add_argument("choice", nargs="?", metavar="yes|no|abstain", help="your choice")
     parser.add_argument(
         "--standing", type=file_path, metavar="RULES.toml", help="rules by which the home votes by itself"
@@ -38,25 +44,43 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
     """Queue a vote, set rules, or list."""
     asked = [arguments.job is not None, arguments.standing is not None, arguments.list]
     if sum(asked) != 1:
-        raise InvalidInput("say JOB and a choice, or --standing, or --list.", where="vote")
+        raise InvalidInput("Say JOB and a choice, or --standing, or --list.", where="vote")
     if arguments.list:
         return _list(context)
     return _standing(context, arguments.standing) if arguments.standing else _queue(context, arguments)
 
 
 def _queue(context: Context, arguments: argparse.Namespace) -> int:
-    job_hash = job_hash_of(arguments.job)
     if arguments.choice not in _CHOICES:
         raise InvalidInput(f"{arguments.choice!r} is no choice.", where="vote", hint="Say yes, no or abstain.")
-    with context.homes() as homes:
+    with context.homes() as homes, context.replica(homes) as replica:
+        job_hash = named(arguments.job, _known(homes, replica))
+        note = _check_open(replica, job_hash, context.clock())
         for home in homes.values():
             home.require_unlocked()
         for home in homes.values():
             Votes(home.database).put(Vote(job_hash, arguments.choice, "hand", "queued", "", None, context.clock()))
         count = len(homes)
-    line = f"{arguments.choice} in {count} home(s): the daemon casts it at its next contact."
-    show(context.as_json, {"job": arguments.job, "choice": arguments.choice, "homes": count}, [line])
+    what = f"{arguments.choice} on job {job_hash.hex()[:SHOWN]} in {counted(count, 'home')}"
+    lines = [f"{what}: the daemon casts it at its next contact.", *([note] if note else [])]
+    show(context.as_json, {"job": job_hash.hex(), "choice": arguments.choice, "homes": count, "note": note}, lines)
     return 0
+
+
+def _known(homes: dict[str, Home], replica: Replica | None) -> set[bytes]:
+    """Jobs of the confirmed log, and those that a home has voted on."""
+    logged = set(replica.assembly.votes) if replica is not None and replica.size else set()
+    return logged | {vote.job_hash for home in homes.values() for vote in Votes(home.database).all()}
+
+
+def _check_open(replica: Replica | None, job_hash: bytes, now_ms: int) -> str:
+    """NotAccepted where the vote is over; a note where this home does not know of it yet."""
+    record = replica.assembly.votes.get(job_hash) if replica is not None and replica.size else None
+    if record is None:
+        return "This home does not know of such a vote yet; yours waits until it is open."
+    if not is_open(record, now_ms):
+        raise NotAccepted("The vote on this job is over.", where=f"job {job_hash.hex()[:SHOWN]}")
+    return ""
 
 
 def _standing(context: Context, path: Path) -> int:
@@ -64,12 +88,13 @@ def _standing(context: Context, path: Path) -> int:
 
     text = read_text(path)
     now = context.clock()
-    standing = StandingVote.parse_toml(text, now, path.name)
+    standing = StandingVote.parse_toml(text, now, str(path), known_words=True)
     with context.homes() as homes:
         for home in homes.values():
             Votes(home.database).put_rules(text, now)
         count = len(homes)
-    line = f"{len(standing.rules)} rule(s) stand in {count} home(s) until {when(standing.expires)}."
+    rules, verb = counted(len(standing.rules), "rule"), "stands" if len(standing.rules) == 1 else "stand"
+    line = f"{rules} {verb} in {counted(count, 'home')} until {when(standing.expires)}."
     show(context.as_json, {"homes": count, "expires_ms": standing.expires}, [line])
     return 0
 
@@ -84,7 +109,7 @@ def _list(context: Context) -> int:
                 {"job": v.job_hash.hex(), "choice": v.choice, "by": v.by, "state": v.state, "reason": v.reason}
                 for v in votes
             ]
-            rows += [(name, v.job_hash.hex()[:16], v.choice, v.by, v.state, v.reason) for v in votes]
+            rows += [(name, v.job_hash.hex()[:SHOWN], v.choice, v.by, v.state, v.reason) for v in votes]
     lines = table(("home", "job", "choice", "by", "state", ""), rows) or ["No votes yet."]
     show(context.as_json, {"homes": document}, lines)
     return 0

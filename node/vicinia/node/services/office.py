@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from vicinia.assembly.job import Job, proposal_class
-from vicinia.errors import InvalidInput, NotFound, ProofInvalid
+from vicinia.assembly.statements import Proposal
+from vicinia.errors import InvalidInput, ProofInvalid
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.keyring import identity, membership
 from vicinia.node.services.ports import Link
@@ -14,7 +15,7 @@ from vicinia.node.store.signed import Signed
 from vicinia.tlog.dsse import signing_bytes
 from vicinia.tlog.statement import Statement
 
-__all__ = ["describe", "digest_of", "endorse", "pending", "sponsor"]
+__all__ = ["describe", "digest_of", "endorse", "pending", "proposals", "sponsor"]
 
 _REGISTRAR_KINDS = ("member", "accredit", "expel", "revoke", "rotate")
 
@@ -24,16 +25,19 @@ def pending(home: Home, link: Link) -> list[Statement]:
     return _fetch(home, link, _REGISTRAR_KINDS)
 
 
-def sponsor(home: Home, link: Link, job_hash: bytes, clock: Clock) -> str:
-    """Endorse the proposal of a job after checking that it proposes exactly this job; whom it still waits for."""
-    for statement in _fetch(home, link, ("proposal",)):
-        if statement.payload.get("job") == job_hash.hex():
-            data = link.job(job_hash)
-            job = Job.from_canonical(data)
-            if hashlib.sha256(data).digest() != job_hash or statement.payload.get("class") != proposal_class(job):
-                raise ProofInvalid("the proposal is not about the job that the coordinator shows.", where="sponsor")
-            return endorse(home, link, statement, clock)
-    raise NotFound("no such job waits for a sponsor.", where=job_hash.hex())
+def proposals(home: Home, link: Link) -> dict[bytes, Statement]:
+    """Proposals that wait for a sponsor, by job hash, signed as far as they are by who asks."""
+    return {Proposal.from_payload(one.payload).job: one for one in _fetch(home, link, (Proposal.KIND,))}
+
+
+def sponsor(home: Home, link: Link, statement: Statement, clock: Clock) -> str:
+    """Endorse a proposal after checking that it proposes exactly the job it names; whom it still waits for."""
+    proposal = Proposal.from_payload(statement.payload)
+    data = link.job(proposal.job)
+    job = Job.from_canonical(data)
+    if hashlib.sha256(data).digest() != proposal.job or proposal.class_ != proposal_class(job):
+        raise ProofInvalid("The proposal is not about the job that the coordinator shows.", where="sponsor")
+    return endorse(home, link, statement, clock)
 
 
 def endorse(home: Home, link: Link, statement: Statement, clock: Clock) -> str:
@@ -72,6 +76,6 @@ def _fetch(home: Home, link: Link, kinds: tuple[str, ...]) -> list[Statement]:
         statement = Statement.parse(leaf)
         statement.verify()
         if statement.kind not in kinds or statement.payload.get("coop") != coop:
-            raise ProofInvalid("the coordinator showed a statement of another kind or cooperative.", where="tray")
+            raise ProofInvalid("The coordinator showed a statement of another kind or cooperative.", where="tray")
         found.append(statement)
     return found

@@ -1,0 +1,142 @@
+"""Jobs that wait for the members: those without a sponsor, and those that are being voted on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal
+
+from vicinia.assembly.job import Job
+from vicinia.assembly.predicate import job_facts
+from vicinia.assembly.standing import StandingVote
+from vicinia.assembly.statements import Proposal
+from vicinia.assembly.vote import Vote as Record
+from vicinia.errors import ViciniaError
+from vicinia.node.services import consent
+from vicinia.node.services.keyring import is_joined, membership
+from vicinia.node.services.ports import Link
+from vicinia.node.services.replica import Replica
+from vicinia.node.store.consents import Consents
+from vicinia.node.store.home import Home
+from vicinia.node.store.votes import Votes
+from vicinia.privacy.conversion import rho_to_epsilon
+from vicinia.tlog.statement import Statement
+
+__all__ = ["Stance", "Waiting", "is_open", "open_votes", "stance", "unsponsored"]
+
+_NANO = 10**9
+_DELTA = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A job that waits for a sponsor or, in the log, for votes, until `deadline_ms` at the earliest.
+
+    `job` is None where its text is not known here; what is, is the text that the proposal names by hash.
+    """
+
+    job_hash: bytes
+    for_: Literal["sponsor", "vote"]
+    deadline_ms: int
+    class_: str
+    researcher: str
+    institution: str
+    epsilon: float
+    job: Job | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stance:
+    """What one home has voted (`choice` by `by`, as far as `state`), or its rules would, and what its consent says."""
+
+    choice: str
+    by: str
+    state: str
+    elector: bool
+    consent: str
+    sentence: str
+
+
+def is_open(record: Record, now_ms: int) -> bool:
+    """Whether a ballot would still be in time."""
+    return record.closing is None and record.revoked is None and now_ms < record.proposal.deadline
+
+
+def open_votes(replica: Replica, link: Link | None, now_ms: int) -> list[Waiting]:
+    """Every vote that is open in the confirmed log, the one that ends first first."""
+    records = [record for record in replica.assembly.votes.values() if is_open(record, now_ms)]
+    found = [_waiting(record.proposal, "vote", replica, link) for record in records]
+    return sorted(found, key=lambda one: (one.deadline_ms, one.job_hash))
+
+
+def unsponsored(proposals: Iterable[Statement], replica: Replica | None, link: Link, now_ms: int) -> list[Waiting]:
+    """The jobs of the proposals that wait for this member's signature (`office.proposals`)."""
+    payloads = [Proposal.from_payload(statement.payload) for statement in proposals]
+    found = [_waiting(one, "sponsor", replica, link) for one in payloads if now_ms < one.deadline]
+    return sorted(found, key=lambda one: (one.deadline_ms, one.job_hash))
+
+
+def stance(home: Home, replica: Replica | None, one: Waiting, now_ms: int) -> Stance:
+    """How a home stands towards a job that waits."""
+    elector, vote = _is_elector(home, replica, one), Votes(home.database).get(one.job_hash)
+    choice, by, state = (vote.choice, vote.by, vote.state) if vote is not None else ("", "", "")
+    if one.job is None:
+        return Stance(choice, by, state, elector, "", "")
+    if vote is None:
+        choice = _by_rule(home, one, one.job, now_ms)
+        by = "standing" if choice else ""
+    job = one.job
+    use = consent.Use(job.datasets, job.purpose, job.recipient, job.floor, one.epsilon)
+    verdict = consent.covers(Consents(home.database), use, now_ms)
+    return Stance(choice, by, state, elector, verdict.state, verdict.sentence)
+
+
+def _waiting(
+    proposal: Proposal, for_: Literal["sponsor", "vote"], replica: Replica | None, link: Link | None
+) -> Waiting:
+    assembly = replica.assembly if replica is not None and replica.size else None
+    accredited = assembly.researchers.get(proposal.researcher) if assembly is not None else None
+    job = _text(proposal.job, replica, link)
+    runs, delta = (assembly.bylaws.max_runs, float(assembly.bylaws.delta_dp)) if assembly is not None else (1, _DELTA)
+    return Waiting(
+        job_hash=proposal.job,
+        for_=for_,
+        deadline_ms=proposal.deadline,
+        class_=proposal.class_,
+        researcher=proposal.researcher,
+        institution=accredited.institution if accredited is not None else "",
+        epsilon=rho_to_epsilon(job.rho_nano * runs, delta) if job is not None else 0.0,
+        job=job,
+    )
+
+
+def _text(job_hash: bytes, replica: Replica | None, link: Link | None) -> Job | None:
+    """The job of this hash and of no other; None where nobody shows it."""
+    data = replica.store.job(job_hash) if replica is not None else None
+    try:
+        data = data if data is not None or link is None else link.job(job_hash)
+        return Job.from_canonical(data) if data is not None and hashlib.sha256(data).digest() == job_hash else None
+    except ViciniaError:
+        return None
+
+
+def _is_elector(home: Home, replica: Replica | None, one: Waiting) -> bool:
+    """Whether this home may vote on the job, or could if the vote opened now."""
+    if replica is None or not replica.size or not is_joined(home.facts):
+        return False
+    household = replica.assembly.member(membership(home.facts).id)
+    if household is None or not household.active:
+        return False
+    record = replica.assembly.votes.get(one.job_hash)
+    return record is None or record.is_elector(household)
+
+
+def _by_rule(home: Home, one: Waiting, job: Job, now_ms: int) -> str:
+    """What the household's standing rules say of a job, or the empty string."""
+    rules = Votes(home.database).rules()
+    if rules is None:
+        return ""
+    facts = job_facts(job, one.institution, ceil(one.epsilon * _NANO))
+    return StandingVote.parse_toml(rules[0], rules[1]).choice(facts, now_ms) or ""
