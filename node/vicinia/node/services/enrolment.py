@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from cryptography import x509
 from vicinia.assembly.invitation import Invitation
@@ -59,6 +60,7 @@ def has_expired(certificate: bytes, now_ms: int) -> bool:
     return now_ms / 1000 >= _life(certificate)[1]
 
 
+@lru_cache(maxsize=4096)  # asked for at every poll
 def _life(certificate: bytes) -> tuple[float, float]:
     """From when to when a certificate is valid, in seconds since 1970."""
     try:

@@ -99,6 +99,17 @@ class Database:
             row = self._connection.execute(query, values).fetchone()
             return None if row is None else tuple(row)
 
+    def version(self) -> tuple[int, int] | None:
+        """Other than before where anything was written since, by anybody; None within a transaction.
+
+        What was read under a version is still so while the version is the same.
+        """
+        with self._lock, self._faults():
+            if self._depth:
+                return None
+            (others,) = self._connection.execute("PRAGMA data_version").fetchone()
+            return int(others), int(self._connection.total_changes)
+
     def damage(self, *, thorough: bool) -> str:
         """What is wrong with the file, or the empty string: its structure, and with `thorough` every page's HMAC."""
         found = [str(row[0]) for row in self.all("PRAGMA cipher_integrity_check")] if thorough else []

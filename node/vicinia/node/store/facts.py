@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from vicinia.errors import StorageFault
 from vicinia.node.store.database import Database
+from vicinia.node.store.kept import Kept
 
 __all__ = ["Facts"]
 
 
 class Facts:
-    """Named byte strings in a home's store."""
+    """Named byte strings in a home's store; they are few, and asked for all the time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._all = Kept(database, self._read)
 
     def get(self, name: str) -> bytes | None:
         """The value, or None."""
-        row = self._database.one("SELECT value FROM fact WHERE name = ?", (name,))
-        return None if row is None else bytes(row[0])
+        return self._all().get(name)
 
     def text(self, name: str) -> str | None:
         """The value as text, or None."""
@@ -51,3 +52,6 @@ class Facts:
     def drop(self, name: str) -> None:
         """Remove the value, if it is there."""
         self._database.run("DELETE FROM fact WHERE name = ?", (name,))
+
+    def _read(self) -> dict[str, bytes]:
+        return {str(name): bytes(value) for name, value in self._database.all("SELECT name, value FROM fact")}

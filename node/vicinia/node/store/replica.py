@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vicinia.node.store.database import Database
+from vicinia.node.store.kept import Kept
 from vicinia.node.store.schema import REPLICA
 
 __all__ = ["ReplicaStore"]
@@ -18,11 +19,12 @@ class ReplicaStore:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.path = path
         self.database = Database(path, REPLICA)
+        self._checkpoint = Kept(self.database, self._read_checkpoint)
+        self._evidence = Kept(self.database, self._read_evidence)
 
     def checkpoint(self) -> tuple[int, bytes] | None:
         """(size, note) of the last accepted checkpoint, or None."""
-        row = self.database.one("SELECT size, note FROM checkpoint")
-        return None if row is None else (int(row[0]), bytes(row[1]))
+        return self._checkpoint()
 
     def leaves(self, start: int, end: int) -> list[bytes]:
         """Leaves [start, end)."""
@@ -58,8 +60,7 @@ class ReplicaStore:
 
     def evidence(self) -> list[tuple[int, str, bytes, bytes, bytes]]:
         """(when, what, ours, theirs, proof), oldest first. Any row halts every job."""
-        rows = self.database.all("SELECT at_ms, what, ours, theirs, proof FROM evidence ORDER BY id")
-        return [(int(a), str(b), bytes(c), bytes(d), bytes(e)) for a, b, c, d, e in rows]
+        return list(self._evidence())
 
     def job(self, job_hash: bytes) -> bytes | None:
         """Canonical bytes of a job of the log, or None where it was not fetched yet."""
@@ -73,3 +74,11 @@ class ReplicaStore:
     def close(self) -> None:
         """Close the database."""
         self.database.close()
+
+    def _read_checkpoint(self) -> tuple[int, bytes] | None:
+        row = self.database.one("SELECT size, note FROM checkpoint")
+        return None if row is None else (int(row[0]), bytes(row[1]))
+
+    def _read_evidence(self) -> list[tuple[int, str, bytes, bytes, bytes]]:
+        rows = self.database.all("SELECT at_ms, what, ours, theirs, proof FROM evidence ORDER BY id")
+        return [(int(a), str(b), bytes(c), bytes(d), bytes(e)) for a, b, c, d, e in rows]
