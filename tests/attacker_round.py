@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 from vicinia.identity.keys import SigningKey, VerifyingKey
 from vicinia.secagg import checks, shamir
-from vicinia.secagg.bitmap import to_bits
+from vicinia.secagg.bitmap import from_bits, to_bits
 from vicinia.secagg.cohort import Cohort
 from vicinia.secagg.coordinator import CoordinatorRound
 from vicinia.secagg.dealing import HALF
@@ -21,6 +21,7 @@ from vicinia.secagg.keys import edge_key, exchange, private, self_key
 from vicinia.secagg.messages import Advert
 from vicinia.secagg.node import NodeRound
 from vicinia.secagg.stream import add_masks
+from vicinia.secagg.unmasking import Unmasking
 
 Bounds = tuple[int, Fraction, int]
 
@@ -34,18 +35,17 @@ class Hostile(CoordinatorRound):
 
     def pretend(self, survivors: Iterable[int]) -> bytes:
         """Name survivors, whatever is true and whatever was named before; what was revealed so far is forgotten."""
-        self._survivors = None
-        self._attestations, self._revealed, self._received, self._recoveries = {}, {}, {}, {}
-        self._survivors = self._bits(survivors)
-        return np.packbits(self._survivors, bitorder="little").tobytes()
+        frozen, self._attestations = self._frozen(), {}
+        self._ending = Unmasking(frozen, self._uploads, self._u2(), frozen.bits(survivors))
+        return from_bits(self._ending.survivors)
 
     def secret(self, position: int) -> bytes | None:
         """What the shares that it holds give: b of a survivor, the mask key of a dropped home."""
-        return self._secret(position)
+        return self._unmasking().secret(position)
 
     def mask_keys(self) -> dict[int, bytes]:
         """Everybody's public mask keys, by position."""
-        return {position: advert.mask_key for position, advert in enumerate(self._by_position)}
+        return {position: advert.mask_key for position, advert in enumerate(self._frozen().adverts)}
 
 
 def hostile(honest: CoordinatorRound) -> Hostile:

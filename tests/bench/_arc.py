@@ -52,7 +52,7 @@ class Arc:
             example_manifest(), dict.fromkeys(range(n), self._peer.public), corrupt, delta, floor, 1, width
         )
         self._advertise()
-        cohort = self._round._frozen()
+        cohort = self._round._frozen().cohort
         half = 0 if n <= HOMES + cohort.parameters.neighbours else cohort.parameters.neighbours // 2
         ring = cohort.ring.tolist()
         self._homes: list[int] = ring[:HOMES]
@@ -90,7 +90,7 @@ class Arc:
         found._adverts |= rest
         found._keys |= dict.fromkeys(rest, self._peer.public)
         self._once("roster", found.freeze_roster)
-        self._once("proofs", lambda: [found._proven(position) for position in range(self.n)])
+        self._once("proofs", lambda: [found._frozen().proven(position) for position in range(self.n)])
 
     def _deal(self) -> None:
         found, coop, roster = self._round, self._round.manifest.coop, self._round.freeze_roster().G
@@ -98,7 +98,7 @@ class Arc:
         self._sample("views", found.roster_view, views, self.n)
 
         def upload(home: int) -> ShareUpload:
-            shares = tuple(SealedShare(peer, bytes(80), bytes(16)) for peer in found._around(home))
+            shares = tuple(SealedShare(peer, bytes(80), bytes(16)) for peer in found._frozen().around(home))
             hashes = (bytes(64),) * len(shares)
             payload = list_payload(coop, roster, home, hashes)
             return ShareUpload(shares, hashes, sign_detached(self._peer, checks.SHARE_LIST, payload))
@@ -114,7 +114,7 @@ class Arc:
         survivors = set(range(self.n)) - self._silent
         self._once("survivors", lambda: found.freeze_survivors(survivors))
         signature = self._peer.sign(checks.attested(found.manifest.coop, found._digest()))
-        notaries = sorted(survivors & found._frozen().notaries)
+        notaries = sorted(survivors & found._frozen().cohort.notaries)
         given = [(notary, Attestation(notary, signature)) for notary in notaries]
         self._sample("attestations", found.add_attestation, given, len(notaries))
         self._attested = len(notaries)
@@ -131,14 +131,16 @@ class Arc:
         )
 
         def share(holder: int, dealer: int) -> RevealedShare:
-            pair = pairs[found._frozen().point(dealer, holder) - 1].tobytes()
+            pair = pairs[found._frozen().cohort.point(dealer, holder) - 1].tobytes()
             return RevealedShare(dealer, pair[32:] if dealer in self._silent else pair[:32])
 
         answering = [home for home in self._near if home not in self._silent]
-        given = [(home, UnmaskShares(tuple(share(home, peer) for peer in found._around(home)))) for home in answering]
+        around = found._frozen().around
+        given = [(home, UnmaskShares(tuple(share(home, peer) for peer in around(home)))) for home in answering]
         self._sample("revealed shares", found.add_unmask, given, self.n - self.dropped)
-        self._sample("secrets", found._secret, [(home,) for home in self._homes], self.n)
-        assert all(found._secret(home) is not None for home in self._homes)
+        secret = found._unmasking().secret
+        self._sample("secrets", secret, [(home,) for home in self._homes], self.n)
+        assert all(secret(home) is not None for home in self._homes)
 
     def _once(self, name: str, work: Callable[[], object]) -> None:
         self.protocol[name] = cpu(work)
@@ -170,17 +172,18 @@ class Arc:
     def _edges(self) -> int:
         """Masks between the silent homes of the arc and survivors."""
         silent = self._silent.intersection(self._homes)
-        return sum(peer not in self._silent for home in silent for peer in self._round._around(home))
+        return sum(peer not in self._silent for home in silent for peer in self._round._frozen().around(home))
 
     def _unmask(self, total: Vector) -> None:
         """Take off what the arc's homes put on: the survivors' own masks, and the edges of the silent ones."""
-        own, between = copy.copy(self._round), copy.copy(self._round)
+        ending = self._round._unmasking()
+        own, between = copy.copy(ending), copy.copy(ending)
         mine = np.zeros(self.n, np.bool_)
         mine[self._homes] = True
-        own._survivors = self._round._survived() & mine
-        between._dealers = self._round._survived() | (self._round._u2() & mine)
-        add_masks(total, plus=between._edges(above=False), minus=own._self_masks())
-        add_masks(total, minus=between._edges(above=True))
+        own.survivors = ending.survivors & mine
+        between.dealers = ending.survivors | (ending.dealers & mine)
+        add_masks(total, plus=between.edges(above=False), minus=own.own_masks())
+        add_masks(total, minus=between.edges(above=True))
 
     def _primitives(self, edges: float) -> float:
         price, survivors = self._price, self.n - self.dropped

@@ -1,4 +1,4 @@
-"""Who is whose neighbour and who is a notary: everything that follows from G and n alone."""
+"""Who is whose neighbour, who is a notary, who may survive: everything that follows from G and n alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from vicinia.secagg import checks
+from vicinia.secagg.bitmap import Bits
 from vicinia.secagg.parameters import Parameters
 
 __all__ = ["Cohort"]
@@ -35,6 +36,13 @@ class Cohort:
         n, k = self.parameters.n, self.parameters.neighbours
         steps = np.concatenate([np.arange(1, k // 2 + 1), np.arange(n - k + k // 2, n)])
         return tuple(np.sort(self.ring[(self.place[position] + steps) % n]).tolist())
+
+    def check_survivors(self, survivors: Bits, dealers: Bits) -> None:
+        """Check that these may be the survivors among these dealers; ProtocolViolation or RoundFailed."""
+        checks.survivors_are_dealers(survivors, dealers)
+        checks.enough_survivors(int(survivors.sum()), self.parameters.min_survivors)
+        if self.parameters.window is not None:
+            checks.window_rule(survivors[self.ring], self.parameters.neighbours // 2, self.parameters.window)
 
     def point(self, dealer: int, holder: int) -> int:
         """Shamir's x, 1 to k, at which a neighbour of `dealer` holds its share: its place counted from the dealer."""

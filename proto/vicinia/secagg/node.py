@@ -228,12 +228,8 @@ class NodeRound:
                 yield edge_key(keys.mask.exchange(mask_key), context, roster.position, peer)
 
     def _check_survivors(self, survivors: bytes) -> Bits:
-        parameters = self.parameters
         bits = to_bits(survivors, self.n, where="survivors")
-        checks.survivors_are_dealers(bits, to_bits(self._heard().dealers, self.n, where="dealers"))
-        checks.enough_survivors(int(bits.sum()), parameters.min_survivors)
-        if parameters.window is not None:
-            checks.window_rule(bits[self._roster().cohort.ring], parameters.neighbours // 2, parameters.window)
+        self._roster().cohort.check_survivors(bits, to_bits(self._heard().dealers, self.n, where="dealers"))
         return bits
 
 
