@@ -29,6 +29,7 @@ class ExpectedError:
     """The standard error by noise that a column's cells will have, at most, if homes spread evenly over cells.
 
     `homes`: homes in a cell then. `shrinks`: whether more homes make it smaller (means) or not (counts and sums).
+    `drowned`: whether a cell has too few homes to show anything.
     """
 
     column: str
@@ -36,6 +37,7 @@ class ExpectedError:
     cohort: int
     stderr: float
     shrinks: bool
+    drowned: bool
     sentence: str
 
     def cohort_needed(self, precision: float) -> int | None:
@@ -111,11 +113,15 @@ def _expected(aggregate: Aggregate, noise_std: float, cohort: int, homes: float)
         case AggregateKind.STDDEV:
             # Of a standard deviation of half the bounds' half-width; a smaller one is known worse.
             stderr = _VARIANCE_FACTOR * radius * noise_std / homes
-    sentence = f"{aggregate.label}: off by about {stderr:.3g} (one standard error of the noise)"
-    sentence += f" if a cell has {homes:,.0f} homes" if shrinks else ", however many homes take part"
-    if shrinks and homes <= noise_std:
-        sentence = f"{aggregate.label}: below noise: a cell of {homes:,.0f} homes is smaller than its noise"
-    return ExpectedError(aggregate.label, homes, cohort, stderr, shrinks, f"{sentence}.")
+    drowned = shrinks and homes <= noise_std
+    if drowned:
+        sentence = f"below noise, for a cell of {homes:,.0f} homes is smaller than its noise."
+        sentence += f" It takes more than {math.ceil(cohort * noise_std / homes):,} homes in all to rise above it."
+    elif shrinks:
+        sentence = f"off by about {stderr:.3g} (one standard error of the noise) if a cell has {homes:,.0f} homes."
+    else:
+        sentence = f"off by about {stderr:.3g} (one standard error of the noise), however many homes take part."
+    return ExpectedError(aggregate.label, homes, cohort, stderr, shrinks, drowned, f"{aggregate.label}: {sentence}")
 
 
 def _touching(plan: Plan) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from functools import cached_property
@@ -18,7 +19,7 @@ from vicinia.coordinator.client.folder import Folder, Membership, default_folder
 from vicinia.coordinator.client.link import JobStatus, Link
 from vicinia.coordinator.client.renewal import fresh_certificate
 from vicinia.coordinator.client.result import Proof, Result
-from vicinia.errors import InvalidInput, ProofInvalid, Unavailable
+from vicinia.errors import AlreadyExists, InvalidInput, NotAccepted, NotFound, ProofInvalid, Unavailable
 from vicinia.identity.keys import SigningKey
 from vicinia.privacy.conversion import epsilon_to_rho_nano
 from vicinia.query.dataset import DataSet
@@ -32,6 +33,8 @@ __all__ = ["Client"]
 
 LOOK_SECONDS = 0.1
 PATIENCE_SECONDS = 60.0
+AWAY_SECONDS = 600.0
+_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class Client:
@@ -71,9 +74,16 @@ class Client:
         return Expectation.of(job, plan, self.bylaws, str(terms["class"]), int(terms["registry_size"]))
 
     def submit(self, text: str, name: str = "JOB.toml") -> str:
-        """Sign and hand in a job; its hash, 64 hexadecimal digits."""
-        job, _ = self._job(text, name)
+        """Sign and hand in a job; its hash, 64 hexadecimal digits.
+
+        AlreadyExists for a job that was handed in before, NotAccepted for one that this cooperative could not run.
+        """
+        job, plan = self._job(text, name)
+        self._refuse_again(job, text)
         terms = parse_canonical(self._link.check(job.canonical()), where="terms")
+        expected = Expectation.of(job, plan, self.bylaws, str(terms["class"]), int(terms["registry_size"]))
+        if expected.refusal:
+            raise NotAccepted(expected.refusal, where=name, hint=expected.help)
         payload = {**terms, "coop": job.coop, "job": job.hash.hex(), "researcher": job.researcher}
         proposal = Statement(Proposal.KIND, Proposal.from_payload(payload).payload()).sign(self._key)
         if self._link.submit(job.canonical(), proposal.leaf()) != job.hash:
@@ -85,15 +95,38 @@ class Client:
         """Your jobs and where they stand."""
         return self._link.jobs()
 
+    def find(self, word: str) -> str:
+        """The hash that `word` begins, among your own jobs and then all; NotFound where that is none or several."""
+        if _HASH.fullmatch(word):
+            return word
+        found: list[str] = []
+        for known in (self._folder.jobs, lambda: [one.job_hash for one in self.jobs()]):
+            found = [name for name in known() if word and name.startswith(word.lower())]
+            if len(found) == 1:
+                return found[0]
+        what = f"{len(found)} jobs begin with {word!r}." if found else f"No job begins with {word!r}."
+        hint = "Give more of its hash, or all 64 digits; vicinia jobs lists them."
+        raise NotFound(what, where="job", hint=hint)
+
     def status(self, job_hash: str) -> JobStatus:
         """Where a job stands."""
         return self._link.job(_digest(job_hash))[0]
 
     def watch(self, job_hash: str, look_seconds: float = LOOK_SECONDS) -> Iterator[JobStatus]:
-        """The states of a job as they change, up to its end; looks again after `look_seconds`."""
+        """The states of a job as they change, up to its end; looks again after `look_seconds`.
+
+        A coordinator that is away for some minutes ends nothing.
+        """
         last: JobStatus | None = None
+        heard = time.monotonic()
         while last is None or not last.final:
-            now = self.status(job_hash)
+            try:
+                now = self.status(job_hash)
+            except Unavailable:
+                if last is None or time.monotonic() - heard > AWAY_SECONDS:
+                    raise
+                continue
+            heard = time.monotonic()
             if now != last:
                 yield now
             last = now
@@ -135,6 +168,22 @@ class Client:
         )
         return job, plan
 
+    def _refuse_again(self, job: Job, text: str) -> None:
+        """The same words are the same job: asked once, whatever became of it."""
+        try:
+            known = self._link.job(job.hash)[0]
+        except NotFound:
+            return
+        short, place = known.job_hash[:12], f"job {known.job_hash[:12]}"
+        if known.state == "rejected":
+            raise NotAccepted(f"This job was rejected already: {known.reason}", where=place, hint="Change the job.")
+        self._folder.keep_job(known.job_hash, text)
+        raise AlreadyExists(
+            f"You have submitted exactly this job before; it is {known.state}.",
+            where=place,
+            hint=f"Follow it with: vicinia watch {short}. To ask once more, give it another title.",
+        )
+
     def _asked(self, digest: bytes) -> Job:
         job = Job.from_canonical(self._link.job(digest)[1])
         if job.hash != digest:
@@ -173,10 +222,6 @@ class Client:
 
 
 def _digest(job_hash: str) -> bytes:
-    try:
-        digest = bytes.fromhex(job_hash)
-    except ValueError:
-        digest = b""
-    if len(digest) != 32:
+    if not _HASH.fullmatch(job_hash):
         raise InvalidInput("A job is named by its hash, 64 hexadecimal digits.", where="job")
-    return digest
+    return bytes.fromhex(job_hash)

@@ -8,7 +8,8 @@ from typing import Any
 
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.job import Job
-from vicinia.errors import RoundFailed, ViciniaError
+from vicinia.coordinator.client.cohort import Cohort
+from vicinia.errors import ViciniaError
 from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.privacy.noise import NANO, NoisePlan
 from vicinia.query.explain import ExpectedError, Meaning, expected_error, explain
@@ -20,16 +21,15 @@ __all__ = ["Expectation"]
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The terms of a job, and its precision if all `electorate` homes took part, spread evenly over the cells.
+    """The terms of a job, and its precision if all members' homes took part, spread evenly over the cells.
 
-    `sigma`: the noise in one slot of the sum, in vector units; `needed`: the fewest homes that may compute it, 0 where
-    all are too few; `refusal`: why there could be no such run, or empty.
+    `sigma`: the noise in one slot of the sum, in vector units; `refusal`: why there could be no such run, or empty;
+    `help`: what would change that.
     """
 
     job: Job
     class_: str
-    electorate: int
-    needed: int
+    cohort: Cohort
     delta: float
     cells: int
     length: int
@@ -37,24 +37,29 @@ class Expectation:
     sigma: float
     meanings: tuple[Meaning, ...]
     errors: tuple[ExpectedError, ...]
+    filtered: bool
     refusal: str
+    help: str
 
     @classmethod
     def of(cls, job: Job, plan: Plan, bylaws: ByLaws, class_: str, electorate: int) -> Expectation:
         """Compute it all from the job and the by-laws."""
-        sigma, refusal = 0.0, ""
+        cohort = Cohort.of(job.floor, bylaws, electorate)
+        sigma, refusal, help_ = 0.0, "", ""
         errors: tuple[ExpectedError, ...] = ()
-        try:
-            noise = noise_plan(job, plan, bylaws, electorate)
-            sigma = noise.sum_std(electorate)
-            errors = expected_error(plan, math.hypot(sigma, noise.rounding_std(electorate)), electorate)
-        except ViciniaError as error:
-            refusal = str(error)
+        if not cohort.needed:
+            refusal, help_ = cohort.sentence, cohort.hint
+        else:
+            try:
+                noise = noise_plan(plan, bylaws, electorate, job.floor, job.rho_nano)
+                sigma = noise.sum_std(electorate)
+                errors = expected_error(plan, math.hypot(sigma, noise.rounding_std(electorate)), electorate)
+            except ViciniaError as error:
+                refusal, help_ = _drowned(job, plan, bylaws, electorate, error)
         return cls(
             job=job,
             class_=class_,
-            electorate=electorate,
-            needed=smallest_cohort(job, bylaws, electorate),
+            cohort=cohort,
             delta=float(bylaws.delta_dp),
             cells=len(plan.layout.cells),
             length=plan.layout.length,
@@ -62,7 +67,9 @@ class Expectation:
             sigma=sigma,
             meanings=explain(plan),
             errors=errors,
+            filtered=plan.where is not None,
             refusal=refusal,
+            help=help_,
         )
 
     @property
@@ -81,8 +88,9 @@ class Expectation:
             "epsilon": self.epsilon,
             "delta": self.delta,
             "floor": self.job.floor,
-            "electorate": self.electorate,
-            "needed": self.needed,
+            "electorate": self.cohort.members,
+            "needed": self.cohort.needed,
+            "members_needed": self.cohort.members_needed,
             "cells": self.cells,
             "length": self.length,
             "norm": self.norm,
@@ -90,26 +98,31 @@ class Expectation:
             "meanings": [{"column": one.column, "sentence": one.sentence} for one in self.meanings],
             "errors": [{"column": one.column, "stderr": one.stderr, "homes": one.homes} for one in self.errors],
             "refusal": self.refusal,
+            "help": self.help,
         }
 
 
-def noise_plan(job: Job, plan: Plan, bylaws: ByLaws, electorate: int) -> NoisePlan:
+def noise_plan(plan: Plan, bylaws: ByLaws, electorate: int, floor: int, rho_nano: int) -> NoisePlan:
     """The noise if every elector took part; RoundFailed or InvalidInput where there can be no such run."""
-    corrupt = corrupt_bound(electorate, bylaws.gamma)
-    of_run = parameters(electorate, corrupt, bylaws.delta, job.floor)
+    of_run = parameters(electorate, corrupt_bound(electorate, bylaws.gamma), bylaws.delta, floor)
     layout = plan.layout
     group = max(layout.group_lengths)
-    return NoisePlan.derive(layout.norm_squared, layout.length, job.rho_nano, electorate, of_run.honest, group=group)
+    return NoisePlan.derive(layout.norm_squared, layout.length, rho_nano, electorate, of_run.honest, group=group)
 
 
-def smallest_cohort(job: Job, bylaws: ByLaws, electorate: int) -> int:
-    """The fewest homes of this electorate that may compute the job; 0 where all together are too few."""
-    corrupt = corrupt_bound(electorate, bylaws.gamma)
-    least = math.ceil((job.floor + corrupt) / (1 - bylaws.delta))
-    for n in range(least, electorate + 1):
+def _drowned(job: Job, plan: Plan, bylaws: ByLaws, electorate: int, error: ViciniaError) -> tuple[str, str]:
+    """Why there is no noise plan for a cohort that is large enough, and which budget would have one."""
+    budget = job.rho_nano
+    while budget <= bylaws.rho_job_nano:
+        budget *= 2
         try:
-            parameters(n, corrupt, bylaws.delta, job.floor)
-        except RoundFailed:
+            noise_plan(plan, bylaws, electorate, job.floor, budget)
+        except ViciniaError:
             continue
-        return n
-    return 0
+        epsilon = rho_to_epsilon(budget, float(bylaws.delta_dp))
+        return (
+            f"The noise that so small a budget asks for is too large for {plan.layout.length:,} numbers from "
+            f"{electorate:,} homes: nothing of them could be told apart from it.",
+            f"Ask for fewer groups or bins, or for an epsilon of about {epsilon:.2g} or more.",
+        )
+    return f"{error.what}", error.hint

@@ -8,7 +8,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from vicinia.errors import NotFound, StorageFault, ViciniaError
+from vicinia.errors import NotFound, StorageFault
 from vicinia.identity.keyfile import read_secret, write_secret
 from vicinia.identity.keys import SigningKey, VerifyingKey
 
@@ -79,7 +79,7 @@ class Folder:
             raise NotFound(
                 "You are not logged in to a cooperative here.",
                 where=str(self.path),
-                hint="Ask a steward for an invitation and use it: vicinia login INVITATION.",
+                hint="Ask a steward for an invitation and use it: vicinia login --invitation-file FILE.",
             )
         try:
             return Membership(**json.loads(read_secret(self.path / "cooperative.json")))
@@ -94,19 +94,6 @@ class Folder:
         """Remember the JOB.toml of a submitted job."""
         write_secret(self.path / "jobs" / f"{job_hash}.toml", text.encode(), replace=True)
 
-    def find_job(self, word: str) -> str:
-        """The hash that `word` begins, among the submitted jobs; `word` itself when it is a whole hash."""
-        if len(word) == 64 and all(c in "0123456789abcdef" for c in word):
-            return word
-        known = sorted(path.stem for path in (self.path / "jobs").glob("*.toml"))
-        found = [name for name in known if name.startswith(word.lower())]
-        if len(found) != 1 or not word:
-            what = (
-                f"{len(found)} of your jobs begin with {word!r}." if found else f"No job of yours begins with {word!r}."
-            )
-            raise _no_job(what)
-        return found[0]
-
-
-def _no_job(what: str) -> ViciniaError:
-    return NotFound(what, where="job", hint="Give more of the hash that `vicinia submit` printed, or all 64 digits.")
+    def jobs(self) -> tuple[str, ...]:
+        """The hashes of the jobs that were submitted from here."""
+        return tuple(sorted(path.stem for path in (self.path / "jobs").glob("*.toml")))

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
-from vicinia.identity import channel  # before grpc: it restricts the cipher suites
-
-import grpc  # isort: skip
+from vicinia.coordinator.client.line import Line
 from vicinia.errors import Incompatible
+from vicinia.identity import channel
 from vicinia.v1 import enrolment_pb2_grpc, log_pb2_grpc, research_pb2_grpc
 from vicinia.v1.log_pb2 import CheckpointRequest
 from vicinia.v1.research_pb2 import DataSetsRequest, JobsRequest
-from vicinia.wire import enrolment, error_from_rpc, log, research
-from vicinia.wire.shape import MAX_MESSAGE_BYTES
+from vicinia.wire import enrolment, log, research
 
 __all__ = ["Enrolment", "JobStatus", "Link", "Released"]
 
-CALL_SECONDS = 30.0
-OPTIONS = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
-T = TypeVar("T")
+
+_STATES = {
+    research.JobState.SUBMITTED: "submitted",
+    research.JobState.REJECTED: "rejected",
+    research.JobState.VOTING: "voting",
+    research.JobState.NOT_ACCEPTED_BY_VOTE: "not accepted",
+    research.JobState.RECRUITING: "recruiting",
+    research.JobState.RUNNING: "running",
+    research.JobState.RELEASED: "released",
+    research.JobState.JOB_FAILED: "failed",
+    research.JobState.REVOKED: "revoked",
+    research.JobState.EXPIRED: "expired",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,29 @@ class JobStatus:
     phase_deadline_ms: int
     run: int
 
+    @classmethod
+    def of(cls, status: research.JobStatus) -> JobStatus:
+        """As it came over the wire."""
+        state, phase = _STATES[status.state], status.phase.name.lower() if status.phase else ""
+        return cls(
+            job_hash=status.job_hash.hex(),
+            title=status.title,
+            state=state,
+            reason=status.reason,
+            submitted_ms=status.submitted_ms,
+            deadline_ms=status.deadline_ms,
+            turnout=status.turnout,
+            electorate=status.electorate,
+            yes=status.yes,
+            no=status.no,
+            abstain=status.abstain,
+            phase=phase,
+            phase_done=status.phase_done,
+            phase_of=status.phase_of,
+            phase_deadline_ms=status.phase_deadline_ms,
+            run=status.run,
+        )
+
     @property
     def final(self) -> bool:
         """Whether the job has ended."""
@@ -58,94 +88,79 @@ class Released:
     index: int
 
 
-_STATES = {
-    research.JobState.SUBMITTED: "submitted",
-    research.JobState.REJECTED: "rejected",
-    research.JobState.VOTING: "voting",
-    research.JobState.NOT_ACCEPTED_BY_VOTE: "not accepted",
-    research.JobState.RECRUITING: "recruiting",
-    research.JobState.RUNNING: "running",
-    research.JobState.RELEASED: "released",
-    research.JobState.JOB_FAILED: "failed",
-    research.JobState.REVOKED: "revoked",
-    research.JobState.EXPIRED: "expired",
-}
-
-
 class Enrolment:
     """The calls that need no certificate: redeeming an invitation, renewing a certificate."""
 
     def __init__(self, address: str, authority: bytes) -> None:
-        self._channel = grpc.secure_channel(address, channel.enrolment_credentials(authority), OPTIONS)
-        self._stub = enrolment_pb2_grpc.EnrolmentStub(self._channel)
+        self._line = Line(address, channel.enrolment_credentials(authority))
+        self._stub = enrolment_pb2_grpc.EnrolmentStub(self._line.channel)
 
     def enrol(self, token: bytes, statement: bytes, signing_request: bytes) -> bytes:
         """Redeem an invitation: the certificate, PEM."""
         request = enrolment.ENROL_REQUEST.write(enrolment.EnrolRequest(token, statement, signing_request))
-        return enrolment.ENROL_REPLY.read(_call(self._stub.Enrol, request)).certificate
+        return enrolment.ENROL_REPLY.read(self._line.call(self._stub.Enrol, request)).certificate
 
     def renew(self, principal: str, signing_request: bytes, signed_at_ms: int, signature: bytes) -> bytes:
         """A new certificate, PEM."""
         wanted = enrolment.RenewRequest(principal, signing_request, signed_at_ms, signature)
         request = enrolment.RENEW_REQUEST.write(wanted)
-        return enrolment.RENEW_REPLY.read(_call(self._stub.Renew, request)).certificate
+        return enrolment.RENEW_REPLY.read(self._line.call(self._stub.Renew, request)).certificate
 
     def close(self) -> None:
         """Hang up."""
-        self._channel.close()
+        self._line.close()
 
 
 class Link:
     """A researcher's calls, under the researcher's certificate."""
 
     def __init__(self, address: str, authority: bytes, key: bytes, certificate: bytes) -> None:
-        credentials = channel.client_credentials(authority, key, certificate)
-        self._channel = grpc.secure_channel(address, credentials, OPTIONS)
-        self._research = research_pb2_grpc.ResearchStub(self._channel)
-        self._log = log_pb2_grpc.LogStub(self._channel)
+        self._line = Line(address, channel.client_credentials(authority, key, certificate))
+        self._research = research_pb2_grpc.ResearchStub(self._line.channel)
+        self._log = log_pb2_grpc.LogStub(self._line.channel)
 
     def data_sets(self) -> tuple[tuple[bytes, ...], int]:
         """Canonical payloads of the `dataset` statements, and the number of households rounded down."""
-        reply = research.DATA_SETS_REPLY.read(_call(self._research.DataSets, DataSetsRequest()))
+        reply = research.DATA_SETS_REPLY.read(self._line.call(self._research.DataSets, DataSetsRequest()))
         return reply.definitions, reply.households
 
     def check(self, job: bytes) -> bytes:
         """The terms that a proposal of this job would have, canonical JSON."""
         request = research.CHECK_REQUEST.write(research.CheckRequest(job))
-        return research.CHECK_REPLY.read(_call(self._research.Check, request)).terms
+        return research.CHECK_REPLY.read(self._line.call(self._research.Check, request)).terms
 
     def submit(self, job: bytes, proposal: bytes) -> bytes:
         """Hand in a job and its signed proposal: the job's hash."""
         request = research.SUBMIT_JOB_REQUEST.write(research.SubmitJobRequest(job, proposal))
-        return research.SUBMIT_JOB_REPLY.read(_call(self._research.SubmitJob, request)).job_hash
+        return research.SUBMIT_JOB_REPLY.read(self._line.call(self._research.SubmitJob, request)).job_hash
 
     def jobs(self) -> tuple[JobStatus, ...]:
         """Every job that the caller may see."""
-        reply = research.JOBS_REPLY.read(_call(self._research.Jobs, JobsRequest()))
-        return tuple(_status(one) for one in reply.jobs)
+        reply = research.JOBS_REPLY.read(self._line.call(self._research.Jobs, JobsRequest()))
+        return tuple(JobStatus.of(one) for one in reply.jobs)
 
     def job(self, job_hash: bytes) -> tuple[JobStatus, bytes]:
         """A job's state and its canonical bytes."""
         request = research.JOB_REQUEST.write(research.JobRequest(job_hash))
-        reply = research.JOB_REPLY.read(_call(self._research.GetJob, request))
-        return _status(reply.status), reply.job
+        reply = research.JOB_REPLY.read(self._line.call(self._research.GetJob, request))
+        return JobStatus.of(reply.status), reply.job
 
     def result(self, job_hash: bytes) -> Released:
         """What was released."""
         request = research.JOB_REQUEST.write(research.JobRequest(job_hash))
-        reply = research.RESULT_REPLY.read(_call(self._research.Result, request))
+        reply = research.RESULT_REPLY.read(self._line.call(self._research.Result, request))
         return Released(reply.release, reply.release_index)
 
     def checkpoint(self) -> bytes:
         """The newest accepted checkpoint, a signed note."""
-        return log.CHECKPOINT_REPLY.read(_call(self._log.Checkpoint, CheckpointRequest())).note
+        return log.CHECKPOINT_REPLY.read(self._line.call(self._log.Checkpoint, CheckpointRequest())).note
 
     def leaves(self, size: int) -> Iterator[bytes]:
         """The first `size` leaves of the log."""
         start = 0
         while start < size:
             request = log.ENTRIES_REQUEST.write(log.EntriesRequest(start, size))
-            reply = log.ENTRIES_REPLY.read(_call(self._log.Entries, request))
+            reply = log.ENTRIES_REPLY.read(self._line.call(self._log.Entries, request))
             if not reply.leaves:
                 raise Incompatible("The coordinator holds back leaves of its log.", where=f"log, leaf {start}")
             yield from reply.leaves
@@ -153,33 +168,4 @@ class Link:
 
     def close(self) -> None:
         """Hang up."""
-        self._channel.close()
-
-
-def _call(method: Callable[..., T], request: Any) -> T:
-    """One call; a refusal becomes the error that the other side raised."""
-    try:
-        return method(request, timeout=CALL_SECONDS, wait_for_ready=True)
-    except grpc.RpcError as error:
-        raise error_from_rpc(error, where="coordinator") from error
-
-
-def _status(status: research.JobStatus) -> JobStatus:
-    return JobStatus(
-        job_hash=status.job_hash.hex(),
-        title=status.title,
-        state=_STATES[status.state],
-        reason=status.reason,
-        submitted_ms=status.submitted_ms,
-        deadline_ms=status.deadline_ms,
-        turnout=status.turnout,
-        electorate=status.electorate,
-        yes=status.yes,
-        no=status.no,
-        abstain=status.abstain,
-        phase=status.phase.name.lower() if status.phase else "",
-        phase_done=status.phase_done,
-        phase_of=status.phase_of,
-        phase_deadline_ms=status.phase_deadline_ms,
-        run=status.run,
-    )
+        self._line.close()

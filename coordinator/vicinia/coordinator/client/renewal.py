@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from vicinia.coordinator.client.folder import Folder
 from vicinia.coordinator.client.link import Enrolment
+from vicinia.errors import Unavailable
 from vicinia.identity import Principal, Role, TlsKey
 from vicinia.identity.certificates import load_certificate
 from vicinia.tlog.dsse import sign_detached
@@ -20,9 +21,15 @@ def fresh_certificate(folder: Folder, now: datetime | None = None) -> tuple[byte
     """TLS key and certificate, PEM; renewed first where the certificate ends within two days or has ended."""
     now = now or datetime.now(UTC)
     key, certificate = folder.certificate()
-    if load_certificate(certificate).not_valid_after_utc - now > EARLY:
+    left = load_certificate(certificate).not_valid_after_utc - now
+    if left > EARLY:
         return key, certificate
-    return _renew(folder, now)
+    try:
+        return _renew(folder, now)
+    except Unavailable:
+        if left <= timedelta(0):
+            raise
+        return key, certificate  # it still holds; the next command tries again
 
 
 def _renew(folder: Folder, now: datetime) -> tuple[bytes, bytes]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,12 +19,30 @@ from vicinia.errors import InvalidInput, NotFound, ViciniaError
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
-MAX_JOB_FILE = 64 * 1024
+MAX_FILE = 64 * 1024
+
+EPILOG = """Example, from the invitation to the result:
+
+vicinia login --invitation-file invitation.txt
+
+vicinia datasets
+
+vicinia check JOB.toml
+
+vicinia submit JOB.toml
+
+vicinia watch 3f9a
+
+vicinia result 3f9a --csv > result.csv
+
+Exit statuses: 0 done; 1 a defect of the program; 2 wrong input; 3 not found, or there already; 4 not you, or not
+allowed; 5 not accepted; 6 a proof does not hold; 7 the run failed; 8 the coordinator cannot be reached, or is of
+another version; 9 the folder cannot be used; 130 interrupted. Errors are one sentence on stderr."""
 
 app = typer.Typer(
     name="vicinia",
     help="Ask a data cooperative: find its data, check and submit a job, follow the vote, read the result.",
-    epilog='Example: vicinia login "$(cat invitation.txt)"; vicinia check JOB.toml; vicinia submit JOB.toml',
+    epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -43,29 +63,44 @@ def _root(
     context.obj = Folder(directory or default_folder())
 
 
-@app.command(epilog='Example: vicinia login "$(cat invitation.txt)"')
+@app.command(epilog="Example: vicinia login --invitation-file invitation.txt")
 def login(
     context: typer.Context,
-    invitation: Annotated[str, typer.Argument(metavar="INVITATION", help="The line that the steward gave you.")],
+    invitation: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="INVITATION",
+            show_default=False,
+            help="The line that the steward gave you, or - to read it from standard input.",
+        ),
+    ] = None,
+    invitation_file: Annotated[
+        Path | None,
+        typer.Option("--invitation-file", metavar="FILE", help="Read the invitation from a file."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make your keys and become a researcher of the cooperative."""
+    """Make your keys and become a researcher of the cooperative.
+
+    INVITATION is the line that the steward gave you; - reads it from standard input. On a machine that others use,
+    prefer that or a file: everybody there can see the words of a command.
+    """
     from vicinia.coordinator.console.login import log_in
 
-    membership, researcher = log_in(context.obj, invitation)
+    membership, researcher = log_in(context.obj, _invitation(invitation, invitation_file))
     facts = {"coop": membership.coop, "institution": membership.institution, "kind": membership.kind, "id": researcher}
     if as_json:
         return _print_json(facts)
     _out().print(
         f"You are researcher {researcher} of {membership.institution} in the cooperative {membership.coop}.\n"
-        "You can submit jobs as soon as the registrars have endorsed you in the public log."
+        "Look around with: vicinia datasets. You can check and submit jobs as soon as the registrars have endorsed you."
     )
     return None
 
 
 @app.command(epilog="Example: vicinia datasets")
 def datasets(context: typer.Context, as_json: Json = False) -> None:
-    """Which data there is: columns, units, bounds, and roughly how many households."""
+    """Show the data sets: columns, units, bounds, and roughly how many households there are."""
     with _client(context) as client:
         definitions, households = client.datasets()
     if as_json:
@@ -76,7 +111,10 @@ def datasets(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command(epilog="Example: vicinia check JOB.toml")
 def check(context: typer.Context, job: JobFile, as_json: Json = False) -> None:
-    """What a job would mean, cost, and how precise its result could be; nothing is sent to anybody's home."""
+    """Say what a job would mean, cost and need, and how precise it could be; nothing is sent to any home.
+
+    JOB.toml is the job: title, purpose, why, query, and the budget under [bold]\\[privacy][/bold].
+    """
     text = _read(job)
     with _client(context) as client:
         found = client.check(text, job.name)
@@ -88,7 +126,7 @@ def check(context: typer.Context, job: JobFile, as_json: Json = False) -> None:
 
 @app.command(epilog="Example: vicinia submit JOB.toml")
 def submit(context: typer.Context, job: JobFile, as_json: Json = False) -> None:
-    """Sign a job and hand it in; a member must sponsor it before the vote opens."""
+    """Sign a job and hand it in, once; a member must sponsor it before the vote opens."""
     text = _read(job)
     with _client(context) as client:
         job_hash = client.submit(text, job.name)
@@ -100,23 +138,26 @@ def submit(context: typer.Context, job: JobFile, as_json: Json = False) -> None:
 
 @app.command(epilog="Example: vicinia jobs")
 def jobs(context: typer.Context, as_json: Json = False) -> None:
-    """Your jobs and where they stand."""
+    """List the cooperative's jobs, yours and others', and where they stand."""
     with _client(context) as client:
         found = client.jobs()
+    own = context.obj.jobs()
     if as_json:
-        return _print_json({"jobs": [show.facts_of(one, 0.0) for one in found]})
-    show.jobs(_out(), found)
+        return _print_json({"jobs": [show.facts_of(one, time.time()) | {"own": one.job_hash in own} for one in found]})
+    show.jobs(_out(), found, own)
     return None
 
 
 @app.command(epilog="Example: vicinia watch 3f9a")
 def watch(context: typer.Context, job: JobName, as_json: Json = False) -> None:
-    """Follow a job to its end: the turnout of the vote, then the phases of its run."""
+    """Follow a job to its end: the turnout of the vote, then the phases of its run.
+
+    JOB is the job's hash, or how it begins. The exit status says how the job ended: 0 for a result.
+    """
     from vicinia.coordinator.console.watching import watch_json, watch_live
 
     with _client(context) as client:
-        name = context.obj.find_job(job)
-        (watch_json if as_json else watch_live)(client, name, _out())
+        (watch_json if as_json else watch_live)(client, client.find(job), _out())
 
 
 @app.command(epilog="Example: vicinia result 3f9a --csv > result.csv")
@@ -126,11 +167,14 @@ def result(
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table for spreadsheets.")] = False,
 ) -> None:
-    """The released numbers with their standard errors, checked against the public log."""
+    """Show the released numbers with their standard errors, checked against the public log.
+
+    JOB is the job's hash, or how it begins.
+    """
     if as_json and as_csv:
         raise InvalidInput("--json and --csv exclude each other.", where="result", hint="Choose one.")
-    with _client(context) as client, Console(stderr=True).status("waiting for the witnesses to confirm the release"):
-        found = client.result(context.obj.find_job(job))
+    with _client(context) as client, Console(stderr=True).status("Waiting for the witnesses to confirm the release"):
+        found = client.result(client.find(job))
     if as_json:
         return _print_json(found.payload())
     if as_csv:
@@ -142,6 +186,7 @@ def result(
 
 def main(argv: list[str] | None = None) -> None:
     """Run one command; an error of ours is one sentence on stderr and a status of its own, never a traceback."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its notes on handshakes are not for people
     try:
         app(args=_folder_first(sys.argv[1:] if argv is None else argv), standalone_mode=False)
     except ViciniaError as error:
@@ -157,7 +202,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.stderr.close()  # whoever read our output has had enough
         sys.exit(1)
     except Exception as defect:  # the last edge: a defect of ours is still one sentence
-        _fail(f"vicinia: this is a defect of the program: {type(defect).__name__}: {defect}", 1)
+        _fail(f"vicinia: This is a defect of the program: {type(defect).__name__}: {defect}", 1)
 
 
 def _folder_first(argv: list[str]) -> list[str]:
@@ -177,6 +222,19 @@ def _fail(sentence: str, status: int) -> None:
     sys.exit(status)
 
 
+def _invitation(word: str | None, path: Path | None) -> str:
+    """The invitation from the command line, standard input or a file; InvalidInput unless it is exactly one of them."""
+    if (word is None) == (path is None):
+        raise InvalidInput(
+            "Give the invitation once: as a word, as - for standard input, or with --invitation-file FILE.",
+            where="login",
+            hint="Example: vicinia login --invitation-file invitation.txt",
+        )
+    if path is not None:
+        return _read(path, "An invitation").strip()
+    return sys.stdin.read(MAX_FILE).strip() if word == "-" else str(word)
+
+
 def _client(context: typer.Context) -> Any:
     from vicinia.coordinator.client import Client  # loads gRPC, which --help does not need
 
@@ -191,14 +249,14 @@ def _print_json(value: object) -> None:
     print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
-def _read(path: Path) -> str:
-    """The text of a job file; NotFound or InvalidInput in words."""
+def _read(path: Path, what: str = "A job") -> str:
+    """The text of a file; NotFound or InvalidInput in words."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise NotFound(f"The file cannot be read: {error.strerror}.", where=str(path)) from error
-    if len(data) > MAX_JOB_FILE:
-        raise InvalidInput(f"A job has at most {MAX_JOB_FILE} bytes.", where=str(path))
+    if len(data) > MAX_FILE:
+        raise InvalidInput(f"{what} has at most {MAX_FILE:,} bytes.", where=str(path))
     try:
         return data.decode()
     except UnicodeDecodeError as error:

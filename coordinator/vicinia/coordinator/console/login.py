@@ -24,7 +24,7 @@ def log_in(folder: Folder, text: str) -> tuple[Membership, str]:
     invitation = Invitation.parse(text, role="researcher", now_ms=now_ms)
     if folder.joined:
         raise AlreadyExists(
-            f"You are logged in to {folder.membership().coop} here.",
+            f"You are logged in to the cooperative {folder.membership().coop} here already.",
             where=str(folder.path),
             hint="Use another folder for another cooperative: vicinia --dir DIR login INVITATION.",
         )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 from vicinia.coordinator.console.plot import Bar, bars
 
 if TYPE_CHECKING:  # they load gRPC and numpy, which --help does not need
@@ -17,85 +19,117 @@ if TYPE_CHECKING:  # they load gRPC and numpy, which --help does not need
     from vicinia.query.column import Column
     from vicinia.query.dataset import DataSet
 
-__all__ = ["checked", "datasets", "facts_of", "jobs", "number", "result"]
+__all__ = ["checked", "datasets", "facts_of", "jobs", "members", "number", "result"]
 
 
 def datasets(out: Console, found: Iterable[DataSet], households: int) -> None:
     """One table for each data set."""
     for one in found:
-        table = Table(title=f"{one.name}: {one.description}", title_justify="left", header_style="bold")
-        for head in ("column", "type", "values", "unit", ""):
+        table = Table(title=Text(f"{one.name}: {one.description}"), title_justify="left", header_style="bold")
+        for head in ("column", "type", "bounds or values", "unit", "remarks"):
             table.add_column(head)
         for column in one.columns:
-            table.add_row(column.name, str(column.type), _domain(column), column.unit, _remarks(column))
+            words = (column.name, str(column.type), _domain(column), column.unit, _remarks(column))
+            table.add_row(*map(Text, words))
         out.print(table)
-        out.print(f"category {one.category}, time zone {one.timezone}\n")
-    out.print(f"The cooperative has about {households} households (rounded down to a multiple of ten).")
+        out.print(f"DPV category of personal data: {one.category}. Times are those of {one.timezone}.\n")
+    out.print(f"{members(households)} Who of them holds which data, and would consent, only the homes know.")
+    out.print("Values outside the bounds are clamped to them at home. Ask with a JOB.toml: vicinia check --help")
+
+
+def members(households: int) -> str:
+    """How many members there are; the coordinator tells it rounded down to a multiple of ten."""
+    if households == 0:
+        return "The cooperative has fewer than 10 member households."
+    return f"The cooperative has {households:,} to {households + 9:,} member households."
 
 
 def checked(out: Console, found: Expectation) -> None:
     """The terms of a job, what its columns mean, and how far off they will be."""
-    job = found.job
-    out.print(f"[bold]{job.title}[/bold]\n{job.query}\n")
-    majority = "three quarters yes are needed" if found.class_ == "special" else "more yes than no are needed"
-    facts = (
-        ("vote", f"{found.class_}: {majority}"),
-        ("privacy", f"rho {job.rho_nano / 1e9:.6g}, that is epsilon {found.epsilon:.3g} at delta {found.delta:.0e}"),
-        ("vector", f"{found.length} numbers of norm at most {found.norm:.3g} leave each home, masked and with noise"),
-        ("cohort", f"at least {found.needed} homes must take part; {found.electorate} could"),
-    )
-    for name, value in facts:
-        out.print(f"  {name:8} {value}")
+    job, cohort = found.job, found.cohort
+    out.print(Text(job.title, style="bold"))
+    out.print(Text(job.query))
     out.print()
+    majority = "at least three quarters yes are needed" if found.class_ == "special" else "more yes than no are needed"
+    facts = (
+        ("Vote", f"{found.class_}: {majority}"),
+        ("Privacy", f"epsilon {found.epsilon:.3g} at delta {found.delta:.0e} (rho {job.rho_nano / 1e9:.6g}) per home"),
+        ("Leaves home", f"{found.length:,} number{'s' if found.length > 1 else ''}, masked and with noise"),
+        ("Homes", f"{cohort.sentence}." if cohort.needed else "not enough, see below"),
+    )
+    grid = Table.grid(padding=(0, 2))
+    for name, value in facts:
+        grid.add_row(f"  {name}", Text(value))
+    out.print(grid)
+    out.print("\n[bold]What each column means[/bold]")
     for meaning in found.meanings:
-        out.print(f"  {meaning.column}: {meaning.sentence}" if meaning.column else f"  {meaning.sentence}")
+        _item(out, f"{meaning.column}: {meaning.sentence}" if meaning.column else meaning.sentence)
     if found.refusal:
-        out.print(f"\n[red]It could not run, even with all of them:[/red] {found.refusal}")
+        out.print("\n[bold red]This job could not run here.[/bold red]")
+        _item(out, found.refusal)
+        _item(out, found.help)
+        out.print("\nNothing has been sent to any home.")
         return
-    out.print(f"\n[bold]Expected error if all {found.electorate} homes take part[/bold]")
+    out.print(f"\n[bold]How far off, if all {cohort.members:,} homes take part[/bold]")
     for error in found.errors:
         half = error.cohort_needed(error.stderr / 2)
-        more = f" Half of that needs {half:,} homes." if error.shrinks and half is not None else ""
-        out.print(f"  {error.sentence}{more}")
-    out.print("\nNothing has been sent to any home.")
+        more = (
+            f" Half of that needs {half:,} homes." if error.shrinks and not error.drowned and half is not None else ""
+        )
+        _item(out, f"{error.sentence}{more}")
+    if found.filtered:
+        _item(out, "WHERE leaves homes out: the fewer match, the larger the error of every mean.")
+    out.print("\nNothing has been sent to any home. Hand it in with: vicinia submit JOB.toml")
 
 
-def jobs(out: Console, found: Sequence[JobStatus]) -> None:
-    """A list of jobs."""
+def _item(out: Console, text: str) -> None:
+    """An indented paragraph whose later lines are indented, too."""
+    out.print(Padding(Text(text), (0, 0, 0, 2)))
+
+
+def jobs(out: Console, found: Sequence[JobStatus], own: Collection[str]) -> None:
+    """A list of jobs, newest first; `own` are the hashes of those that were submitted from this folder."""
+    if not found:
+        out.print("There are no jobs yet. Hand one in with: vicinia submit JOB.toml")
+        return
     table = Table(header_style="bold")
-    for head in ("job", "submitted", "title", "state", ""):
-        table.add_column(head)
+    for head in ("job", "submitted (UTC)", "by", "title", "state", "why"):
+        table.add_column(head, no_wrap=head == "job")
     for one in found:
         when = datetime.fromtimestamp(one.submitted_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-        table.add_row(one.job_hash[:12], when, one.title, one.state, one.reason)
+        by = "you" if one.job_hash in own else "others"
+        table.add_row(*map(Text, (one.job_hash[:12], when, by, one.title, one.state, one.reason)))
     out.print(table)
 
 
 def result(out: Console, found: Result) -> None:
     """The table of a result, a plot of every column, and what the log says of it."""
-    table = Table(title=found.job.title, title_justify="left", header_style="bold")
+    sampled = any(cell.sampling_stderr is not None for cell in found.cells)
+    table = Table(title=Text(found.job.title), title_justify="left", header_style="bold")
     for head in ("group", "column"):
         table.add_column(head)
-    for head in ("value", "± noise", "95 % interval", "± sampling"):
+    for head in ("value", "± noise", "95 % interval", *(["± sampling"] if sampled else [])):
         table.add_column(head, justify="right")
-    table.add_column("")
+    table.add_column("note")
     for cell in found.cells:
         interval = "" if cell.interval is None else f"{number(cell.interval[0])} … {number(cell.interval[1])}"
-        shown = "below noise" if cell.value is None else number(cell.value)
-        table.add_row(
-            cell.group, cell.column, shown, number(cell.stderr), interval, number(cell.sampling_stderr), cell.note
-        )
+        sampling = [number(cell.sampling_stderr)] if sampled else []
+        words = (cell.group, cell.column, number(cell.value), number(cell.stderr), interval, *sampling, cell.note)
+        table.add_row(*map(Text, words))
     out.print(table)
     for column in dict.fromkeys(cell.column for cell in found.cells):
-        out.print(f"\n  {column}")
+        out.print(f"\n  {column}", markup=False)
         marks = [Bar(c.group, c.value, c.stderr) for c in found.cells if c.column == column]
         for line in bars(marks):
             out.print("  ", line, sep="")
+    out.print("\n± noise is one standard error of the noise that the homes added for privacy; the interval is its own.")
+    if sampled:
+        out.print("± sampling is what another draw of as many homes would differ by; the interval does not hold it.")
     out.print(
-        f"\nAbout {found.cohort} homes took part (rounded down). The error bars hold the noise that they added for "
-        f"privacy (rho {found.rho_nano / 1e9:.6g}, epsilon {found.epsilon:.3g} at delta {found.delta:.0e}).\n"
-        f"Cite as: {found.citation}"
+        f"{found.cohort:,} to {found.cohort + 9:,} homes took part. Each paid epsilon {found.epsilon:.3g} at delta "
+        f"{found.delta:.0e} (rho {found.rho_nano / 1e9:.6g}) of its privacy account."
     )
+    out.print(f"The public log vouches for these numbers. Cite as: {found.citation}", markup=False)
 
 
 def facts_of(now: JobStatus, at: float) -> dict[str, Any]:
@@ -132,5 +166,7 @@ def _domain(column: Column) -> str:
 
 
 def _remarks(column: Column) -> str:
-    words = ["always there"] if column.required else []
-    return ", ".join([*words, "one per household"] if column.per_household else words)
+    words = ["never missing"] if column.required else []
+    words += ["constant in a household"] if column.per_household else []
+    words += ["has buckets"] if column.buckets else []
+    return ", ".join(words)

@@ -15,11 +15,16 @@ from vicinia.errors import NotAccepted, RoundFailed
 __all__ = ["watch_json", "watch_live"]
 
 PHASES = {
-    "advertise": "the homes announce themselves",
-    "share": "the homes share their secrets",
-    "input": "the homes send masked vectors",
-    "commit": "the notaries agree on who took part",
-    "unmask": "the homes unmask the sum",
+    "advertise": "The homes announce themselves",
+    "share": "The homes share their secrets",
+    "input": "The homes send masked vectors",
+    "commit": "The notaries agree on who took part",
+    "unmask": "The homes unmask the sum",
+}
+WAITING = {
+    "submitted": "A member must sponsor the job before the vote opens",
+    "recruiting": "Accepted: the homes are asked to take part",
+    "running": "The homes compute together",
 }
 
 
@@ -43,26 +48,27 @@ def watch_live(client: Client, job_hash: str, out: Console) -> None:
         for bar in bars.values():
             progress.stop_task(bar)
     if last is not None:
-        out.print(ending(last))
         _end(last)
-
-
-def ending(now: JobStatus) -> str:
-    """How a job ended, in a sentence."""
-    if now.state == "released":
-        return f"Released. Read it with: vicinia result {now.job_hash[:12]}"
-    counts = f" ({now.yes} yes, {now.no} no, {now.abstain} abstained)" if now.state == "not accepted" else ""
-    return f"The job ended: {now.state}{counts}. {now.reason}".strip()
+        out.print(f"Released. Read it with: vicinia result {last.job_hash[:12]}")
 
 
 def _advance(progress: Progress, bars: dict[str, TaskID], now: JobStatus) -> None:
     if now.state == "voting":
-        left = max(0.0, now.deadline_ms / 1000 - time.time())
-        _bar(progress, bars, "voting", f"the members vote, {left:.0f} s left", now.turnout, now.electorate)
+        left = duration(max(0.0, now.deadline_ms / 1000 - time.time()))
+        _bar(progress, bars, "voting", f"The members vote, {left} left", now.turnout, now.electorate)
     elif now.state == "running" and now.phase in PHASES:
         _bar(progress, bars, now.phase, PHASES[now.phase], now.phase_done, now.phase_of)
     elif not now.final:
-        _bar(progress, bars, now.state, now.state if not now.reason else f"{now.state}: {now.reason}", 0, None)
+        words = WAITING.get(now.state, now.state) if not now.reason else f"{now.state}: {now.reason}"
+        _bar(progress, bars, now.state, words, 0, None)
+
+
+def duration(seconds: float) -> str:
+    """A time in the largest unit that says it: 6 days, 3 hours, 12 minutes, 40 s."""
+    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _bar(progress: Progress, bars: dict[str, TaskID], name: str, words: str, done: int, of: int | None) -> None:
@@ -78,4 +84,4 @@ def _end(now: JobStatus) -> None:
     if now.state == "released":
         return
     kind = NotAccepted if now.state in ("not accepted", "rejected", "revoked", "expired") else RoundFailed
-    raise kind(ending(now), where=f"job {now.job_hash[:12]}")
+    raise kind(f"The job ended: {now.state}. {now.reason}".strip(), where=f"job {now.job_hash[:12]}")

@@ -1,0 +1,101 @@
+"""What a researcher is told of a job before anything is asked of a home, and when it is handed in twice."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from coordinator.console.conftest import VillageLink
+from rich.console import Console
+from simulator_village import QUERY, Village
+from vicinia.coordinator.client.connection import Client
+from vicinia.coordinator.console import show
+from vicinia.errors import AlreadyExists, InvalidInput, NotAccepted, NotFound, Unavailable
+
+JOB = f"""
+title   = "Fuel"
+purpose = "dpv:NonCommercialResearch"
+why     = "To know."
+query   = "{QUERY}"
+[privacy]
+epsilon = 2.0
+floor   = 3
+"""
+IMPOSSIBLE = JOB.replace("floor   = 3", "floor   = 6")
+
+
+def printed(text: str, client: Client) -> str:
+    out = io.StringIO()
+    show.checked(Console(file=out, width=400), client.check(text))
+    return " ".join(out.getvalue().split())
+
+
+def test_a_job_that_can_run_says_how_many_homes_it_needs_and_why(client: Client) -> None:
+    said = printed(JOB, client)
+    assert "at least 5 of the 8 members must consent and take part" in said
+    assert "keeping 3 honest homes in every sum even if 1 is corrupt and 1 in 4 fall silent" in said
+    assert "could not run" not in said
+    assert "below noise, for a cell of 4 homes is smaller than its noise. It takes more than" in said
+
+
+def test_a_job_that_no_cohort_here_can_run_says_what_is_missing_and_what_helps(client: Client) -> None:
+    said = printed(IMPOSSIBLE, client)
+    assert "No number of consenting homes suffices: the cooperative has 8 members" in said
+    assert "takes at least 9 members, all of them consenting" in said
+    assert "Set floor = 5 or less in the job (the by-laws allow 3), or wait until 1 more household has joined." in said
+    assert "at least 0" not in said
+    assert client.check(IMPOSSIBLE).payload()["members_needed"] == 9
+
+
+def test_a_job_that_cannot_run_is_not_handed_in(client: Client) -> None:
+    with pytest.raises(NotAccepted, match="No number of consenting homes suffices"):
+        client.submit(IMPOSSIBLE)
+    assert client.jobs() == ()
+
+
+def test_a_budget_that_drowns_every_number_names_one_that_does_not(client: Client) -> None:
+    found = client.check(JOB.replace("epsilon = 2.0", "rho = 0.000000001"))
+    assert "nothing of them could be told apart" in found.refusal
+    assert "an epsilon of about" in found.help
+
+
+def test_what_no_row_can_match_is_an_error_with_its_place(client: Client) -> None:
+    with pytest.raises(InvalidInput, match="3 is no value of kids") as refusal:
+        client.check(JOB.replace("GROUP BY kids", "WHERE kids = 3 GROUP BY kids"))
+    assert refusal.value.where.startswith("query 1:")
+
+
+def test_a_job_that_is_handed_in_again_is_told_where_it_stands(client: Client) -> None:
+    first = client.submit(JOB)
+    with pytest.raises(AlreadyExists, match="submitted exactly this job before; it is submitted") as again:
+        client.submit(JOB)
+    assert f"vicinia watch {first[:12]}" in again.value.hint
+    assert "another title" in again.value.hint
+    assert len(client.jobs()) == 1
+
+
+def test_a_job_is_found_by_how_its_hash_begins_even_from_another_folder(client: Client, village: Village) -> None:
+    own = client.submit(JOB)
+    other = village.submit(village.job(title="Another")).hash.hex()
+    assert client.find(own[:8]) == own
+    assert client.find(other[:8]) == other
+    assert client.find("12" * 32) == "12" * 32
+    for word in ("", "nothing", "../ab"):
+        with pytest.raises(NotFound, match="No job begins"):
+            client.find(word)
+
+
+def test_watching_outlives_a_coordinator_that_is_away_for_a_moment(client: Client, link: VillageLink) -> None:
+    watched = client.watch(client.submit(JOB), look_seconds=0)
+    assert next(watched).state == "submitted"
+    link.away = 2
+    link.village.approve(link.village.village[1])
+    assert next(watched).state == "voting"
+    link.away = 1
+    with pytest.raises(Unavailable):
+        next(client.watch(client.jobs()[0].job_hash))
+
+
+def test_how_many_members_there_are_is_said_without_a_zero() -> None:
+    assert show.members(0) == "The cooperative has fewer than 10 member households."
+    assert show.members(320) == "The cooperative has 320 to 329 member households."
