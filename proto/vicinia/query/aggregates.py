@@ -60,8 +60,11 @@ class SelectReader:
         if type(node) is exp.Column:
             column = syntax.column(node)
             if column.type is not ColumnType.ENUM:
-                hint = "Declare buckets for it and use BUCKET." if column.numeric else "Use HOUR, DAYOFWEEK or MONTH."
-                raise syntax.refuse(node, f"{column.name} is no enum and cannot be a key.", hint)
+                hint = "Group by HOUR, DAYOFWEEK or MONTH of it."
+                if column.numeric:
+                    grouped = f", or group by BUCKET({column.name})" if column.buckets else ""
+                    hint = f"Put it into an aggregate such as AVG({column.name}){grouped}."
+                raise syntax.refuse(node, f"Single values of {column.name} never leave a home.", hint)
             return Key(KeyKind.ENUM, column)
         if type(node) is not exp.Anonymous:
             raise syntax.foreign(node)

@@ -39,12 +39,15 @@ def test_a_job_that_can_run_says_how_many_homes_it_needs_and_why(client: Client)
 
 
 def test_a_job_that_no_cohort_here_can_run_says_what_is_missing_and_what_helps(client: Client) -> None:
-    said = printed(IMPOSSIBLE, client)
+    found = client.check(IMPOSSIBLE)
+    said = f"{found.refusal} {found.help}"
     assert "No number of consenting homes suffices: the cooperative has 8 members" in said
     assert "takes at least 9 members, all of them consenting" in said
     assert "Set floor = 5 or less in the job (the by-laws allow 3), or wait until 1 more household has joined." in said
-    assert "at least 0" not in said
-    assert client.check(IMPOSSIBLE).payload()["members_needed"] == 9
+    assert found.payload()["members_needed"] == 9
+    shown = printed(IMPOSSIBLE, client)
+    assert "not enough" in shown
+    assert "at least 0" not in shown
 
 
 def test_a_job_that_cannot_run_is_not_handed_in(client: Client) -> None:
@@ -59,10 +62,18 @@ def test_a_budget_that_drowns_every_number_names_one_that_does_not(client: Clien
     assert "an epsilon of about" in found.help
 
 
+def test_a_budget_above_the_bylaws_is_told_the_largest(client: Client) -> None:
+    with pytest.raises(NotAccepted, match="above the by-laws") as refusal:
+        client.check(JOB.replace("epsilon = 2.0", "epsilon = 9.0"))
+    largest = refusal.value.hint.removeprefix("Ask for an epsilon of at most ").rstrip(".")
+    assert client.check(JOB.replace("epsilon = 2.0", f"epsilon = {largest}")).refusal == ""
+    assert float(largest) > 4
+
+
 def test_what_no_row_can_match_is_an_error_with_its_place(client: Client) -> None:
     with pytest.raises(InvalidInput, match="3 is no value of kids") as refusal:
         client.check(JOB.replace("GROUP BY kids", "WHERE kids = 3 GROUP BY kids"))
-    assert refusal.value.where.startswith("query 1:")
+    assert refusal.value.where == "JOB.toml, query 1:69"
 
 
 def test_a_job_that_is_handed_in_again_is_told_where_it_stands(client: Client) -> None:

@@ -156,7 +156,11 @@ class Client:
     def _job(self, text: str, name: str) -> tuple[Job, Plan]:
         spec = JobSpec.parse_toml(text, name)
         definitions, _ = self.datasets()
-        plan = compile_query(spec.query, definitions)
+        try:
+            plan = compile_query(spec.query, definitions)
+        except InvalidInput as error:
+            error.where = f"{name}, {error.where}"
+            raise
         delta = float(self.bylaws.delta_dp)
         job = spec.job(
             coop=self.membership.coop,

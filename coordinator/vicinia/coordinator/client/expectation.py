@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from vicinia.assembly.bylaws import ByLaws
@@ -29,6 +30,8 @@ class Expectation:
 
     job: Job
     class_: str
+    quorum: Fraction
+    vote_seconds: int
     cohort: Cohort
     delta: float
     cells: int
@@ -59,6 +62,8 @@ class Expectation:
         return cls(
             job=job,
             class_=class_,
+            quorum=bylaws.quorum,
+            vote_seconds=bylaws.vote_seconds,
             cohort=cohort,
             delta=float(bylaws.delta_dp),
             cells=len(plan.layout.cells),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # they load gRPC and numpy, which --help does not need
     from vicinia.query.column import Column
     from vicinia.query.dataset import DataSet
 
-__all__ = ["checked", "datasets", "facts_of", "jobs", "members", "number", "result"]
+__all__ = ["checked", "datasets", "duration", "facts_of", "jobs", "members", "number", "result"]
 
 
 def datasets(out: Console, found: Iterable[DataSet], households: int) -> None:
@@ -50,9 +50,13 @@ def checked(out: Console, found: Expectation) -> None:
     out.print(Text(job.title, style="bold"))
     out.print(Text(job.query))
     out.print()
-    majority = "at least three quarters yes are needed" if found.class_ == "special" else "more yes than no are needed"
+    majority = "at least three quarters yes" if found.class_ == "special" else "more yes than no"
+    quorum = f"{found.quorum.numerator} in {found.quorum.denominator} members"
     facts = (
-        ("Vote", f"{found.class_}: {majority}"),
+        (
+            "Vote",
+            f"{found.class_}: {majority} are needed, of at least {quorum}; open for {duration(found.vote_seconds)}",
+        ),
         ("Privacy", f"epsilon {found.epsilon:.3g} at delta {found.delta:.0e} (rho {job.rho_nano / 1e9:.6g}) per home"),
         ("Leaves home", f"{found.length:,} number{'s' if found.length > 1 else ''}, masked and with noise"),
         ("Homes", f"{cohort.sentence}." if cohort.needed else "not enough, see below"),
@@ -152,6 +156,14 @@ def facts_of(now: JobStatus, at: float) -> dict[str, Any]:
         "phase_of": now.phase_of,
         "run": now.run,
     }
+
+
+def duration(seconds: float) -> str:
+    """A time in the largest unit that says it: 7 days, 3 hours, 12 minutes, 40 s."""
+    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def number(value: float | None) -> str:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from vicinia.coordinator.client import Client
 from vicinia.coordinator.client.link import JobStatus
-from vicinia.coordinator.console.show import facts_of
+from vicinia.coordinator.console.show import duration, facts_of
 from vicinia.errors import NotAccepted, RoundFailed
 
 __all__ = ["watch_json", "watch_live"]
@@ -61,14 +61,6 @@ def _advance(progress: Progress, bars: dict[str, TaskID], now: JobStatus) -> Non
     elif not now.final:
         words = WAITING.get(now.state, now.state) if not now.reason else f"{now.state}: {now.reason}"
         _bar(progress, bars, now.state, words, 0, None)
-
-
-def duration(seconds: float) -> str:
-    """A time in the largest unit that says it: 6 days, 3 hours, 12 minutes, 40 s."""
-    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _bar(progress: Progress, bars: dict[str, TaskID], name: str, words: str, done: int, of: int | None) -> None:

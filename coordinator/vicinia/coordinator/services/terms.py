@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from math import floor
 
 from vicinia.assembly import Assembly, Job
 from vicinia.assembly.purposes import require_purpose
 from vicinia.errors import NotAccepted
 from vicinia.identity import VerifyingKey
+from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.privacy.noise import NoisePlan
 from vicinia.query.dataset import DataSet
 from vicinia.query.plan import Plan, compile_query
@@ -29,11 +31,20 @@ def check_job(job: Job, assembly: Assembly, now_ms: int) -> Plan:
     require_purpose(job.purpose, "job.purpose")
     failure = assembly.job_terms(job, now_ms).first_failure
     if failure is not None:
-        raise NotAccepted(failure.sentence, where=f"job: {failure.name}")
+        raise NotAccepted(failure.sentence, where=f"job: {failure.name}", hint=_help(failure.name, assembly))
     plan = compile_query(job.query, _datasets(job, assembly))
     if job.datasets != (plan.dataset.name,):
         raise NotAccepted("The job names data sets that its query does not read.", where="job.datasets")
     return plan
+
+
+def _help(name: str, assembly: Assembly) -> str:
+    """What would be allowed, in the unit that people write in their jobs."""
+    if name != "privacy":
+        return ""
+    bylaws = assembly.bylaws
+    largest = rho_to_epsilon(bylaws.rho_job_nano // bylaws.max_runs, float(bylaws.delta_dp))
+    return f"Ask for an epsilon of at most {floor(100 * largest) / 100:g}."
 
 
 @dataclass(frozen=True, slots=True)
