@@ -48,7 +48,7 @@ class Hands:
 
 class Household:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, number: int = 0) -> None:
-        monkeypatch.setattr(enrolment, "renewal_due", lambda certificate, now_ms: False)
+        monkeypatch.setattr(enrolment, "renewal_ms", lambda certificate: 10**15)
         self.server = Server(Cooperative.found(households=4))
         self.home: Home = self.server.homes(folder, 4)[number]
         self.replica = self.server.replica(folder)
@@ -101,9 +101,9 @@ def test_open_runs_are_taken_up_at_the_start(household: Household) -> None:
 def test_a_renewal_that_fails_stops_nothing_while_the_certificate_is_valid(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: ViciniaError
 ) -> None:
-    due, renew = enrolment.renewal_due, Mock(side_effect=error)
+    due, renew = enrolment.renewal_ms, Mock(side_effect=error)
     household = Household(tmp_path, monkeypatch)
-    monkeypatch.setattr(enrolment, "renewal_due", due)
+    monkeypatch.setattr(enrolment, "renewal_ms", due)
     monkeypatch.setattr(enrolment, "renew", renew)
     monkeypatch.setattr(household.resident, "_enroller", Mock())
     home, server = household.home, household.server

@@ -12,6 +12,7 @@ __all__ = ["Clock", "HomeClock", "system_clock"]
 Clock = Callable[[], int]
 _MARK = "clock-cosigned"
 _STEP_MS = 60_000  # how often the mark is written: SD cards wear
+_LOOK_SECONDS = 1.0  # how often it is read: another process of the home writes it as seldom
 
 
 def system_clock() -> int:
@@ -33,6 +34,7 @@ class HomeClock:
         self._clock = clock
         self._elapsed = elapsed
         self._anchor = facts.number(_MARK), elapsed()  # the mark, and when it was taken
+        self._looked = elapsed()  # when the stored mark was read last
 
     def __call__(self) -> int:
         return max(self._clock(), self._mark())
@@ -44,11 +46,15 @@ class HomeClock:
             self._keep(at_ms)
 
     def _mark(self) -> int:
-        stored = self._facts.number(_MARK)  # the daemon and its worker both raise it
+        now = self._elapsed()
         at_ms, since = self._anchor
-        mark = at_ms + int((self._elapsed() - since) * 1000) if at_ms else 0
+        mark = at_ms + int((now - since) * 1000) if at_ms else 0
+        if now < self._looked + _LOOK_SECONDS:
+            return mark
+        self._looked = now
+        stored = self._facts.number(_MARK)  # the daemon and its worker both raise it
         if stored > mark:
-            self._anchor = stored, self._elapsed()
+            self._anchor = stored, now
             return stored
         self._keep(mark, stored)
         return mark

@@ -26,7 +26,7 @@ from vicinia.wire.rounds import PollReply
 __all__ = ["PROTOCOLS", "Daemon", "Resident", "Worker"]
 
 PROTOCOLS = (1,)
-_THREADS = 8
+_THREADS = 4  # they wait for the network; more would only fight for the interpreter
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 60.0
 _AFTER_TROUBLE = 5.0
 _NEAR_MS = 10_000
@@ -69,6 +69,7 @@ class Resident:
         self._lost = False
         self._backoff = _FIRST_BACKOFF
         self._noted = 0
+        self._renewal_ms = 0  # before this the certificate needs no look
         self._renew_after = 0.0
         self._unrenewed = False
 
@@ -152,8 +153,11 @@ class Resident:
                 self._worker.warm(self._home.name)
 
     def _renew_certificate(self) -> None:
+        if self._clock() < self._renewal_ms:
+            return
         member = membership(self._home.facts)
-        if not enrolment.renewal_due(member.certificate, self._clock()):
+        self._renewal_ms = enrolment.renewal_ms(member.certificate)
+        if self._clock() < self._renewal_ms:
             return
         expired = enrolment.has_expired(member.certificate, self._clock())
         if not expired and time.monotonic() < self._renew_after:

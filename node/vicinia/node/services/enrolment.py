@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 
 from cryptography import x509
 from vicinia.assembly.invitation import Invitation
 from vicinia.errors import AlreadyExists, StorageFault, Unauthenticated, ViciniaError
-from vicinia.identity import check_certificate
+from vicinia.identity import SigningKey, check_certificate
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.keyring import JOINED, identity, is_joined, membership, tls_key
-from vicinia.node.services.ports import Enroller
+from vicinia.node.services.ports import Enroller, Link
 from vicinia.node.store.home import Home
 from vicinia.node.store.signed import Signed
 from vicinia.tlog.dsse import sign_detached
 from vicinia.tlog.statement import Statement
 
-__all__ = ["has_expired", "join", "renew", "renewal_due"]
+__all__ = ["has_expired", "join", "renew", "renewal_ms", "standing"]
 
 
 def join(home: Home, invitation: Invitation, enroller: Enroller, clock: Clock) -> bytes:
@@ -26,13 +25,13 @@ def join(home: Home, invitation: Invitation, enroller: Enroller, clock: Clock) -
     The statement is in the store before it is sent, so that a join that was cut short can be repeated.
     """
     if is_joined(home.facts):
-        raise AlreadyExists("this home has joined already.", where=home.name)
+        raise AlreadyExists("This home has joined already.", where=home.name)
     key, tls = identity(home.facts), tls_key(home.facts)
-    statement = Statement("member", {"coop": invitation.coop, "key": key.public.hex}).sign(key)
+    statement = _statement(invitation.coop, key)
     Signed(home.database).add(statement.digest, statement.kind, statement.leaf(), clock())
     certificate, digest = enroller.enrol(invitation.token, statement.leaf(), tls.signing_request())
     if digest != statement.digest:
-        raise Unauthenticated("the coordinator answered for another statement.", where="join")
+        raise Unauthenticated("The coordinator answered for another statement.", where="join")
     _check(certificate, invitation.authority, f"vicinia://{invitation.coop}/household/{key.public.id}", clock)
     with home.critical("store the membership"):
         for name, value in (
@@ -49,10 +48,23 @@ def join(home: Home, invitation: Invitation, enroller: Enroller, clock: Clock) -
     return digest
 
 
-def renewal_due(certificate: bytes, now_ms: int) -> bool:
-    """Whether two thirds of the certificate's life are over."""
+def standing(home: Home, link: Link) -> str:
+    """Whom the home's membership still waits for, in words, or the empty string where it is in the log.
+
+    Asked by handing the same statement in again.
+    """
+    submitted = link.submit(_statement(membership(home.facts).coop, identity(home.facts)).leaf())
+    return "" if submitted.index is not None else submitted.waiting_for or "the registrars"
+
+
+def _statement(coop: str, key: SigningKey) -> Statement:
+    return Statement("member", {"coop": coop, "key": key.public.hex}).sign(key)
+
+
+def renewal_ms(certificate: bytes) -> int:
+    """When two thirds of the certificate's life are over."""
     start, end = _life(certificate)
-    return now_ms / 1000 >= start + (end - start) * 2 / 3
+    return int((start + (end - start) * 2 / 3) * 1000)
 
 
 def has_expired(certificate: bytes, now_ms: int) -> bool:
@@ -60,13 +72,12 @@ def has_expired(certificate: bytes, now_ms: int) -> bool:
     return now_ms / 1000 >= _life(certificate)[1]
 
 
-@lru_cache(maxsize=4096)  # asked for at every poll
 def _life(certificate: bytes) -> tuple[float, float]:
     """From when to when a certificate is valid, in seconds since 1970."""
     try:
         read = x509.load_pem_x509_certificate(certificate)
     except ValueError as error:
-        raise StorageFault("the home's certificate cannot be read.", where="certificate") from error
+        raise StorageFault("The home's certificate cannot be read.", where="certificate") from error
     return read.not_valid_before_utc.timestamp(), read.not_valid_after_utc.timestamp()
 
 

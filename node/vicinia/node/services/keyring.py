@@ -14,6 +14,7 @@ __all__ = [
     "JOINED",
     "Membership",
     "create",
+    "household_id",
     "identity",
     "is_joined",
     "membership",
@@ -76,16 +77,23 @@ def is_joined(facts: Facts) -> bool:
 
 def membership(facts: Facts) -> Membership:
     """The membership; NotFound where the home has not joined."""
-    certificate = facts.get("certificate")
-    if certificate is None:
+    if not is_joined(facts):
         raise NotFound("this home has not joined a cooperative.", hint=_JOIN)
+    coop, household, genesis, log_key, address, enrolment, authority, certificate = facts.need_all(
+        "coop", "household", "genesis", "log-key", "address", "enrolment", "ca", "certificate"
+    )
     return Membership(
-        coop=facts.need("coop").decode(),
-        id=facts.need("household").decode(),
-        genesis=facts.need("genesis"),
-        log_key=VerifyingKey.from_bytes(facts.need("log-key")),
-        address=facts.need("address").decode(),
-        enrolment=facts.need("enrolment").decode(),
-        ca=facts.need("ca"),
+        coop=coop.decode(),
+        id=household.decode(),
+        genesis=genesis,
+        log_key=VerifyingKey.from_bytes(log_key),
+        address=address.decode(),
+        enrolment=enrolment.decode(),
+        ca=authority,
         certificate=certificate,
     )
+
+
+def household_id(facts: Facts) -> str:
+    """Under which id the log knows this home, once it has joined."""
+    return facts.need("household", _JOIN).decode()

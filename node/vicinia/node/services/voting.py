@@ -17,7 +17,7 @@ from vicinia.assembly.vote import Cast
 from vicinia.assembly.vote import Vote as Record
 from vicinia.errors import InternalFault, ProofInvalid, StorageFault, Unauthenticated, Unavailable, ViciniaError
 from vicinia.node.services.clock import Clock
-from vicinia.node.services.keyring import identity, membership
+from vicinia.node.services.keyring import household_id, identity
 from vicinia.node.services.ports import Link
 from vicinia.node.services.replica import Replica
 from vicinia.node.store.alerts import Alerts
@@ -39,7 +39,7 @@ def cast_votes(home: Home, replica: Replica, link: Link, clock: Clock) -> int:
     if home.locked or replica.halted or not replica.size:
         return 0
     assembly, votes, sent = replica.assembly, Votes(home.database), 0
-    household = assembly.member(membership(home.facts).id)
+    household = assembly.member(household_id(home.facts))
     if household is None or not household.active:
         return 0
     _tell_of_recovery(home, household, clock)

@@ -27,10 +27,15 @@ class Facts:
 
     def need(self, name: str, hint: str = "") -> bytes:
         """The value; its absence is a StorageFault."""
-        value = self.get(name)
-        if value is None:
-            raise StorageFault(f"the store has no {name!r}.", where=str(self._database.path.parent), hint=hint)
-        return value
+        return self.need_all(name, hint=hint)[0]
+
+    def need_all(self, *names: str, hint: str = "") -> list[bytes]:
+        """The values, as they were at one moment; the absence of one is a StorageFault."""
+        known = self._all()
+        for name in names:
+            if name not in known:
+                raise StorageFault(f"the store has no {name!r}.", where=str(self._database.path.parent), hint=hint)
+        return [known[name] for name in names]
 
     def number(self, name: str) -> int:
         """The value as an integer, 0 where absent."""
