@@ -202,7 +202,7 @@ def test_many_joins_need_as_many_invitations(shell: Shell) -> None:
     names, lines = shell.file("names", "a\nb\n"), shell.file("inv", "vicinia1.x.y\n")
     status, _, err = shell("join", "--homes", shell.folder / "homes", "--names", names, "--invitations", lines)
     assert status == 2
-    assert "only 1 invitations" in err
+    assert "only 1 invitation." in err
     assert not (shell.folder / "homes").exists()
 
 
@@ -211,3 +211,52 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(shell: Shell) -> None:
     status, _, err = shell("init", "--homes", shell.folder / "homes", "--names", names)
     assert status == 2
     assert "line 1" in err
+
+
+MANY = MAP.replace('"#row"', '"home"')
+
+
+def test_one_home_holds_one_household(shell: Shell) -> None:
+    home, many = shell.folder / "home", shell.file("many.toml", MANY)
+    shell("init", "--dir", home)
+    data = shell.file("data.csv", "home,sfuel\na,0.1\nb,0.2\na,0.3\n")
+    words = ("import", "--dir", home, "--map", many, "--data", data)
+    assert "several households ('a', 'b', ...)" in shell.refused(*words)[1]
+    assert shell.json("status", "--dir", home)["homes"]["home"]["rows"] == {}
+    _, out, _ = shell(*words, "--household", "a")
+    assert out == "budget: 2 rows imported.\n1 record of other households left out.\n"
+    status, err = shell.refused(*words, "--household", "b")
+    assert (status, "are those of household 'a'" in err) == (2, True)
+    again = shell.json(*words)  # the home knows whose it is
+    assert (again["imported"], again["already"], again["strangers"]) == ({"home": 0}, 2, 1)
+    anew = shell.json(*words, "--household", "b", "--replace")
+    assert (anew["imported"], anew["already"]) == ({"home": 1}, 0)
+    assert shell.json("status", "--dir", home)["homes"]["home"]["rows"] == {"budget": 1}
+
+
+def test_a_replaced_data_set_may_have_another_definition(shell: Shell) -> None:
+    home, data = shell.folder / "home", shell.file("data.csv", "sfuel\n0.1\n")
+    shell("init", "--dir", home)
+    shell.json("import", "--dir", home, "--map", shell.file("one.toml", MAP), "--data", data)
+    other = shell.file("other.toml", MAP.replace("high = 0.4", "high = 0.5"))
+    _, err = shell.refused("import", "--dir", home, "--map", other, "--data", data)
+    assert f"{other}: " in err
+    assert "--replace" in err
+    assert shell.json("import", "--dir", home, "--map", other, "--data", data, "--replace")["imported"] == {"home": 1}
+
+
+def test_errors_in_a_map_and_in_its_data_name_the_files_and_lines(shell: Shell) -> None:
+    home, data = shell.folder / "home", shell.file("mine.csv", "sfuel\n0.1\n0.9\nmuch\n")
+    shell("init", "--dir", home)
+    broken = shell.file("mine.toml", MAP.replace("low = 0.0", "lo = 0.0"))
+    assert f"error: {broken}, line 7: " in shell.refused("import", "--dir", home, "--map", broken, "--data", data)[1]
+    _, out, _ = shell("import", "--dir", home, "--map", shell.file("m.toml", MAP), "--data", data, "--household", "1")
+    assert "  mine.csv, line 3: " in out
+
+
+def test_help_begins_with_examples_and_explains_what_is_for_many_homes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    assert "examples:" in out
+    assert "for many homes at once (demos, tests):" in out

@@ -31,7 +31,7 @@ def test_status_is_readable(tmp_path: Path, allow: Callable[..., None], capsys: 
     assert main(["status", "--dir", str(home.directory)]) == 0
     out = capsys.readouterr().out
     for part in (key, "since 20", "data          none", "left          0", "rho 0.0000 (epsilon 0.00)", "left rho",
-                 "Something happened.", "last contact  20"):  # fmt: skip
+                 "Something happened.", "last contact  20", "member of valley", "you will be asked"):  # fmt: skip
         assert part in out
     assert f"asks you      {job.hash.hex()}" in out
     assert main(["init", "--dir", str(home.directory)]) == 3

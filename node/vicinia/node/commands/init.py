@@ -20,11 +20,16 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "init",
         parents=[common],
-        help="make keys and store",
+        help="make your keys and an encrypted store",
+        description="Make the keys of your home and an encrypted store for its data, and print the public half of the "
+        "key that signs for your household.",
         epilog="example: vicinia-node init --dir ~/home",
     )
     parser.add_argument(
-        "--names", type=file_path, metavar="FILE", help="with --homes: the names of the homes to make, one a line"
+        "--names",
+        type=file_path,
+        metavar="FILE",
+        help="for many homes at once, with --homes: the names of those to make",
     )
     parser.set_defaults(run=run)
 

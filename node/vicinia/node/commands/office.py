@@ -53,8 +53,8 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
             states = _approve_all(home, link, context)
         else:
             states = _approve(home, link, context, {office.digest_of(text) for text in arguments.digests})
-    lines = [f"{digest}: {state or 'in the log'}" for digest, state in states.items()] or ["Nothing waits."]
-    show(context.as_json, {"approved": states}, lines)
+    lines = [f"{digest}: {'waits for ' + state if state else 'in the log'}" for digest, state in states.items()]
+    show(context.as_json, {"approved": states}, lines or ["Nothing waits."])
     return 0
 
 
@@ -94,7 +94,7 @@ def _sponsor(context: Context, arguments: argparse.Namespace) -> int:
             )
         state = office.sponsor(home, link, waiting[job_hash], context.clock)
     line = (
-        f"Sponsored; the proposal still waits: {state}."
+        f"Sponsored; the proposal still waits for {state}."
         if state
         else "Sponsored: the proposal is in the log. The vote opens once the witnesses have confirmed it there."
     )

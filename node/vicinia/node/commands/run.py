@@ -19,7 +19,12 @@ __all__ = ["add", "run"]
 def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     """Declare the command."""
     parser = commands.add_parser(
-        "run", parents=[common], help="the daemon", epilog="example: vicinia-node run --homes ~/homes"
+        "run",
+        parents=[common],
+        help="keep your home running: the daemon",
+        description="Keep your home running until it is told to end (Ctrl-C): it follows the public log, casts your "
+        "votes, and takes part in the jobs that the members accepted and you consented to.",
+        epilog="example: vicinia-node run",
     )
     parser.set_defaults(run=run)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from vicinia.errors import ViciniaError
 from vicinia.node.commands.context import Context, Subparsers
-from vicinia.node.output import show, when
-from vicinia.node.services import keyring, standing
-from vicinia.node.services.replica import Replica, cooperative_of, open_replica
+from vicinia.node.output import counted, show, when
+from vicinia.node.services import standing
+from vicinia.node.services.replica import Replica
 from vicinia.node.store.home import Home
 
 __all__ = ["add", "run"]
@@ -20,7 +20,12 @@ __all__ = ["add", "run"]
 def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     """Declare the command."""
     parser = commands.add_parser(
-        "status", parents=[common], help="how your home stands", epilog="example: vicinia-node status --json"
+        "status",
+        parents=[common],
+        help="how your home stands",
+        description="How your home stands: its membership, its data, what you allowed, what left and what it cost, and "
+        "what you should know.",
+        epilog="example: vicinia-node status",
     )
     parser.set_defaults(run=run)
 
@@ -30,31 +35,31 @@ def run(context: Context, arguments: argparse.Namespace) -> int:  # noqa: ARG001
     with context.homes() as homes, _replica(context, homes) as (replica, trouble):
         log = _log(replica, trouble)
         found = {name: standing.describe(home, replica, context.clock) for name, home in homes.items()}
-    lines = [f"log: {log['size']} leaves" + (f" - HALTED: {log['halted']}" if log["halted"] else "")]
+    lines = [_log_line(log)]
     for name, state in found.items():
         lines += _lines(name, state)
     show(context.as_json, {"homes": found, "log": log}, lines)
     return 0
 
 
+def _log_line(log: dict[str, Any]) -> str:
+    halted = f" - HALTED: {log['halted']}" if log["halted"] else ""
+    return f"public log: {counted(log['size'], 'entry', 'entries') if log['size'] else 'no copy yet'}{halted}"
+
+
 @contextmanager
 def _replica(context: Context, homes: dict[str, Home]) -> Iterator[tuple[Replica | None, str]]:
     """The homes' copy of the log where there is one, or what is wrong with it."""
-    joined = {name: home for name, home in homes.items() if keyring.is_joined(home.facts)}
-    replica, trouble = None, ""
-    if joined and context.selection.replica.exists():
+    with ExitStack() as open_here:
+        replica, trouble = None, ""
         try:
-            replica = open_replica(context.selection.replica, cooperative_of(joined), context.clock)
+            replica = open_here.enter_context(context.replica(homes))
         except ViciniaError as error:
             trouble = str(error)
-    try:
         yield replica, trouble
-    finally:
-        if replica is not None:
-            replica.store.close()
 
 
-def _log(replica: Replica | None, trouble: str) -> dict[str, object]:
+def _log(replica: Replica | None, trouble: str) -> dict[str, Any]:
     if replica is None:
         return {"size": 0, "root": "", "halted": trouble, "evidence": []}
     return {
@@ -70,17 +75,14 @@ def _log(replica: Replica | None, trouble: str) -> dict[str, object]:
 
 def _lines(name: str, state: dict[str, Any]) -> list[str]:
     """One home for people."""
-    if state["joined"]:
-        head = f"member of {state['coop']}" + (f" since {when(state['joined_ms'])}" if state["joined_ms"] else "")
-    else:
-        head = "has not joined a cooperative"
-    rows = ", ".join(f"{one} ({count} rows)" for one, count in state["rows"].items())
     last = "; ".join(f"{when(one['at_ms'])} {one['title']!r}, {one['bytes']} bytes" for one in state["last_left"])
+    rows = ", ".join(f"{one} ({counted(count, 'row')})" for one, count in state["rows"].items())
     lines = [
-        f"{name}: {head}",
+        f"{name}: {_membership(state)}",
         *([f"  LOCKED: {state['locked']}"] if state["locked"] else []),
         f"  public key    {state['key']}",
         f"  data          {rows or 'none'}",
+        *_consents(state),
         f"  last contact  {when(state['last_contact_ms']) if state['last_contact_ms'] else 'never'}",
         f"  left          {state['left']} in all" + (f": {last}" if last else ""),
         f"  privacy       {_privacy(state)}",
@@ -88,6 +90,31 @@ def _lines(name: str, state: dict[str, Any]) -> list[str]:
     lines += [f"  open vote     {job} (yours: {choice or 'none yet'})" for job, choice in state["open_votes"].items()]
     lines += [f"  asks you      {job}: vicinia-node consent" for job in state["requests"]]
     return lines + [f"  ! {alert}" for alert in state["alerts"]]
+
+
+def _membership(state: dict[str, Any]) -> str:
+    if not state["joined"]:
+        return "has not joined a cooperative"
+    since = f" since {when(state['joined_ms'])}" if state["joined_ms"] else ""
+    return {
+        "active": f"member of {state['coop']}; enrolled{since}",
+        "pending": f"enrolled with {state['coop']}{since}; waits for the registrars",
+        "ended": f"is no longer a member of {state['coop']}",
+    }.get(state["member"], f"enrolled with {state['coop']}{since}; this home has no copy of the log yet")
+
+
+def _consents(state: dict[str, Any]) -> list[str]:
+    if state["consents_unreadable"]:
+        return [f"  consents      UNREADABLE, so nothing is allowed: {state['consents_unreadable']}"]
+    lines = []
+    for one in state["consents"]:
+        words = {"allow": "allowed", "never": "never", "ask": "you will be asked"}[one["decision"]]
+        if one["decision"] == "allow":
+            limits = f"epsilon {one['epsilon']}" + (f", {one['floor']} homes or more" if one["floor"] else "")
+            end = "EXPIRED" if one["expired"] else f"until {when(one['expires_ms'])}"
+            words = f"{words} ({limits}) {end}"
+        lines.append(f"  consent       {one['dataset']} for {one['purpose']} by {one['recipient']}: {words}")
+    return lines or ["  consents      none, so nothing is allowed"]
 
 
 def _privacy(state: dict[str, Any]) -> str:

@@ -19,6 +19,8 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         "unlock",
         parents=[common],
         help="unlock a home whose store was restored from a copy",
+        description="Unlock a home whose store was restored from a copy, and may therefore have forgotten what it "
+        "signed and spent: it gets a new key, and what it may have forgotten is charged to its privacy account.",
         epilog="example: vicinia-node unlock --rotate",
     )
     parser.add_argument("--rotate", action="store_true", help="log a new key, and charge what may have been forgotten")
@@ -29,7 +31,7 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
     """Rotate the key of the one selected home, charge forgotten runs, and unlock it."""
     if not arguments.rotate:
         raise InvalidInput(
-            "a restored home may have forgotten what it signed and spent.",
+            "A restored home may have forgotten what it signed and spent.",
             where="unlock",
             hint="Run: vicinia-node unlock --rotate",
         )
@@ -39,6 +41,6 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
             waiting = guard.rotate(home, replica, link, context.clock)
         finally:
             replica.store.close()
-    line = f"unlocked; the new key waits: {waiting}" if waiting else "unlocked; the new key is in the log."
+    line = f"Unlocked; the new key waits for {waiting}." if waiting else "Unlocked; the new key is in the log."
     show(context.as_json, {"home": home.name, "waiting_for": waiting}, [line])
     return 0

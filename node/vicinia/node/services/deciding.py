@@ -16,7 +16,7 @@ from vicinia.node.services.replica import Replica
 from vicinia.node.store.datasets import DataSets
 from vicinia.node.store.home import Home
 
-__all__ = ["Known", "check", "taken_back"]
+__all__ = ["Known", "check", "standing", "taken_back"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +64,11 @@ def check(made: ConsentRecord, earlier: Sequence[ConsentRecord], known: Known) -
 
 def taken_back(made: ConsentRecord, earlier: Sequence[ConsentRecord]) -> frozenset[str]:
     """The decisions (allow, ask, never) that a withdrawal ends; a `never` ends by one in the same words only."""
-    return frozenset(record.mode for record in _standing(earlier) if _ends(made, record))
+    return frozenset(record.mode for record in standing(earlier) if _ends(made, record))
 
 
-def _standing(earlier: Sequence[ConsentRecord]) -> list[ConsentRecord]:
-    """The newest decision in each words that no withdrawal has ended."""
+def standing(earlier: Sequence[ConsentRecord]) -> list[ConsentRecord]:
+    """The decisions that hold: in every choice of words the newest, where no withdrawal has ended it."""
     found: dict[tuple[str, str, str], ConsentRecord] = {}
     for record in earlier:
         if record.mode == "withdraw":
@@ -98,7 +98,7 @@ def _check_dataset(name: str, known: Known) -> str:
 
 def _check_never(made: ConsentRecord, earlier: Sequence[ConsentRecord]) -> None:
     """A wider `never` would deny what was just allowed."""
-    for record in _standing(earlier):
+    for record in standing(earlier):
         if record.mode == "never" and _key(record) != _key(made) and _covers(record, made):
             words = f"--dataset '{record.dataset}' --purpose '{record.purpose}' --recipient '{record.recipient}'"
             raise InvalidInput(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vicinia.errors import InvalidInput, NotFound
+from vicinia.node.output import counted
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.records import BadRecord, Record, locate, read_records
 from vicinia.node.store.database import Database
@@ -15,12 +16,12 @@ from vicinia.node.store.datasets import DataSets
 from vicinia.query.cleaner import CleanRow, Problem, RowCleaner, row_key
 from vicinia.query.dataset import DataSet
 from vicinia.query.raw import Raw
-from vicinia.query.schema import create_table_sql, insert_sql
+from vicinia.query.schema import create_table_sql, insert_sql, table_name
 from vicinia.query.source import EVERY_ROW
 from vicinia.query.source import Mapping as FileMap
 from vicinia.tlog.canonical import canonical
 
-__all__ = ["Finding", "Report", "import_file"]
+__all__ = ["Finding", "Report", "households_of", "import_file"]
 
 _FLUSH_ROWS = 100_000
 _SHOWN = 100
@@ -36,7 +37,10 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """What an import did: rows by home, rows that were there already, and the dirty lines (the first 100)."""
+    """What an import did: rows by home, rows that were there already, and the dirty lines (the first 100).
+
+    `strangers`: records of households that have no home here.
+    """
 
     dataset: str
     file: str
@@ -45,6 +49,7 @@ class Report:
     clamped: int = 0
     rejected: int = 0
     missing: int = 0
+    strangers: int = 0
     findings: list[Finding] = field(default_factory=list)
 
     def note(self, line: int, sentence: str) -> None:
@@ -61,19 +66,23 @@ def import_file(
     data: Path,
     clock: Clock,
     registered: Mapping[str, object] | None = None,
+    *,
+    replace: bool = False,
 ) -> Report:
     """Import a file into one or many homes. `owner` names the home of a household of the file, or None to skip it.
 
     A map that contradicts the registered or the stored definition, and a file that lacks a column, are refused with
-    nothing changed; single bad lines are reported and left out.
+    nothing changed; single bad lines are reported and left out. `replace`: the data set's rows, and its definition,
+    are these from now on.
     """
     path, form = locate(data, file_map)
     payload = definition.payload()
-    _check_definitions(homes, definition.name, payload, registered)
+    _check_registered(definition.name, payload, registered)
+    if not replace:
+        _check_stored(homes, definition.name, payload)
     report = Report(definition.name, path.name)
-    target = _Target(homes, definition, path.name, report)
+    target = _Target(homes, definition, path.name, report, replace=replace)
     cleaner = RowCleaner(definition, file_map.formats)
-    strangers = 0
     # The generator refuses a file that does not fit when it is first asked, which is before anything is written.
     for record in read_records(path, form, file_map.needs()):
         if isinstance(record, BadRecord):
@@ -82,7 +91,7 @@ def import_file(
             continue
         home = owner(_household(record, file_map))
         if home is None or home not in homes:
-            strangers += 1
+            report.strangers += 1
             continue
         target.begin(canonical(payload), clock())
         rows = file_map.rows(record.fields)
@@ -92,9 +101,9 @@ def import_file(
             continue
         for raw in rows:
             target.take(home, record.line, cleaner.clean(raw))
-    if strangers and not target.begun:
+    if report.strangers and not target.begun:
         raise NotFound(
-            f"none of the file's {strangers} records belongs to a home selected here.",
+            f"None of the file's {counted(report.strangers, 'record')} belongs to a home selected here.",
             where=str(path),
             hint="A record belongs to the home whose name `household` of the map gives.",
         )
@@ -106,11 +115,14 @@ def import_file(
 class _Target:
     """Buffers cleaned rows and writes them home by home: SD cards wear."""
 
-    def __init__(self, homes: Mapping[str, Database], definition: DataSet, source: str, report: Report) -> None:
+    def __init__(
+        self, homes: Mapping[str, Database], definition: DataSet, source: str, report: Report, *, replace: bool
+    ) -> None:
         self._homes = homes
         self._definition = definition
         self._source = source
         self._report = report
+        self._replace = replace
         self._begun = False
         self._waiting: dict[str, list[tuple[object, ...]]] = {}
         self._count = 0
@@ -129,6 +141,8 @@ class _Target:
         for name, database in self._homes.items():
             self._report.imported[name] = 0
             with database.transaction("make a table"):
+                if self._replace:
+                    DataSets(database).drop(self._definition.name, table_name(self._definition))
                 database.run(create_table_sql(self._definition))
                 DataSets(database).put(self._definition.name, payload, now_ms)
 
@@ -164,22 +178,35 @@ class _Target:
         self._waiting, self._count = {}, 0
 
 
-def _check_definitions(
-    homes: Mapping[str, Database], name: str, payload: Mapping[str, object], registered: Mapping[str, object] | None
-) -> None:
+def households_of(data: Path, file_map: FileMap, most: int) -> list[str]:
+    """The first households, at most so many, that a file has records of."""
+    path, form = locate(data, file_map)
+    found: dict[str, None] = {}
+    for record in read_records(path, form, file_map.needs()):
+        if not isinstance(record, BadRecord):
+            found[_household(record, file_map)] = None
+            if len(found) == most:
+                break
+    return list(found)
+
+
+def _check_registered(name: str, payload: Mapping[str, object], registered: Mapping[str, object] | None) -> None:
     if registered is not None and registered != payload:
         raise InvalidInput(
-            f"the map contradicts the cooperative's definition of {name!r}.",
+            f"The map contradicts the cooperative's definition of {name!r}.",
             where="MAP.toml",
             hint="Use the map that the cooperative published.",
         )
+
+
+def _check_stored(homes: Mapping[str, Database], name: str, payload: Mapping[str, object]) -> None:
     for home, database in homes.items():
         known = DataSets(database).get(name)
         if known is not None and known != canonical(dict(payload)):
             raise InvalidInput(
-                f"the home {home} has a data set {name!r} with another definition.",
+                f"The home {home} has a data set {name!r} with another definition.",
                 where="MAP.toml",
-                hint="Use the map that it was imported with.",
+                hint="Use the map that it was imported with, or begin anew with --replace.",
             )
 
 

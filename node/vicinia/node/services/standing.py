@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from vicinia.assembly.job import Job
+from vicinia.errors import ViciniaError
 from vicinia.node.output import when
-from vicinia.node.services import account, consent, departures, keyring
+from vicinia.node.services import account, consent, deciding, departures, keyring
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.replica import Replica
+from vicinia.node.services.waiting import is_open
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.consents import Consents
@@ -37,6 +39,7 @@ def describe(home: Home, replica: Replica | None, clock: Clock) -> dict[str, obj
         "joined_ms": home.facts.number(keyring.JOINED),
         "last_contact_ms": home.facts.number(keyring.CONTACT),
         "locked": home.locked,
+        "member": _member(home, replica),
         "data_sets": names,
         "rows": _rows(home, names),
         "left": len(left),
@@ -44,7 +47,42 @@ def describe(home: Home, replica: Replica | None, clock: Clock) -> dict[str, obj
         "runs_open": sum(1 for run in Runs(home.database).all() if run.open),
         **_privacy(home, replica),
         **_asked(home, replica, clock()),
+        **_consents(home, clock()),
         "alerts": [f"{when(at)} {sentence}" for at, sentence in Alerts(home.database).all()],
+    }
+
+
+def _member(home: Home, replica: Replica | None) -> str:
+    """active | pending | ended, as the confirmed log says; empty where it is not known."""
+    if replica is None or not replica.size or not keyring.is_joined(home.facts):
+        return ""
+    household = replica.assembly.member(keyring.membership(home.facts).id)
+    if household is None:
+        return "pending"
+    return "active" if household.active else "ended"
+
+
+def _consents(home: Home, now_ms: int) -> dict[str, object]:
+    """What holds of what the household decided, and what is wrong with its records."""
+    try:
+        records = deciding.standing(consent.read(Consents(home.database)))
+    except ViciniaError as error:
+        return {"consents": [], "consents_unreadable": error.what}
+    return {
+        "consents": [
+            {
+                "dataset": one.dataset,
+                "purpose": one.purpose,
+                "recipient": one.recipient,
+                "decision": one.mode,
+                "epsilon": str(one.epsilon),
+                "floor": one.floor,
+                "expires_ms": one.expires_ms,
+                "expired": 0 < one.expires_ms <= now_ms,
+            }
+            for one in records
+        ],
+        "consents_unreadable": "",
     }
 
 
@@ -91,7 +129,7 @@ def _asked(home: Home, replica: Replica | None, now_ms: int) -> dict[str, object
         own = {vote.job_hash: vote.choice for vote in Votes(home.database).all()}
         bylaws = replica.assembly.bylaws
         for job_hash, vote in replica.assembly.votes.items():
-            if vote.closing is None and vote.revoked is None and now_ms < vote.proposal.deadline:
+            if is_open(vote, now_ms):
                 open_votes[job_hash.hex()] = own.get(job_hash, "")
             stored = replica.store.job(job_hash)
             if stored is not None:

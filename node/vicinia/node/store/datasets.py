@@ -30,6 +30,12 @@ class DataSets:
         """Names of what was imported."""
         return [str(row[0]) for row in self._database.all("SELECT name FROM dataset ORDER BY name")]
 
+    def drop(self, name: str, table: str) -> None:
+        """Forget a data set and its rows. `table` comes from `vicinia.query.schema.table_name`."""
+        quoted = table.replace('"', '""')
+        self._database.run("DELETE FROM dataset WHERE name = ?", (name,))
+        self._database.run(f'DROP TABLE IF EXISTS "{quoted}"')
+
     def count(self, table: str) -> int:
         """Rows in a table; 0 where it is not there. `table` comes from `vicinia.query.schema.table_name`."""
         if not self._database.one("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)):
