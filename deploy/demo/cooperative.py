@@ -76,9 +76,12 @@ class Cooperative:
         )  # fmt: skip
 
     def _rules(self) -> Path:
-        """The by-laws, with times that this machine bears where the file has none: all homes share its cores."""
+        """The by-laws, with times that this machine bears where the file has none: all homes share its cores.
+
+        A phase ends when all have answered; the longest that it may take grows with the homes.
+        """
         homes, text = len(self._cast.everybody), self._bylaws.read_text()
-        times = {"vote_seconds": 15 + homes // 40, "phase_seconds": 15 + homes // 20, "poll_ms": max(500, 5 * homes)}
+        times = {"vote_seconds": 15 + homes // 100, "phase_seconds": 10 + homes // 40, "poll_ms": 500}
         missing = {name: value for name, value in times.items() if name not in tomllib.loads(text)}
         path = self._folder / "BYLAWS.toml"
         path.write_text(text + "".join(f"{name} = {value}\n" for name, value in missing.items()))

@@ -9,8 +9,9 @@ from vicinia.coordinator.services.checkpoints import Checkpoints
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import LiveRun, LiveRuns
 from vicinia.coordinator.services.pace import Pace
-from vicinia.coordinator.store import people
+from vicinia.coordinator.store import jobs, people
 from vicinia.coordinator.store.database import Database
+from vicinia.coordinator.store.jobs import Stage
 from vicinia.coordinator.store.people import Seen
 from vicinia.identity import Principal
 from vicinia.wire.rounds import Phase, PollReply, PollRequest, RunSummary
@@ -36,6 +37,7 @@ class Bulletin:
         self._runs: tuple[LiveRun, ...] = ()
         self._seen: dict[str, Seen] = {}
         self._lately: dict[str, int] = {}  # when each home polled last, as far back as two intervals
+        self._due_ms: int | None = None  # when the first vote ends, or ended, after which a run may begin
         self._flush_ms = 0
         self._lock = threading.Lock()
 
@@ -55,22 +57,26 @@ class Bulletin:
         return PollReply(
             note=self._checkpoints.news_for(request.log_size, self._pace.interval(homes)),
             runs=runs,
-            retry_after_ms=self._retry_after(caller, homes, in_run=bool(runs)),
+            retry_after_ms=self._retry_after(caller, homes, now_ms),
             uncosigned_note=self._checkpoints.due_for(caller.id),
         )
 
-    def _retry_after(self, caller: Principal, homes: int, *, in_run: bool) -> int:
+    def _retry_after(self, caller: Principal, homes: int, now_ms: int) -> int:
         if caller.id in self._witnesses:
             return self._pace.witness_poll()
-        return self._pace.beside_poll(homes) if in_run else self._pace.idle_poll(homes)
+        due_ms = self._due_ms
+        return self._pace.idle_poll(homes, None if due_ms is None else due_ms - now_ms)
 
     def next_step_ms(self) -> int:
         """When a home in a run should ask what comes next."""
         return self._pace.next_step(len(self._lately))
 
     def tick(self) -> None:
-        """Look which runs are under way; now and then write down who polled."""
+        """Look which runs are under way or may be soon; now and then write down who polled."""
         self._runs = tuple(self._live.every())
+        with self._database.read() as connection:
+            ahead = jobs.in_stages(connection, (Stage.VOTING, Stage.CLOSING, Stage.ACCEPTED))
+        self._due_ms = min((row.deadline_ms for row in ahead if row.opening is not None), default=None)
         if self._clock() >= self._flush_ms:
             self.flush()
 

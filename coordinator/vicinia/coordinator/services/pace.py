@@ -9,10 +9,10 @@ from vicinia.wire.limits import RETRY_MS
 
 __all__ = ["Pace"]
 
-_IDLE_POLLS_A_SECOND = 100  # a tenth of what one core answers
+_IDLE_POLLS_A_SECOND = 60  # a twentieth of what one core answers
 _BUSY_CALLS_A_SECOND = 200
 _STEPS_A_PHASE = 10
-_POLLS_A_PHASE = 5
+_LEAST_STEPS_A_PHASE = 5
 _WITNESS_POLLS = 3  # in the time in which another home polls once: every step of a job waits for witnesses
 _SHORTEST_MS = 50
 
@@ -21,7 +21,7 @@ _SHORTEST_MS = 50
 class Pace:
     """Spans in ms. What homes are told is a fifth more or less, so that they do not come all at once.
 
-    At rest it is the by-laws' interval; where so many homes would be more than 100 polls a second, it is longer, but
+    At rest it is the by-laws' interval; where so many homes would be more than 60 polls a second, it is longer, but
     never so long that a home could sleep through a phase.
     """
 
@@ -32,15 +32,10 @@ class Pace:
         """Between two polls of a home at rest, when there are so many homes."""
         return max(self.poll_ms, min(homes * 1000 // _IDLE_POLLS_A_SECOND, self.phase_ms // 2))
 
-    def beside(self, homes: int) -> int:
-        """Between two polls of the daemon of a home in a run, which its worker follows: often enough to count as
-        there."""
-        return min(self.interval(homes), max(_SHORTEST_MS, self.phase_ms // _POLLS_A_PHASE))
-
     def step(self, homes: int) -> int:
         """Between two questions of a home in a run of so many homes: some ten a phase, fewer where they are many."""
         often = max(_SHORTEST_MS, min(self.poll_ms, self.phase_ms // _STEPS_A_PHASE))
-        return max(often, min(homes * 1000 // _BUSY_CALLS_A_SECOND, self.phase_ms // _POLLS_A_PHASE))
+        return max(often, min(homes * 1000 // _BUSY_CALLS_A_SECOND, self.phase_ms // _LEAST_STEPS_A_PHASE))
 
     def declined(self) -> int:
         """After this a home that has read a run's manifest and does not join has declined."""
@@ -51,16 +46,19 @@ class Pace:
         return max(3 * self.poll_ms, self.phase_ms // 2)
 
     def gone(self, homes: int) -> int:
-        """After this a home in a run that has not been heard of is gone."""
-        return max(3 * self.beside(homes), self.phase_ms // 4)
+        """After this a home in a run of which neither daemon nor worker has been heard is gone."""
+        return max(3 * self.interval(homes), self.phase_ms // 4)
 
-    def idle_poll(self, homes: int) -> int:
-        """What a home at rest is told, one of so many."""
-        return _jittered(self.interval(homes))
+    def idle_poll(self, homes: int, due_ms: int | None = None) -> int:
+        """What a home at rest is told, one of so many; `due_ms`: in what time there may be a run to hear of.
 
-    def beside_poll(self, homes: int) -> int:
-        """What the daemon of a home in a run is told."""
-        return _jittered(self.beside(homes))
+        What is overdue by more than two intervals (the witnesses are away) is not waited for at a quicker pace.
+        """
+        interval = self.interval(homes)
+        idle = _jittered(interval)
+        if due_ms is None or not -2 * interval <= due_ms < idle:
+            return idle
+        return min(idle, max(0, due_ms) + _jittered(self.step(homes)))
 
     def witness_poll(self) -> int:
         """What a witness is told, whatever the number of homes."""
