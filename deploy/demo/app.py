@@ -12,9 +12,9 @@ from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
-from vicinia.errors import ViciniaError
+from vicinia.errors import InvalidInput, NotFound, ViciniaError
 
-from deploy.demo.arguments import Options, parse_arguments
+from deploy.demo.arguments import FIGURES_SHOW, Options, parse_arguments
 from deploy.demo.processes import Supervisor
 from deploy.demo.report import Report
 from deploy.demo.show import Narrator
@@ -28,7 +28,7 @@ WIDTH = 120  # where the output is no terminal
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the demo; 0 when everything was as promised, 1 when not, 2 for a wrong command line."""
+    """Run the demo; 0 when everything was as promised, 1 when not, 2 for a wrong command line or unfit data."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         options = parse_arguments(list(argv))
@@ -46,9 +46,9 @@ def main(argv: Sequence[str]) -> int:
         return 0 if report.ok else 1
     except ViciniaError as error:
         errors.print(f"error: {error}", markup=False)
-        return 1
+        return USAGE if isinstance(error, InvalidInput | NotFound) else 1
     except KeyboardInterrupt:
-        errors.print("interrupted: every process is ended and the folder removed")
+        errors.print("Interrupted: every process is ended and the folder removed")
         return INTERRUPTED
     finally:
         if kept:
@@ -61,9 +61,18 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _play(options: Options, folder: Path, processes: Supervisor) -> Report:
-    report = Story(
-        options, folder, processes, Narrator(Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH))
-    ).play()
+    tell = Narrator(Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH))
+    if options.households is not None and options.households < FIGURES_SHOW:
+        tell.caution(
+            f"{options.households} homes are few: the noise that protects each of them will drown the figures. Every "
+            f"step is real all the same. For figures that show something, take {FIGURES_SHOW} homes or more."
+        )
+    report = Story(options, folder, processes, tell).play()
+    if report.drowned:
+        tell.caution(
+            f"The figures above drown in noise, as they must: {report.survivors} homes took part, and no result may "
+            "tell whether any one of them was among them. With more homes the noise stays, and the figures grow."
+        )
     if options.json is not None:
         options.json.write_text(json.dumps(report.payload(), indent=1) + "\n")
     return report

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from vicinia.errors import InvalidInput
 
-__all__ = ["Options", "parse_arguments"]
+__all__ = ["FEWEST", "FIGURES_SHOW", "Options", "parse_arguments"]
 
 ROLES = 4  # three registrars and a witness, each alone in its process
+FEWEST, MOST = 12, 5000
+FIGURES_SHOW = 100
+"""From about so many homes on, the figures of the demo's own job rise above their noise."""
+HELP = "See: ./run demo --help"
 
-DESCRIPTION = """Founds a data cooperative of real processes on this machine, loads real household data into the
-homes, takes a researcher's job through vote, consent, secure aggregation and noise, and shows the result
-beside the truth. Ends with status 1 when anything differs from what Vicinia promises."""
+DESCRIPTION = """Founds a data cooperative of real processes on this machine, loads real household data into
+the homes, takes a researcher's job through vote, consent, secure aggregation and noise, and shows
+the result beside the truth.
+
+Exit status: 0 when everything was as promised, 1 when not, 2 for a wrong command line or for data
+that does not fit."""
 
 EXAMPLES = """examples:
   ./run demo
-  ./run demo --households 16 --processes 2          noise drowns everything, and the demo says so
+  ./run demo --households 16 --processes 2          quick; noise drowns the figures
   ./run demo --drop 5                               five homes die in mid-run
   ./run demo --data readings.csv --map MAP.toml --job JOB.toml
   ./run demo --json result.json --keep"""
@@ -62,7 +71,7 @@ def parse_refusal(text: str) -> Refusal:
     except ValueError:
         fraction = -1.0
     if not 0.0 <= fraction <= 1.0:
-        raise argparse.ArgumentTypeError("must be none, sha256 or a fraction between 0 and 1")
+        raise argparse.ArgumentTypeError("it must be none, sha256 or a fraction between 0 and 1")
     return Refusal("fraction", fraction)
 
 
@@ -72,55 +81,72 @@ def count(low: int, high: int) -> type[int]:
     def parse(text: str) -> int:
         value = int(text) if text.lstrip("-").isdecimal() else low - 1
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"must be a whole number between {low} and {high}")
+            raise argparse.ArgumentTypeError(f"it must be a whole number between {low} and {high}")
         return value
 
     return parse  # type: ignore[return-value]  # argparse accepts any callable; typeshed names its result
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong as the other programs do: InvalidInput, one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """The refusal of a command line."""
+        option, _, what = message.partition(": ") if message.startswith("argument ") else ("", "", message)
+        where = option.removeprefix("argument ") or "command line"
+        sentence = re.sub(r"[.]?$", ".", f"{what[:1].upper()}{what[1:]}", count=1)
+        raise InvalidInput(sentence, where=where, hint=HELP)
+
+
 def parser() -> argparse.ArgumentParser:
     """The demo's command line."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="./run demo",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    made.add_argument("--households", type=count(12, 5000), metavar="N", help="how many homes (default 320)")
-    made.add_argument("--processes", type=count(1, 64), default=8, metavar="P", help="hosting processes (default 8)")
-    made.add_argument("--data", type=Path, metavar="FILE|DIR", help="household data; needs --map")
-    made.add_argument("--map", type=Path, metavar="MAP.toml", help="how the files become a data set")
-    made.add_argument("--job", type=Path, metavar="JOB.toml", help="the researcher's job")
+    homes = f"how many homes, {FEWEST} to {MOST} (default 320); below {FIGURES_SHOW}, noise drowns the figures"
+    made.add_argument("--households", type=count(FEWEST, MOST), metavar="N", help=homes)
+    hosts = "processes that host the homes, 1 to 64 (default 8)"
+    made.add_argument("--processes", type=count(1, 64), default=8, metavar="P", help=hosts)
+    made.add_argument("--data", type=Path, metavar="FILE|DIR", help="household data, CSV or Parquet; needs --map")
+    made.add_argument("--map", type=Path, metavar="MAP.toml", help="how the files become a data set; needs --data")
+    made.add_argument("--job", type=Path, metavar="JOB.toml", help="the researcher's job (default: the demo's own)")
     made.add_argument(
         "--refuse",
         type=parse_refusal,
         default=Refusal("sha256"),
         metavar="none|sha256|FRACTION",
-        help="who refuses consent (default sha256: one in five, always the same)",
+        help="who refuses consent: nobody, about one in five (the default), or a fraction from 0 to 1",
     )
-    made.add_argument("--drop", type=count(0, 500), default=0, metavar="K", help="homes killed in mid-run (default 0)")
-    made.add_argument("--seed", type=count(0, 2**31), default=1, metavar="S", help="seed of votes and choices")
-    made.add_argument("--json", type=Path, metavar="OUT", help="write the figures to this file")
-    made.add_argument("--keep", action="store_true", help="leave the cooperative running")
+    gone = "homes killed in mid-run, 0 to 500 (default 0), at most one in ten of those who consent"
+    made.add_argument("--drop", type=count(0, 500), default=0, metavar="K", help=gone)
+    made.add_argument(
+        "--seed", type=count(0, 2**31), default=1, metavar="S", help="seed of votes and choices (default 1)"
+    )
+    made.add_argument("--json", type=Path, metavar="OUT", help="write the figures to this file, too")
+    made.add_argument("--keep", action="store_true", help="leave the cooperative running, to look around")
     return made
 
 
 def parse_arguments(argv: list[str]) -> Options:
-    """Parse the command line; contradictions raise InvalidInput, wrong words end with status 2."""
+    """Parse the command line; InvalidInput for wrong words, contradictions and files that cannot be read."""
     given = parser().parse_args(argv)
     if (given.data is None) != (given.map is None):
         raise InvalidInput("--data and --map belong together.", where="command line", hint="Give both, or neither.")
-    paths = {name: _existing(getattr(given, name), name) for name in ("data", "map", "job")}
+    data = _existing(given.data, "data")
+    texts = {name: _text_file(getattr(given, name), name) for name in ("map", "job")}
     out = given.json.absolute() if given.json is not None else None
     if out is not None and not out.parent.is_dir():
         raise InvalidInput(f"The folder {out.parent} does not exist.", where="--json", hint="Make it first.")
     return Options(
         households=given.households,
         processes=given.processes,
-        data=paths["data"],
-        map=paths["map"],
-        job=paths["job"],
+        data=data,
+        map=texts["map"],
+        job=texts["job"],
         refuse=given.refuse,
         drop=given.drop,
         seed=given.seed,
@@ -135,3 +161,14 @@ def _existing(path: Path | None, name: str) -> Path | None:
     if not path.exists():
         raise InvalidInput(f"There is nothing at {path}.", where=f"--{name}", hint="Check the path.")
     return path.absolute()
+
+
+def _text_file(path: Path | None, name: str) -> Path | None:
+    found = _existing(path, name)
+    if found is not None:
+        try:
+            found.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            what = f"{path} is not a text file that can be read."
+            raise InvalidInput(what, where=f"--{name}", hint="It is written in TOML, UTF-8.") from None
+    return found

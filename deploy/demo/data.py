@@ -15,6 +15,8 @@ from vicinia.node.services.records import Record, locate, read_records
 from vicinia.query.raw import Raw
 from vicinia.query.source import EVERY_ROW, Mapping
 
+from deploy.demo.arguments import FEWEST
+
 __all__ = ["Households", "built_in", "households"]
 
 HERE = Path(__file__).resolve().parent
@@ -59,7 +61,9 @@ def households(dataset: str, mapping: Mapping, source: Path, map_path: Path, wan
         raise InvalidInput(
             f"The data has only {len(names)} households, and {least} are wanted.",
             where=path.name,
-            hint=f"Ask for fewer: --households {len(names)}.",
+            hint=f"Ask for fewer: --households {len(names)}."
+            if len(names) >= FEWEST
+            else f"A demo cooperative has at least {FEWEST}: three registrars, a witness, and enough for a sum.",
         )
     odd = next((name for name in names if not NAME.fullmatch(name)), None)
     if odd is not None:

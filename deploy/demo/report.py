@@ -32,6 +32,11 @@ class Report:
         """Whether everything that was tried held."""
         return bool(self.promises) and all(held for _, held in self.promises)
 
+    @property
+    def drowned(self) -> bool:
+        """Whether half of the figures or more cannot be told from nothing: no value, or zero within the interval."""
+        return 2 * sum(row.drowned for row in self.cells) >= max(1, len(self.cells))
+
     def payload(self) -> dict[str, Any]:
         """The figures in the form that the issue fixes."""
         return {

@@ -10,9 +10,15 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.status import Status
 from rich.table import Table
-from vicinia.coordinator.console.plot import Bar, bars
+from rich.text import Text
+from vicinia.coordinator.console.plot import SIGMAS, Bar, bars
 
 __all__ = ["Narrator", "Row"]
+
+LEGEND = """published  what the researcher gets
+± noise    how far the homes' noise moves it, typically (one standard error)
+true       the same figure without noise, from the homes' own data, which only this demo can see
+× noise    how far off it is, in multiples of the noise: beyond 2 for about one figure in twenty"""
 
 
 class Step:
@@ -66,21 +72,29 @@ class Narrator:
         self._line("[green]✓[/green]", title, step.detail, began)
 
     def result(self, title: str, rows: Sequence[Row]) -> None:
-        """The table of the result beside the pooled truth, and a plot of each column that is a figure."""
-        table = Table(title=title, title_justify="left", header_style="bold")
-        for head in ("group", "column"):
+        """The table of the result beside the truth, what its heads mean, and a plot of each figure."""
+        table = Table(title=Text(title), title_justify="left", header_style="bold")
+        for head in ("group", "figure"):
             table.add_column(head)
-        for head in ("result", "± stderr", "pooled truth", "difference", "in stderr"):
+        for head in ("published", "± noise", "true", "off by", "× noise"):
             table.add_column(head, justify="right")
+        if any(row.note for row in rows):
+            table.add_column("remark")
         for row in rows:
-            table.add_row(*row.words())
+            table.add_row(*map(Text, row.words()))
         self._console.print()
         self._console.print(table)
+        self._console.print(Text(LEGEND, style="dim"))
         for column in dict.fromkeys(row.column for row in rows):
-            self._console.print(f"\n  {column}   [dim]● result with its 95 % interval, ◆ truth, ◉ both[/dim]")
+            marks_are = Text("● published, with its 95 % interval   ◆ true   ◉ both", style="dim")
+            self._console.print(Text.assemble(f"\n  {column}   ", marks_are))
             marks = [Bar(row.group, row.value, row.stderr, row.pooled) for row in rows if row.column == column]
             for line in bars(marks):
                 self._console.print("  ", line, sep="")
+
+    def caution(self, text: str) -> None:
+        """A paragraph that nobody should miss."""
+        self._console.print(f"\n[bold yellow]Note[/bold yellow]  {text}")
 
     def facts(self, title: str, pairs: Sequence[tuple[str, str]]) -> None:
         """Name and value, aligned."""
@@ -111,6 +125,12 @@ class Row:
     value: float | None
     stderr: float | None
     pooled: float | None
+    note: str = ""
+
+    @property
+    def drowned(self) -> bool:
+        """Whether the figure cannot be told from nothing: none is published, or its interval holds zero."""
+        return self.value is None or (self.stderr is not None and abs(self.value) <= SIGMAS * self.stderr)
 
     @property
     def group(self) -> str:
@@ -126,8 +146,9 @@ class Row:
 
     def words(self) -> tuple[str, ...]:
         """The row as the table shows it."""
+        remark = (self.note,) if self.note else ()
         if self.value is None:
-            return (self.group, self.column, "below noise", "", _short(self.pooled), "", "")
+            return (self.group, self.column, "", "", _short(self.pooled), "", "", *remark)
         difference = None if self.pooled is None else self.value - self.pooled
         deviation = self.deviation
         return (
@@ -138,6 +159,7 @@ class Row:
             _short(self.pooled),
             _short(difference),
             "" if deviation is None else f"{deviation:+.2f}",
+            *remark,
         )
 
     def payload(self) -> dict[str, object]:

@@ -22,7 +22,14 @@ def beside(plan: Plan, cells: Sequence[Mapping[str, Any]], vectors: Mapping[str,
     without_noise = pooled(plan, (np.array(vectors[name], dtype=np.float64) for name in sorted(vectors)))
     truth = {_name(one.keys, one.column): one.value for one in without_noise}
     return tuple(
-        Row(cell["keys"], cell["column"], cell["value"], cell["stderr"], truth[_name(cell["keys"], cell["column"])])
+        Row(
+            keys=cell["keys"],
+            column=cell["column"],
+            value=cell["value"],
+            stderr=cell["stderr"],
+            pooled=truth[_name(cell["keys"], cell["column"])],
+            note=cell["note"],
+        )
         for cell in cells
     )
 

@@ -58,7 +58,7 @@ def test_a_small_cooperative_keeps_every_promise(tmp_path: Path) -> None:
 @pytest.mark.system
 def test_an_impossible_demo_says_what_is_wrong_and_leaves_nothing(tmp_path: Path) -> None:
     done = demo(tmp_path, "--households", "20", "--drop", "9")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "bears at most" in done.stderr
     assert "Traceback" not in done.stderr
     assert list((tmp_path / "tmp").glob("vicinia-demo-*")) == []

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
+import os
+import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+from data import PROJECT
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from vicinia.errors import InvalidInput, RoundFailed
 from vicinia.query.mapping import parse_map
 
@@ -17,7 +24,11 @@ from deploy.demo.arguments import Refusal, parse_arguments, parse_refusal
 from deploy.demo.choices import cast_homes, refuses
 from deploy.demo.data import built_in, households
 from deploy.demo.processes import Supervisor
+from deploy.demo.report import Report
+from deploy.demo.show import Narrator, Row
 from deploy.demo.waiting import wait_until
+
+DEMO = PROJECT / "deploy" / "demo"
 
 
 def test_the_refusal_rule_is_the_shared_one() -> None:
@@ -94,8 +105,75 @@ def test_contradicting_options_are_refused(tmp_path: Path) -> None:
         parse_arguments(["--data", str(tmp_path)])
     with pytest.raises(InvalidInput, match="nothing at"):
         parse_arguments(["--job", str(tmp_path / "none.toml")])
-    with pytest.raises(SystemExit):
-        parse_arguments(["--households", "many"])
+    with pytest.raises(InvalidInput, match="not a text file"):
+        parse_arguments(["--job", str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("words", "where", "says"),
+    [
+        (["--households", "many"], "--households", "It must be a whole number between 12 and 5000."),
+        (["--households", "11"], "--households", "between 12 and 5000"),
+        (["--refuse", "some"], "--refuse", "It must be none, sha256 or a fraction"),
+        (["found"], "command line", "Unrecognized arguments: found."),
+        (["--house", "20"], "command line", "Unrecognized arguments: --house 20."),
+    ],
+)
+def test_a_wrong_command_line_is_one_sentence(words: list[str], where: str, says: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        parse_arguments(words)
+    assert refusal.value.where == where
+    assert says in str(refusal.value)
+    assert "--help" in refusal.value.hint
+
+
+def test_help_names_every_range(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse_arguments(["--help"])
+    assert ended.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for words in ("12 to 5000", "1 to 64", "0 to 500", "Exit status: 0 when"):
+        assert words in text
+
+
+@pytest.mark.parametrize("wrong", ["map", "rows", "words"])
+def test_what_cannot_be_played_ends_with_the_status_of_a_wrong_command(tmp_path: Path, wrong: str) -> None:
+    data, map_path = tmp_path / "readings.csv", tmp_path / "MAP.toml"
+    data.write_text("VID,kids,sfuel\n7,1,0.1\n8,2,0.2\n")
+    columns = re.findall(r"^(?:kids|fuel) .*\n", (DEMO / "MAP.toml").read_text(), re.MULTILINE)
+    head = 'dataset = "budget"\ndescription = "Few"\ncategory = "pd:Financial"\nhousehold = "VID"\n[columns]\n'
+    map_path.write_text("dataset = 1" if wrong == "map" else head + "".join(columns))
+    words = ["--frobnicate"] if wrong == "words" else ["--data", str(data), "--map", str(map_path)]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, str(DEMO), *words], capture_output=True, text=True, check=False, timeout=60, env=environment
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    said = {"map": "MAP.toml", "rows": "at least 12", "words": "--frobnicate"}[wrong]
+    assert said in done.stderr
+
+
+def test_few_homes_drown_and_many_do_not() -> None:
+    clear, lost = Row({}, "AVG(x)", 0.09, 0.01, 0.08), Row({}, "AVG(x)", None, None, 0.08, "below noise")
+    assert not clear.drowned
+    assert lost.drowned
+    assert Row({}, "AVG(x)", 0.09, 0.05, 0.08).drowned
+    assert Report(cells=(lost, lost, clear)).drowned
+    assert not Report(cells=(lost, clear, clear)).drowned
+
+
+def test_the_table_says_what_its_heads_mean() -> None:
+    out = io.StringIO()
+    rows = [Row({"kids": 1}, "AVG(fuel)", -0.15, 0.25, 0.07, "outside of its bounds, by noise")]
+    Narrator(Console(file=out, width=140)).result("Fuel", rows)
+    text = out.getvalue()
+    for head in ("published", "± noise", "true", "off by", "× noise"):
+        assert text.count(head) >= 2 or head == "off by"
+    assert "outside of its bounds, by noise" in text
+    for jargon in ("pooled", "stderr"):
+        assert jargon not in text
 
 
 def test_no_process_outlives_its_supervisor(tmp_path: Path) -> None:

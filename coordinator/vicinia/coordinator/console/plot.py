@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-__all__ = ["Bar", "bars"]
+__all__ = ["SIGMAS", "Bar", "bars"]
 
 SIGMAS = 1.96  # half-width of the bar: a 95 % interval of normal noise
 
