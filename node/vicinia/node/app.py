@@ -39,7 +39,7 @@ class _Parser(argparse.ArgumentParser):
     """argparse whose complaints have the form of every other error."""
 
     def error(self, message: str) -> NoReturn:
-        raise InvalidInput(f"{message}.", where=self.prog, hint=f"See: {self.prog} --help")
+        raise InvalidInput(f"{message[:1].upper()}{message[1:]}.", where=self.prog, hint=f"See: {self.prog} --help")
 
 
 def connect(home: Home) -> Link:
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         where = str(error.filename) if error.filename else ""
-        return fail(StorageFault(f"the system refused ({error.strerror or error}).", where=where))
+        return fail(StorageFault(f"The system refused ({error.strerror or error}).", where=where))
     except Exception as error:
         return fail(_defect(error, parsed))
 
@@ -85,7 +85,7 @@ def _defect(error: Exception, parsed: argparse.Namespace | None) -> ViciniaError
 
 def _where(parsed: argparse.Namespace) -> tuple[Path, bool, tuple[str, ...] | None]:
     if parsed.homes is not None and parsed.dir is not None:
-        raise InvalidInput("give --dir or --homes, not both.")
+        raise InvalidInput("Give --dir or --homes, not both.")
     if parsed.only is not None and parsed.homes is None:
         raise InvalidInput("--only narrows --homes, which is missing.")
     only = None if parsed.only is None else read_names(parsed.only)

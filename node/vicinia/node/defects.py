@@ -22,7 +22,7 @@ def report(error: Exception, folder: Path | None, *, shown: bool = False) -> Int
     Never makes a folder, and never fails: where nothing can be written, the hint says how to see the details.
     """
     details = "".join(traceback.format_exception(error))
-    what = f"the program has a defect ({type(error).__name__})."
+    what = f"The program has a defect ({type(error).__name__})."
     if shown:
         sys.stderr.write(details)
         return InternalFault(what, hint="Please report the lines above to its makers.")

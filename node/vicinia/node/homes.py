@@ -42,7 +42,7 @@ class Selection:
             names = self.only if self.only is not None else self._present()
             found = {name: self.root / name for name in names if is_home(self.root / name)}
         if not found:
-            raise NotFound("there is no home here.", where=str(self.root), hint="Run: vicinia-node init")
+            raise NotFound("There is no home here.", where=str(self.root), hint="Run: vicinia-node init")
         return found
 
     def open(self) -> dict[str, Home]:
@@ -71,9 +71,9 @@ def read_names(path: Path) -> tuple[str, ...]:
             raise InvalidInput(f"{line!r} cannot be a home's name.", where=f"{path}, line {number}")
         names.append(line)
     if not names:
-        raise InvalidInput("the file names no home.", where=str(path), hint="Write one name a line.")
+        raise InvalidInput("The file names no home.", where=str(path), hint="Write one name a line.")
     if len(set(names)) != len(names):
-        raise InvalidInput("a name is there twice.", where=str(path))
+        raise InvalidInput("A name is there twice.", where=str(path))
     return tuple(names)
 
 
@@ -86,11 +86,11 @@ def read_text(path: Path, limit: int = 32 << 20) -> str:
     """A small text file; NotFound where it is not there, InvalidInput where it is too large or not UTF-8."""
     try:
         if not path.is_file() and path.exists():
-            raise InvalidInput("this is no plain file.", where=str(path))
+            raise InvalidInput("This is no plain file.", where=str(path))
         if path.stat().st_size > limit:
-            raise InvalidInput(f"the file has more than {limit} bytes.", where=str(path))
+            raise InvalidInput(f"The file has more than {limit} bytes.", where=str(path))
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise NotFound("there is no such file.", where=str(path)) from None
+        raise NotFound("There is no such file.", where=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"the file cannot be read ({error}).", where=str(path)) from error
+        raise InvalidInput(f"The file cannot be read ({error}).", where=str(path)) from error

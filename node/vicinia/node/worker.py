@@ -120,7 +120,7 @@ class Worker:
         if name not in self._homes:
             directories = self._selection.directories()
             if name not in directories:
-                raise InvalidInput("there is no such home.", where=name)
+                raise InvalidInput("There is no such home.", where=name)
             hold = Hold(directories[name], "worker")
             try:
                 self._homes[name] = Home.open(directories[name])

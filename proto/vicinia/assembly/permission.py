@@ -83,12 +83,13 @@ def checkpoint_accepted(ledger: Ledger, now_ms: int, signed: SignedCheckpoint) -
         have = len(signed.cosignatures)
         return Check("checkpoint", False, f"Only {have} of the {needed} witnesses needed have confirmed the log.")
     age = max(0, now_ms // 1000 - newest)
+    witnesses = "1 witness" if needed == 1 else f"{needed} witnesses"
     fresh = age <= ledger.bylaws.checkpoint_age_seconds
     ending = "." if fresh else f", longer than the {_span(ledger.bylaws.checkpoint_age_seconds)} allowed."
     return Check(
         "checkpoint",
         fresh,
-        f"{needed} witness(es) confirmed the {checkpoint.size} entries of the public log {_span(age)} ago{ending}",
+        f"{witnesses} confirmed the {checkpoint.size} entries of the public log {_span(age)} ago{ending}",
     )
 
 
@@ -131,7 +132,7 @@ def data_sets_registered(ledger: Ledger, job: Job) -> Check:
     unknown = [name for name in job.datasets if name not in ledger.datasets]
     if unknown:
         return Check("data sets", False, f"It asks for a data set that is not registered: {', '.join(unknown)}.")
-    return Check("data sets", True, f"It asks only for the registered data set(s) {', '.join(job.datasets)}.")
+    return Check("data sets", True, f"It asks only for what is registered: {', '.join(job.datasets)}.")
 
 
 def data_sets_before_vote(ledger: Ledger, job: Job, vote: Vote) -> Check:
@@ -253,7 +254,7 @@ def runs_left(vote: Vote, run: int) -> Check:
     allowed = vote.certificate.max_runs if vote.certificate is not None else 0
     ok = 0 <= run < allowed and len(vote.rosters) < allowed and run not in vote.rosters
     words = f"this is run {run + 1}" if ok else f"run {run + 1} is not among those left"
-    return Check("runs", ok, f"{len(vote.rosters)} of {allowed} allowed run(s) were used; {words}.")
+    return Check("runs", ok, f"{len(vote.rosters)} of {allowed} allowed runs were used; {words}.")
 
 
 def roster_bound(vote: Vote | None, run: int, binding: bytes, leaf: int, signed: SignedCheckpoint) -> Check:

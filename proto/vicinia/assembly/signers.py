@@ -110,7 +110,8 @@ def _one(who: str, key: VerifyingKey) -> Group:
 
 def _registrars(ledger: Ledger) -> Group:
     needed = ledger.bylaws.registrars_needed
-    return Group(f"{needed} registrars", needed, frozenset(ledger.genesis.registrars).__contains__)
+    who = "1 registrar" if needed == 1 else f"{needed} registrars"
+    return Group(who, needed, frozenset(ledger.genesis.registrars).__contains__)
 
 
 def _sponsors(ledger: Ledger, proposal: Proposal) -> Callable[[VerifyingKey], bool]:

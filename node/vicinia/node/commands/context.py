@@ -48,7 +48,7 @@ class Context:
         with self.homes() as homes:
             if len(homes) != 1:
                 raise InvalidInput(
-                    f"this is about one home, and {len(homes)} are selected.",
+                    f"This is about one home, and {len(homes)} are selected.",
                     hint="Use --dir, or --only with one name.",
                 )
             yield next(iter(homes.values()))

@@ -62,7 +62,7 @@ def reserve(accounts: Accounts, cost: Cost, budget: Budget) -> None:
     """Set all of the job's runs aside, or raise BudgetSpent. Call inside the transaction that decides to join."""
     if cost.total > budget.job_nano:
         raise BudgetSpent(
-            f"the job costs rho {cost.total / 1e9:.4f} in all, the by-laws allow {budget.job_nano / 1e9:.4f} a job.",
+            f"The job costs rho {cost.total / 1e9:.4f} in all, the by-laws allow {budget.job_nano / 1e9:.4f} a job.",
             where="privacy account",
         )
     load(accounts, budget.limits).reserve(cost.job_hash, cost.total, cost.periods)

@@ -33,14 +33,14 @@ def admit(engagement: Engagement, run: Run) -> tuple[Terms, NodeRound] | None:
     manifest = engagement.manifest(run)
     if clock() > manifest.deadlines.advertise:
         runs.add(run)
-        raise RoundFailed("this home heard of the run too late.", where="run")
+        raise RoundFailed("This home heard of the run too late.", where="run")
     if not engagement.replica.halted:  # the decision has a line for it
         engagement.await_log(manifest.checkpoint_size)
     with home.critical("decide on a run"):
         runs.add(run)
         known = runs.get(run_id)
         if known is not None and known.step != "considering":  # two adverts of one home would be an offence
-            raise Unavailable("another process of this home has decided on this run meanwhile.", where="run")
+            raise Unavailable("Another process of this home has decided on this run meanwhile.", where="run")
         decision = decide(home, engagement.replica, run_id, run.manifest, run.job, clock)
         runs.decide(run_id, list(decision.lines))
         terms = decision.terms
@@ -69,4 +69,4 @@ def check_logged(engagement: Engagement, view: RosterView, roster: bytes, terms:
     assembly = replica.assembly
     lasting = assembly.lasting_keys(assembly.vote_on(manifest.job), manifest.checkpoint_size, view.roster_leaf)
     if not lasting.keys() >= set(to_indices(view.members).tolist()):
-        raise NotAccepted("a home in the run had left, or had another key, before the roster was made.", where="roster")
+        raise NotAccepted("A home in the run had left, or had another key, before the roster was made.", where="roster")

@@ -83,11 +83,11 @@ class ConsentRecord:
         """Read a stored record; anything unexpected in it is an InvalidInput."""
         fields = parse_canonical(data, where="consent record")
         if set(fields) != _FIELDS or fields["v"] != 1 or fields["status"] not in _STATUS:
-            raise InvalidInput("the record has unknown or missing fields.", where="consent record")
+            raise InvalidInput("The record has unknown or missing fields.", where="consent record")
         numbers = (fields["floor"], fields["expires_ms"], fields["created_ms"])
         texts = (fields["dataset"], fields["purpose"], fields["recipient"], fields["epsilon"], fields["notice"])
         if not all(type(n) is int for n in numbers) or not all(type(t) is str for t in texts):
-            raise InvalidInput("a field of the record has the wrong type.", where="consent record")
+            raise InvalidInput("A field of the record has the wrong type.", where="consent record")
         return cls(
             cast(str, fields["dataset"]),
             cast(str, fields["purpose"]),
@@ -130,7 +130,7 @@ def covers(consents: Consents, use: Use, now_ms: int) -> Verdict:
     try:
         records = read(consents)
     except ViciniaError as error:
-        return Verdict("deny", f"the consent records cannot be read ({error.what}), so nothing is allowed.")
+        return Verdict("deny", f"The consent records cannot be read ({error.what}), so nothing is allowed.")
     return decide(records, use, now_ms)
 
 
@@ -141,7 +141,7 @@ def decide(records: Sequence[ConsentRecord], use: Use, now_ms: int) -> Verdict:
     came later for a narrower key. A job that names no data set is denied.
     """
     if not use.datasets:
-        return Verdict("deny", "the job names no data set, and consent is per data set.")
+        return Verdict("deny", "The job names no data set, and consent is per data set.")
     verdicts = [_decide_one(records, dataset, use, now_ms) for dataset in use.datasets]
     for state in ("deny", "ask"):
         for verdict in verdicts:
@@ -163,24 +163,24 @@ def _decide_one(records: Sequence[ConsentRecord], dataset: str, use: Use, now_ms
             newest[record.dataset, record.purpose, record.recipient] = record
             last = record
     if last is None:
-        return Verdict("deny", f"no consent was given for {what}; the default is no.")
+        return Verdict("deny", f"No consent was given for {what}; the default is no.")
     if last.mode == "ask":
-        return Verdict("ask", f"the household wants to be asked about {what}, and has not answered.")
+        return Verdict("ask", f"The household wants to be asked about {what}, and has not answered.")
     reason = _objection(last, any(record.mode == "never" for record in newest.values()), use, now_ms, what)
-    return Verdict("deny", reason) if reason else Verdict("allow", f"the household consents to {what}.")
+    return Verdict("deny", reason) if reason else Verdict("allow", f"The household consents to {what}.")
 
 
 def _objection(last: ConsentRecord, never: bool, use: Use, now_ms: int, what: str) -> str:
     """Why a record does not allow a use, or the empty string."""
     objections = (
-        (never, f"the household said never to {what}."),
-        (last.mode == "withdraw", f"the household withdrew its consent to {what}."),
-        (last.mode != "allow", f"the household did not allow {what}."),
-        (now_ms >= last.expires_ms, f"the consent to {what} has expired."),
-        (use.floor < last.floor, f"the job's smallest group is {use.floor}, the household wants {last.floor} or more."),
+        (never, f"The household said never to {what}."),
+        (last.mode == "withdraw", f"The household withdrew its consent to {what}."),
+        (last.mode != "allow", f"The household did not allow {what}."),
+        (now_ms >= last.expires_ms, f"The consent to {what} has expired."),
+        (use.floor < last.floor, f"The job's smallest group is {use.floor}, the household wants {last.floor} or more."),
         (
             not use.epsilon <= float(last.epsilon),
-            f"the job costs epsilon {use.epsilon:.3f}, the household allows {last.epsilon}.",
+            f"The job costs epsilon {use.epsilon:.3f}, the household allows {last.epsilon}.",
         ),
     )
     return next((sentence for holds, sentence in objections if holds), "")

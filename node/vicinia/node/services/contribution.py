@@ -57,7 +57,7 @@ def prepare(home: Home, terms: Terms, state: NodeRound, shared: float, elapsed: 
     """
     plan = terms.noise(state.parameters)
     if plan.rho_nano > terms.job.rho_nano:
-        raise RoundFailed("the noise for this roster would cost more than the job says.", where="noise plan")
+        raise RoundFailed("The noise for this roster would cost more than the job says.", where="noise plan")
     seed = os.urandom(32)
     noise = noise_share(plan, seed)
     slot = Slot.after(slot_seconds(terms.manifest.deadlines), shared, elapsed())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vicinia.errors import BudgetSpent, ViciniaError
+from vicinia.node.output import counted
 from vicinia.node.services import account, consent
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.consent import Use
@@ -75,16 +76,16 @@ def _checked(
 ) -> Terms:
     """Everything that the household's will is not asked for."""
     member = membership(home.facts)
-    _add(lines, "home", not home.locked, "this home is not locked.", f"this home is locked: {home.locked}")
-    _add(lines, "log", not replica.halted, "no evidence against the log.", f"every job is halted: {replica.halted}")
+    _add(lines, "home", not home.locked, "This home is not locked.", f"This home is locked: {home.locked}")
+    _add(lines, "log", not replica.halted, "No evidence against the log.", f"Every job is halted: {replica.halted}")
     manifest, job = read_manifest(run_id, manifest_bytes, job_bytes, member.coop)
-    lines.append(Line("manifest", True, f"the manifest names this job, run {manifest.run + 1}."))
+    lines.append(Line("manifest", True, f"The manifest names this job, run {manifest.run + 1}."))
     _add(
         lines,
         "history",
         replica.contains(manifest.checkpoint_size, manifest.checkpoint_root),
-        "the run relies on the log that this home has checked.",
-        "the run relies on another history of the log than this home has checked.",
+        "The run relies on the log that this home has checked.",
+        "The run relies on another history of the log than this home has checked.",
     )
     verdict = replica.assembly.may_run(job, manifest.run, clock(), replica.checkpoint)
     for check in verdict.checks:
@@ -98,12 +99,12 @@ def _checked(
         lines,
         "relied on",
         certified is not None and certified < manifest.checkpoint_size,
-        "the run relies on the log since the members accepted the job.",
-        "the run relies on an old state of the log, from before the members accepted the job.",
+        "The run relies on the log since the members accepted the job.",
+        "The run relies on an old state of the log, from before the members accepted the job.",
     )
     terms = Terms.of(manifest, job, replica.assembly, member.id)
-    lines.append(Line("membership", True, "this home is in the electorate of the job."))
-    lines.append(Line("query", True, f"this home computes {terms.plan.layout.length} number(s) by itself."))
+    lines.append(Line("membership", True, "This home is in the electorate of the job."))
+    lines.append(Line("query", True, f"This home computes {counted(terms.plan.layout.length, 'number')} by itself."))
     return terms
 
 
@@ -113,8 +114,8 @@ def _budget_line(home: Home, terms: Terms) -> Line:
     except BudgetSpent as error:
         return Line("budget", False, error.what)
     except ViciniaError as error:
-        return Line("budget", False, f"the privacy account does not cover the job: {error.what}")
-    return Line("budget", True, f"the privacy account covers rho {terms.cost.total / 1e9:.4f}.")
+        return Line("budget", False, f"The privacy account does not cover the job: {error.what}")
+    return Line("budget", True, f"The privacy account covers rho {terms.cost.total / 1e9:.4f}.")
 
 
 def _add(lines: list[Line], name: str, ok: bool, yes: str, no: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vicinia.errors import ProofInvalid, ViciniaError
+from vicinia.node.output import counted
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.departures import Departure, Departures
 from vicinia.node.store.facts import Facts
@@ -120,12 +121,13 @@ def verify(departures: Departures, accounts: Accounts, facts: Facts) -> int:
     bare = [str(job) for (job, *_), forgotten in charged.items() if not forgotten]
     if bare:
         raise _changed(
-            "left", f"{len(bare)} charge(s) of the privacy account have no record, the first of job {bare[0]}"
+            "left",
+            f"the privacy account has {counted(len(bare), 'charge')} without a record, the first of job {bare[0]}",
         )
     return len(links)
 
 
 def _changed(where: str, what: str) -> ProofInvalid:
     return ProofInvalid(
-        f"the record of what left home was changed: {what}.", where=where, hint="Restore it from a backup and rotate."
+        f"The record of what left home was changed: {what}.", where=where, hint="Restore it from a backup and rotate."
     )

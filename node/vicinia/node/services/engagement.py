@@ -56,7 +56,7 @@ class Engagement:
         """The journal of the run; RoundFailed where it was erased."""
         entry = self.journal.get(self.run_id)
         if entry is None:
-            raise RoundFailed("this home has no keys of the run any more.", where="run")
+            raise RoundFailed("This home has no keys of the run any more.", where="run")
         return entry
 
     def resume(self, run: Run) -> tuple[Terms, NodeRound]:
@@ -74,6 +74,6 @@ class Engagement:
         if size > self.replica.size:
             self.replica.sync(self.link)
         if self.replica.halted:
-            raise NotAccepted(f"every job is halted: {self.replica.halted}", where="log")
+            raise NotAccepted(f"Every job is halted: {self.replica.halted}", where="log")
         if size > self.replica.size:
-            raise Unavailable("the log that the run relies on is not confirmed yet.", where="log")
+            raise Unavailable("The log that the run relies on is not confirmed yet.", where="log")

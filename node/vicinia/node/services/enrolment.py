@@ -105,7 +105,7 @@ def _check(certificate: bytes, ca: bytes, uri: str, clock: Clock) -> None:
         principal = check_certificate(certificate, ca, datetime.fromtimestamp(clock() / 1000, UTC))
     except ViciniaError as error:
         raise Unauthenticated(
-            f"the coordinator sent a certificate that does not verify ({error.what}).", where="certificate"
+            f"The coordinator sent a certificate that does not verify ({error.what}).", where="certificate"
         ) from error
     if principal.uri != uri:
-        raise Unauthenticated("the coordinator sent another home's certificate.", where="certificate")
+        raise Unauthenticated("The coordinator sent another home's certificate.", where="certificate")

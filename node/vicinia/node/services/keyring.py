@@ -78,7 +78,7 @@ def is_joined(facts: Facts) -> bool:
 def membership(facts: Facts) -> Membership:
     """The membership; NotFound where the home has not joined."""
     if not is_joined(facts):
-        raise NotFound("this home has not joined a cooperative.", hint=_JOIN)
+        raise NotFound("This home has not joined a cooperative.", hint=_JOIN)
     coop, household, genesis, log_key, address, enrolment, authority, certificate = facts.need_all(
         "coop", "household", "genesis", "log-key", "address", "enrolment", "ca", "certificate"
     )

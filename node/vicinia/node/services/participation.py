@@ -110,7 +110,7 @@ class Participation:
         if not run.open:
             return None
         if self._home.locked:
-            raise NotAccepted(f"this home is locked: {self._home.locked}", where="home")
+            raise NotAccepted(f"This home is locked: {self._home.locked}", where="home")
         if self._terms is None or self._state is None:
             self._terms, self._state = engagement.resume(run)
         terms, state = self._terms, self._state
@@ -135,9 +135,9 @@ class Participation:
             return None
         if published.item is None:
             if published.phase == Phase.FAILED:
-                raise RoundFailed("the coordinator ended the run without a result.", where="run")
+                raise RoundFailed("The coordinator ended the run without a result.", where="run")
             if self._engagement.overdue(run):
-                raise RoundFailed("the coordinator never finished the run.", where="run")
+                raise RoundFailed("The coordinator never finished the run.", where="run")
             return max(published.retry_after_ms / 1000, _SHORTEST)
         step, self._state = take(self._engagement, run.step, published, terms, state, self._prepared)
         if step == "input":

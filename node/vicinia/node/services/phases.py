@@ -50,7 +50,7 @@ def _answer(item: object, terms: Terms, state: NodeRound) -> tuple[str, NodeRoun
         case Commitment():
             state, shares = state.on_commitment(item)
             return "unmask", state, codec.encode_unmask_shares(shares)
-    raise ProtocolViolation("the coordinator published something unknown.", where="run")
+    raise ProtocolViolation("The coordinator published something unknown.", where="run")
 
 
 def _input(
@@ -58,7 +58,7 @@ def _input(
 ) -> NodeRound:
     state = state.on_dealers(dealers)
     if prepared is None:
-        raise RoundFailed("the contribution was never prepared.", where="run")
+        raise RoundFailed("The contribution was never prepared.", where="run")
     masked, packed = state.mask(prepared.ring, prepared.width)
     depart(engagement.home, terms, masked, prepared, packed, engagement.clock())
     return masked

@@ -47,9 +47,9 @@ def locate(data: Path, file_map: FileMap) -> tuple[Path, str]:
             raise InvalidInput("--data is a folder and the map names no file.", where=str(data), hint="Add `file`.")
         data = data / file_map.file
     if not data.is_file():
-        raise NotFound("there is no such file.", where=str(data))
+        raise NotFound("There is no such file.", where=str(data))
     if data.stat().st_size > MAX_FILE_BYTES:
-        raise TooLarge(f"the file has more than {MAX_FILE_BYTES >> 30} GiB.", where=str(data), hint="Split it.")
+        raise TooLarge(f"The file has more than {MAX_FILE_BYTES >> 30} GiB.", where=str(data), hint="Split it.")
     form = file_map.format or data.suffix.lstrip(".").lower()
     if form not in ("csv", "parquet"):
         raise InvalidInput(f"{data.suffix or 'no ending'} is no known format.", where=str(data), hint="Add `format`.")
@@ -66,9 +66,9 @@ def _csv(path: Path, needed: Sequence[str]) -> Iterator[Record | BadRecord]:
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         first = file.readline(_LINE_CHARS + 1)
         if not first.strip():
-            raise InvalidInput("the file is empty.", where=str(path), hint="Its first line must name the columns.")
+            raise InvalidInput("The file is empty.", where=str(path), hint="Its first line must name the columns.")
         if len(first) > _LINE_CHARS:
-            raise TooLarge(f"the line has more than {_LINE_CHARS} characters.", where=f"{path}, line 1")
+            raise TooLarge(f"The line has more than {_LINE_CHARS} characters.", where=f"{path}, line 1")
         delimiter = max(_DELIMITERS, key=first.count)
         file.seek(0)
         lines = _Lines(file)
@@ -76,7 +76,7 @@ def _csv(path: Path, needed: Sequence[str]) -> Iterator[Record | BadRecord]:
         try:
             header = [name.strip() for name in next(reader)]
         except (csv.Error, _Unending) as error:
-            raise InvalidInput(f"the first line cannot be read ({error}).", where=f"{path}, line 1") from error
+            raise InvalidInput(f"The first line cannot be read ({error}).", where=f"{path}, line 1") from error
         _check_header(path, header, needed)
         width, place = len(header), 0
         while True:
@@ -113,7 +113,7 @@ def _refuse_utf16(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             raise InvalidInput(
-                "the file is text in UTF-16, not in UTF-8.", where=str(path), hint='Save it as "CSV UTF-8".'
+                "The file is text in UTF-16, not in UTF-8.", where=str(path), hint='Save it as "CSV UTF-8".'
             )
 
 
@@ -169,7 +169,7 @@ def _parquet(path: Path, needed: Sequence[str]) -> Iterator[Record | BadRecord]:
         import pyarrow.parquet
     except ImportError:
         raise Incompatible(
-            "reading Parquet files needs pyarrow, which is not installed.",
+            "Reading Parquet files needs pyarrow, which is not installed.",
             where=str(path),
             hint="Install vicinia[parquet], or convert the file to CSV.",
         ) from None
@@ -183,16 +183,16 @@ def _parquet(path: Path, needed: Sequence[str]) -> Iterator[Record | BadRecord]:
                 place += 1
     except (pyarrow.ArrowException, OSError) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InvalidInput(f"this is no readable Parquet file ({text}).", where=str(path)) from error
+        raise InvalidInput(f"This is no readable Parquet file ({text}).", where=str(path)) from error
 
 
 def _check_header(path: Path, header: Sequence[str], needed: Sequence[str]) -> None:
     twice = sorted({name for name in needed if header.count(name) > 1})
     if twice:
-        raise InvalidInput(f"the column {twice[0]!r} is there twice.", where=str(path))
+        raise InvalidInput(f"The column {twice[0]!r} is there twice.", where=str(path))
     missing = [name for name in needed if name not in header]
     if missing:
         names = ", ".join(repr(name) for name in missing[:5])
         raise InvalidInput(
-            f"the file has no column {names}.", where=str(path), hint="It has " + ", ".join(header[:20]) + "."
+            f"The file has no column {names}.", where=str(path), hint="It has " + ", ".join(header[:20]) + "."
         )

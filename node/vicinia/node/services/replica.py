@@ -76,7 +76,7 @@ class Replica:
         with self._lock:
             if self._assembly is None:
                 raise NotAccepted(
-                    "this home has no checkpoint of the public log yet.",
+                    "This home has no checkpoint of the public log yet.",
                     where="log",
                     hint="Start the daemon: vicinia-node run",
                 )
@@ -88,7 +88,7 @@ class Replica:
         with self._lock:
             known = self._store.checkpoint()
             if known is None or self._genesis is None:
-                raise NotAccepted("this home has no checkpoint of the public log yet.", where="log")
+                raise NotAccepted("This home has no checkpoint of the public log yet.", where="log")
             if self._opened is None or self._opened[0] != known[1]:
                 self._opened = known[1], self._open(known[1], self._genesis)
             return self._opened[1]
@@ -234,12 +234,12 @@ class Replica:
         time = signed.kth_newest(needed)
         if time is None:
             raise ProofInvalid(
-                f"the checkpoint has {len(signed.cosignatures)} cosignatures of witnesses, {needed} are needed.",
+                f"The checkpoint has {len(signed.cosignatures)} cosignatures of witnesses, {needed} are needed.",
                 where="log",
             )
         age = self._clock() // 1000 - time
         if age > genesis.bylaws.checkpoint_age_seconds:
-            raise ProofInvalid(f"the checkpoint is {age} seconds old, which is too old.", where="log")
+            raise ProofInvalid(f"The checkpoint is {age} seconds old, which is too old.", where="log")
 
     def _open(self, note: bytes, genesis: Genesis) -> SignedCheckpoint:
         coop = self._cooperative.coop
@@ -279,7 +279,7 @@ def _require_known(leaf: bytes) -> None:
     kind = Statement.parse(leaf).kind
     if kind not in PAYLOADS:
         raise Incompatible(
-            f"this program is too old for the log, which holds a statement of the kind {kind[:40]!r}.",
+            f"This program is too old for the log, which holds a statement of the kind {kind[:40]!r}.",
             hint="Update it, and start it again.",
         )
 
@@ -292,10 +292,10 @@ def cooperative_of(homes: Mapping[str, Home]) -> Cooperative:
     }
     if not found:
         raise NotFound(
-            "no cooperative was joined here.", where=", ".join(homes)[:80], hint="Run: vicinia-node join INVITATION"
+            "No cooperative was joined here.", where=", ".join(homes)[:80], hint="Run: vicinia-node join INVITATION"
         )
     if len(found) != 1:
-        raise InvalidInput("these homes belong to different cooperatives.", hint="Keep them in different folders.")
+        raise InvalidInput("These homes belong to different cooperatives.", hint="Keep them in different folders.")
     return found.pop()
 
 

@@ -43,13 +43,13 @@ def read_manifest(run_id: bytes, manifest_bytes: bytes, job_bytes: bytes, coop: 
     """The manifest and the job of a run, each bound to the next by its hash; ProtocolViolation where one is not."""
     manifest, job = Manifest.from_canonical(manifest_bytes), Job.from_canonical(job_bytes)
     if manifest.digest != run_id:
-        raise ProtocolViolation("the manifest is not the one of this run.", where="manifest")
+        raise ProtocolViolation("The manifest is not the one of this run.", where="manifest")
     if manifest.job != hashlib.sha256(job_bytes).digest():
-        raise ProtocolViolation("the manifest is for another job than the one shown.", where="manifest.job")
+        raise ProtocolViolation("The manifest is for another job than the one shown.", where="manifest.job")
     if manifest.coop != coop or job.coop != coop:
-        raise ProtocolViolation("the manifest is for another cooperative.", where="manifest.coop")
+        raise ProtocolViolation("The manifest is for another cooperative.", where="manifest.coop")
     if manifest.protocol != PROTOCOL:
-        raise ProtocolViolation(f"the manifest has protocol version {manifest.protocol}.", where="manifest.protocol")
+        raise ProtocolViolation(f"The manifest has protocol version {manifest.protocol}.", where="manifest.protocol")
     return manifest, job
 
 
@@ -74,16 +74,16 @@ class Terms:
         member, vote = assembly.member(household), assembly.vote_on(manifest.job)
         keys = electorate_of(assembly, manifest.job, manifest.checkpoint_size)
         if member is None or not member.active or member.index not in keys:
-            raise NotAccepted("this home is not in the electorate of the job, and takes no part.", where="membership")
+            raise NotAccepted("This home is not in the electorate of the job, and takes no part.", where="membership")
         if member.key.raw != keys[member.index].raw:
-            raise NotAccepted("this home's key was replaced after the run was announced.", where="membership")
+            raise NotAccepted("This home's key was replaced after the run was announced.", where="membership")
         # Only what the job names: a definition that this home cannot read must not stop other jobs.
         named = [assembly.datasets[name] for name in job.datasets if name in assembly.datasets]
         definitions = [canonical(one.dataset.definition) for one in named]
         with _COMPILING:
             plan = _compiled(job.query, tuple(definitions))
         if job.datasets != (plan.dataset.name,):
-            raise InvalidInput("the job names other data sets than its query reads.", where="query")
+            raise InvalidInput("The job names other data sets than its query reads.", where="query")
         bylaws = assembly.bylaws
         certificate = assembly.certificates.get(manifest.job)
         runs = certificate.max_runs if certificate is not None else bylaws.max_runs

@@ -25,7 +25,7 @@ _EXPECTED = {"advertise": RosterView, "share": Dealers, "input": Survivors, "com
 def expect(step: str, published: Published) -> None:
     """ProtocolViolation where something else was published than what follows a step."""
     if not isinstance(published.item, _EXPECTED[step]):
-        raise ProtocolViolation("the coordinator published something else than this phase has.", where=step)
+        raise ProtocolViolation("The coordinator published something else than this phase has.", where=step)
 
 
 def transmit(link: Link, run_id: bytes, step: str, entry: Entry, elements: int) -> int:

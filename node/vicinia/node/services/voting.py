@@ -62,7 +62,7 @@ def fetch_job(replica: Replica, link: Link, job_hash: bytes) -> Job:
     if data is None:
         data = link.job(job_hash)
         if hashlib.sha256(data).digest() != job_hash:
-            raise ProofInvalid("the coordinator showed another job than the one proposed.", where=job_hash.hex())
+            raise ProofInvalid("The coordinator showed another job than the one proposed.", where=job_hash.hex())
         job = Job.from_canonical(data)
         replica.store.put_job(job_hash, data)
         return job

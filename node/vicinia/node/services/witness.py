@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
-from vicinia.errors import ProofInvalid
+from vicinia.errors import ProofInvalid, ViciniaError
 from vicinia.node.services import histories
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.keyring import identity, membership
@@ -19,7 +20,8 @@ from vicinia.tlog.statement import Statement
 
 __all__ = ["is_witness", "witness_checkpoint"]
 
-_SEEN = "cosigned"  # size (8 bytes) and root of the last checkpoint that this home cosigned
+_SEEN = "cosigned"  # size (8 bytes), root and note of the last checkpoint that this home cosigned
+_NOTE_AT = 40
 
 
 def is_witness(home: Home, replica: Replica, link: Link) -> bool:
@@ -39,14 +41,19 @@ def witness_checkpoint(home: Home, replica: Replica, link: Link, note: bytes, cl
     signed = open_checkpoint(note, log_origin(member.coop), member.log_key, {})
     checkpoint = signed.checkpoint
     seen = home.facts.get(_SEEN)
-    size, root = (int.from_bytes(seen[:8], "big"), seen[8:40]) if seen else (0, b"")
+    size, root = (int.from_bytes(seen[:8], "big"), seen[8:_NOTE_AT]) if seen else (0, b"")
+    if checkpoint.size < size:
+        _show_newer(link, size, seen)
     if checkpoint.size < size or not checkpoint.size:
         return False
     evidence = _inspect(link, checkpoint, size, root, member.genesis)
     if evidence is not None:
         what = f"The coordinator asked this witness to cosign {evidence.what}."
-        replica.store.add_evidence(what, evidence.ours or (seen[40:] if seen else b""), note, clock(), evidence.proof)
+        replica.store.add_evidence(
+            what, evidence.ours or (seen[_NOTE_AT:] if seen else b""), note, clock(), evidence.proof
+        )
         Alerts(home.database).add(what, clock())
+        _show_newer(link, size, seen)
         raise ProofInvalid(what, where="log")
     with home.critical("cosign a checkpoint"):
         home.facts.put(_SEEN, checkpoint.size.to_bytes(8, "big") + checkpoint.root + note)
@@ -54,6 +61,17 @@ def witness_checkpoint(home: Home, replica: Replica, link: Link, note: bytes, cl
     line = cosign(note, key, witness_name(member.coop, key.public), clock() // 1000)
     link.cosign(checkpoint.size, line)
     return True
+
+
+def _show_newer(link: Link, size: int, seen: bytes | None) -> None:
+    """Hand the log's own newer note back: a coordinator that was restored from a backup stops before it forks.
+
+    Shown because of an older poll's answer, it tells an honest coordinator nothing new. What becomes of it changes
+    nothing here.
+    """
+    if seen is not None and len(seen) > _NOTE_AT:
+        with suppress(ViciniaError):
+            link.cosign(size, seen[_NOTE_AT:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ class Database:
             version = self._version()
             if version > len(migrations):
                 raise StorageFault(
-                    f"the store has schema {version}, this program knows {len(migrations)}.",
+                    f"The store has schema {version}, this program knows {len(migrations)}.",
                     where=str(self._path),
                     hint="Use the newer version of the program that wrote it.",
                 )
@@ -149,7 +149,7 @@ class Database:
         except dbapi2.Error as error:
             doing = f" while trying to {name}" if name else ""
             raise StorageFault(
-                f"the store failed{doing} ({error}).",
+                f"The store failed{doing} ({error}).",
                 where=str(self._path),
                 hint="Check the disk's space and rights, and that the key file belongs to this store.",
             ) from error

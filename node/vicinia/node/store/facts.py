@@ -34,7 +34,7 @@ class Facts:
         known = self._all()
         for name in names:
             if name not in known:
-                raise StorageFault(f"the store has no {name!r}.", where=str(self._database.path.parent), hint=hint)
+                raise StorageFault(f"The store has no {name!r}.", where=str(self._database.path.parent), hint=hint)
         return [known[name] for name in names]
 
     def number(self, name: str) -> int:
@@ -43,7 +43,7 @@ class Facts:
         if value is None:
             return 0
         if not value.isdigit():
-            raise StorageFault(f"the store's {name!r} is no number.", where=str(self._database.path))
+            raise StorageFault(f"The store's {name!r} is no number.", where=str(self._database.path))
         return int(value)
 
     def put(self, name: str, value: bytes | str | int) -> None:

@@ -19,7 +19,7 @@ class Hold:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StorageFault(f"the lock cannot be opened ({error.strerror}).", where=str(path)) from error
+            raise StorageFault(f"The lock cannot be opened ({error.strerror}).", where=str(path)) from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

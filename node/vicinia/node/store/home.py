@@ -46,7 +46,7 @@ class Home:
         """Make a new home; one that is there already is an AlreadyExists."""
         if (directory / _STORE).exists() or (directory / _KEY).exists():
             raise AlreadyExists(
-                "a home is here already.",
+                "A home is here already.",
                 where=str(directory),
                 hint="Its public key: vicinia-node status. For another home choose another --dir.",
             )
@@ -62,7 +62,7 @@ class Home:
     def open(cls, directory: Path) -> Home:
         """Open an existing home; a restored store is locked on the way."""
         if not is_home(directory):
-            raise NotFound("there is no home here.", where=str(directory), hint="Run: vicinia-node init")
+            raise NotFound("There is no home here.", where=str(directory), hint="Run: vicinia-node init")
         home = cls(directory, _read_key(directory / _KEY))
         # The marker first: it is written after the commit that it counts, so it is never above a count read later.
         marker = home._read_marker()
@@ -106,7 +106,7 @@ class Home:
         """Raise PermissionDenied where the home is locked."""
         if self.locked:
             raise PermissionDenied(
-                f"this home is locked: {self.locked}", where=self.name, hint="Run: vicinia-node unlock --rotate"
+                f"This home is locked: {self.locked}", where=self.name, hint="Run: vicinia-node unlock --rotate"
             )
 
     def close(self) -> None:
@@ -140,6 +140,6 @@ def _read_key(path: Path) -> bytes:
     text = read_secret(path).strip()
     if len(text) != 64 or not set(text) <= set(b"0123456789abcdef"):
         raise StorageFault(
-            "this is not the key of a store.", where=str(path), hint="Bring it back from your backup of the home."
+            "This is not the key of a store.", where=str(path), hint="Bring it back from your backup of the home."
         )
     return bytes.fromhex(text.decode("ascii"))
