@@ -330,6 +330,22 @@ def test_a_witness_cosigns_what_grew_and_remembers_it(server: Server, tmp_path: 
     assert not witness_checkpoint(home, replica, link, unsigned, server.clock)
 
 
+def test_a_witness_that_is_shown_an_older_log_hands_the_newer_note_back(server: Server, tmp_path: Path) -> None:
+    home, replica, older = witnessed(server, tmp_path)
+    server.propose_job()
+    grown = sign_checkpoint(server.coop.assembly.checkpoint(), server.coop.log_key)
+    witness_checkpoint(home, replica, server.link(0), grown, server.clock)
+    shown: list[tuple[int, bytes]] = []
+
+    class Restored(Link):
+        def cosign(self, size: int, line: bytes) -> None:
+            shown.append((size, line))
+            raise ProofInvalid("an older coordinator does not know what this is")
+
+    assert not witness_checkpoint(home, replica, Restored(server, 0), older, server.clock)
+    assert shown == [(server.coop.assembly.size, grown)]
+
+
 def witnessed(server: Server, folder: Path) -> tuple[Home, Replica, bytes]:
     """A witness that has cosigned the log as it is; the note that it saw."""
     home, replica = joined_home(folder / "w", server, server.coop.households[0]), server.replica(folder)

@@ -148,20 +148,20 @@ def status(context: typer.Context, directory: _DirOption = None, as_json: _JsonO
     from vicinia.coordinator.services.overview import overview
 
     folder = _chosen(context, directory)
-    with _opened(folder) as cooperative:
+    with _opened(folder, forked=True) as cooperative:
         shown = overview(cooperative, system_clock())
     lines = [f"{key.replace('_', ' ')}: {value}" for key, value in shown.items() if key != "jobs"]
     lines += [f"job {job['job'][:16]} {job['stage']}: {job['title']} {job['reason']}".rstrip() for job in shown["jobs"]]
     _show(shown, as_json, "\n".join(lines))
 
 
-def _opened(folder: Folder) -> Any:
-    """The cooperative in this folder, closed at the end."""
+def _opened(folder: Folder, *, forked: bool = False) -> Any:
+    """The cooperative in this folder, closed at the end; `forked`: also one that may not be served."""
     from contextlib import closing
 
     from vicinia.coordinator.services.cooperative import Cooperative
 
-    return closing(Cooperative.open(folder, system_clock))
+    return closing(Cooperative.open(folder, system_clock, forked=forked))
 
 
 def _keys(texts: Sequence[str], where: str) -> Any:

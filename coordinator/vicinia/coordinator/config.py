@@ -41,6 +41,11 @@ class Folder:
         return self.path / "log.key"
 
     @property
+    def last_signed(self) -> Path:
+        """Size and root of the last checkpoint that the log has signed; never restored from a backup."""
+        return self.path / "log.signed"
+
+    @property
     def founder_key(self) -> Path:
         """The seed of the key that signed the genesis; needed never again, kept offline by a careful founder."""
         return self.path / "founder.key"

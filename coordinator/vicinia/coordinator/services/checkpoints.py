@@ -6,15 +6,24 @@ import logging
 import threading
 
 from vicinia.coordinator.clock import Clock
+from vicinia.coordinator.services.last_signed import LastSigned, contradiction
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.store import checkpoints
 from vicinia.coordinator.store.checkpoints import Cosigned
 from vicinia.coordinator.store.database import Database
 from vicinia.errors import InvalidInput, NotFound, PermissionDenied, TooLarge
-from vicinia.tlog.checkpoint import Checkpoint, log_origin, open_cosignature, sign_checkpoint, witness_name
+from vicinia.tlog.checkpoint import (
+    Checkpoint,
+    log_origin,
+    open_checkpoint,
+    open_cosignature,
+    sign_checkpoint,
+    witness_name,
+)
 
 __all__ = ["Checkpoints"]
 
+_MAX_SHOWN = 1_000  # bytes of a note under the log's signature alone
 _SKEW_SECONDS = 300  # how far ahead of ours a witness's clock may be
 _log = logging.getLogger(__name__)
 
@@ -25,9 +34,10 @@ class Checkpoints:
     Otherwise witnesses of a log that grows quickly would cosign different sizes, and none would ever have k.
     """
 
-    def __init__(self, database: Database, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, database: Database, ledger: Ledger, signed: LastSigned, clock: Clock) -> None:
         self._database = database
         self._ledger = ledger
+        self._signed = signed
         self._clock = clock
         self._lock = threading.Lock()
         genesis = ledger.assembly.genesis
@@ -35,7 +45,9 @@ class Checkpoints:
         self._age_s = genesis.bylaws.checkpoint_age_seconds
         self._witnesses = {witness_name(ledger.coop, key): key for key in genesis.witnesses}
         self._names = {key.id: witness_name(ledger.coop, key) for key in genesis.witnesses}
+        self._origin = log_origin(ledger.coop)
         self._demanded_s = 0
+        self._ahead = 0
         self._load()
 
     @property
@@ -55,12 +67,20 @@ class Checkpoints:
             waits = self._newest is not None and self._newest.size > accepted_size
             with self._ledger.lock:
                 size, root = self._ledger.size, self._ledger.tree.root()
-            if waits or (self._newest is not None and self._newest.size >= size):
+            if self._ledger.halted or waits or (self._newest is not None and self._newest.size >= size):
                 return
-            note = sign_checkpoint(Checkpoint(log_origin(self._ledger.coop), size, root), self._ledger.key)
+            note = self._sign(Checkpoint(self._origin, size, root))
             with self._database.write("sign checkpoint") as connection:
                 checkpoints.add(connection, size, note, self._clock())
             self._newest = Cosigned(size, note, ())
+
+    def _sign(self, checkpoint: Checkpoint) -> bytes:
+        """The only place that signs the log; never a history beside the one that was signed last."""
+        fault = self._signed.fault(self._signed.read(), self._ledger.tree)
+        if fault is not None:
+            raise fault
+        self._signed.write(checkpoint)
+        return sign_checkpoint(checkpoint, self._ledger.key)
 
     def demand(self, since_s: int) -> None:
         """Ask for cosignatures dated at or after this second: a close needs them."""
@@ -81,13 +101,27 @@ class Checkpoints:
         A note of the same size is new after it was cosigned again, for two intervals in which homes poll.
         """
         accepted = self._accepted
+        if log_size > max(2 * self._ahead, self._ledger.size):
+            self._ahead = log_size  # a bare number proves nothing: it stops nothing, and is not told of often
+            _log.warning(
+                "a home says that its log has %d leaves, and here are %d: was the database restored from a backup?",
+                log_size,
+                self._ledger.size,
+            )
         if accepted is None or accepted.size < log_size:
             return b""
         recently = self._clock() - self._recosigned_ms < 2 * interval_ms
         return accepted.note if accepted.size > log_size or recently else b""
 
     def cosign(self, caller_id: str, size: int, line: bytes) -> None:
-        """Keep the caller's cosignature line after checking it; ProofInvalid for one that does not fit."""
+        """Keep the caller's cosignature line after checking it; ProofInvalid for one that does not fit.
+
+        In its place may come a note that this log has signed: a witness that knows of a longer log, or of another,
+        shows it so, and everything halts if it is true.
+        """
+        if line.startswith(self._origin.encode() + b"\n"):
+            self._shown(line)
+            return
         name = self._names.get(caller_id)
         if name is None:
             raise PermissionDenied("Only the witnesses that the genesis names cosign checkpoints.", where="cosign")
@@ -103,6 +137,19 @@ class Checkpoints:
         self._database.grouped("cosign", lambda connection: checkpoints.cosign(connection, size, name, seen_s, line))
         with self._lock:
             self._load()
+
+    def _shown(self, note: bytes) -> None:
+        """Only this log's own signature halts it, and only under leaves that it does not have."""
+        if len(note) > _MAX_SHOWN:
+            raise TooLarge("A note that the log has signed is shorter.", where="cosign")
+        signed = open_checkpoint(note, self._origin, self._ledger.key.public, {}).checkpoint
+        with self._lock:
+            with self._ledger.lock:
+                why = contradiction(self._ledger.tree, signed)
+                if not why or self._ledger.halted:
+                    return
+                self._ledger.halt(why)
+            self._signed.write(signed)  # from now on the next start is refused, too
 
     def _wanted_since(self) -> int:
         """Second from which a cosignature is fresh enough; a close's demand lasts until it is met."""

@@ -14,6 +14,7 @@ from vicinia.coordinator.services.conductor import Conductor
 from vicinia.coordinator.services.enrolment import Enrolment
 from vicinia.coordinator.services.intake import Intake
 from vicinia.coordinator.services.invitations import Inviter
+from vicinia.coordinator.services.last_signed import LastSigned
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import LiveRuns
 from vicinia.coordinator.services.recruiter import Recruiter
@@ -30,11 +31,12 @@ Step = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Cooperative:
-    """The services; `open` reads keys and log from a folder."""
+    """The services; `open` reads keys and log from a folder. `fault`: why nothing may be signed or served here."""
 
     database: Database
     authority: CertificateAuthority
     ledger: Ledger
+    fault: StorageFault | None
     checkpoints: Checkpoints
     inviter: Inviter
     enrolment: Enrolment
@@ -48,8 +50,11 @@ class Cooperative:
     research: Research
 
     @classmethod
-    def open(cls, folder: Folder, clock: Clock) -> Cooperative:
-        """Open the cooperative that was founded in this folder; NotFound where there is none."""
+    def open(cls, folder: Folder, clock: Clock, *, forked: bool = False) -> Cooperative:
+        """Open the cooperative that was founded in this folder; NotFound where there is none.
+
+        StorageFault where its log is not the one that it has signed; `forked` opens it nevertheless, to be looked at.
+        """
         database = Database(folder.database)
         database.upgrade()
         try:
@@ -59,16 +64,22 @@ class Cooperative:
             raise NotFound("The authority's certificate is missing.", where=where) from error
         authority = CertificateAuthority.load(read_secret(folder.authority_key), certificate)
         log_key = SigningKey.from_seed(read_secret(folder.log_key))
+        signed = LastSigned(folder.last_signed)
+        kept = signed.read()
         ledger = Ledger(database, log_key, clock)
         if ledger.assembly.genesis.log_key != log_key.public or authority.coop != ledger.coop:
             raise StorageFault("The keys in this folder are another cooperative's.", where=str(folder.path))
-        checkpoints = Checkpoints(database, ledger, clock)
+        fault = signed.fault(kept, ledger.tree)
+        if fault is not None and not forked:
+            raise fault
+        checkpoints = Checkpoints(database, ledger, signed, clock)
         statements = Statements(database, ledger, clock)
         live = LiveRuns(database, ledger, clock)
         return cls(
             database=database,
             authority=authority,
             ledger=ledger,
+            fault=fault,
             checkpoints=checkpoints,
             inviter=Inviter(database, ledger, authority.certificate_pem, clock),
             enrolment=Enrolment(database, ledger, authority, statements.settle, clock),

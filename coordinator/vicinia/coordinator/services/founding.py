@@ -10,6 +10,7 @@ from pathlib import Path
 from vicinia.assembly import Assembly, ByLaws, build_dataset, build_genesis
 from vicinia.coordinator.clock import as_datetime
 from vicinia.coordinator.config import Folder
+from vicinia.coordinator.services.last_signed import LastSigned
 from vicinia.coordinator.store import leaves
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.leaves import Logged
@@ -60,6 +61,7 @@ def found(folder: Folder, charter: Charter, now_ms: int) -> Founded:
     write_secret(folder.founder_key, founder.seed, replace=True)
     write_secret(folder.authority_key, authority.key_pem, replace=True)
     folder.authority_certificate.write_bytes(authority.certificate_pem)
+    LastSigned(folder.last_signed).begin(charter.coop)
     _write_database(folder.database, statements, now_ms)
     return Founded(charter.coop, statements[0].digest, log_key.public, len(statements))
 

@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 class Ledger:
     """Appends statements that the assembly's rules allow at this place, and proves what is there.
 
+    `halted` says why nothing is appended any more; empty as a rule.
     `lock` guards tree and assembly together; whoever holds it may open a database transaction, never the reverse.
     """
 
@@ -36,6 +37,7 @@ class Ledger:
         self._database = database
         self._key = key
         self._clock = clock
+        self.halted = ""
         self._reload()
 
     @property
@@ -60,6 +62,8 @@ class Ledger:
                 kept = leaves.find(connection, digest)
             if kept is not None:
                 return kept
+            if self.halted:
+                raise StorageFault(self.halted, where="log", hint="The coordinator's steward must restart it.")
             self.assembly.append(leaf)
             index = self.tree.size
             try:
@@ -73,6 +77,11 @@ class Ledger:
             self.tree.append(leaf)
             _log.info("log: %s at %d", statement.kind, index)
             return index
+
+    def halt(self, why: str) -> None:
+        """Append nothing more: a signed note proves that the log in the database is not the one that was published."""
+        self.halted = why
+        _log.critical("the log is halted: %s", why)
 
     def sign(self, statement: Statement) -> Statement:
         """A statement of the log itself, signed: close, tally, certificate, roster, release."""

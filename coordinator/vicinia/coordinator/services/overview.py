@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vicinia.coordinator.services.cooperative import Cooperative
-from vicinia.coordinator.store import invitations, jobs, people, runs, tray
+from vicinia.coordinator.store import invitations, jobs, leaves, people, runs, tray
 
 __all__ = ["overview"]
 
@@ -18,12 +18,15 @@ def overview(cooperative: Cooperative, now_ms: int) -> dict[str, Any]:
     assembly = ledger.assembly
     with cooperative.database.read() as connection:
         waiting, invited = tray.count(connection), invitations.open_count(connection, now_ms)
+        ahead = people.count_ahead(connection, leaves.count(connection))
         seen = people.count_seen(connection, now_ms - _RECENT_MS)
         rows, active = jobs.every(connection), len(runs.active(connection))
     return {
         "coop": ledger.coop,
         "name": assembly.bylaws.name,
         "log_size": ledger.size,
+        "log_state": str(cooperative.fault or "good"),
+        "homes_with_longer_logs": ahead,
         "accepted_size": checkpoints.accepted.size if checkpoints.accepted else 0,
         "root": assembly.root().hex(),
         "members": len(assembly.active_members),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 from vicinia.coordinator.store.schema import person
 
-__all__ = ["Person", "Seen", "add", "count_seen", "find", "seen"]
+__all__ = ["Person", "Seen", "add", "count_ahead", "count_seen", "find", "seen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +53,10 @@ def seen(connection: Connection, polls: Iterable[Seen]) -> None:
 def count_seen(connection: Connection, since_ms: int) -> int:
     """How many people polled since then."""
     query = select(func.count()).select_from(person).where(person.c.last_seen_ms >= since_ms)
+    return int(connection.execute(query).scalar_one())
+
+
+def count_ahead(connection: Connection, log_size: int) -> int:
+    """How many people said, when they last polled, that their copy of the log has more leaves than this."""
+    query = select(func.count()).select_from(person).where(person.c.log_size > log_size)
     return int(connection.execute(query).scalar_one())
