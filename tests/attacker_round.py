@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -17,8 +18,8 @@ from vicinia.secagg.cohort import Cohort
 from vicinia.secagg.coordinator import CoordinatorRound
 from vicinia.secagg.dealing import HALF
 from vicinia.secagg.encoding import Vector, unpack
-from vicinia.secagg.keys import edge_key, exchange, private, self_key
-from vicinia.secagg.messages import Advert
+from vicinia.secagg.keys import RunKeys, channel_key, commit, edge_key, exchange, open_sealed, private, seal, self_key
+from vicinia.secagg.messages import Advert, Dealers, RosterView, SealedShare
 from vicinia.secagg.node import NodeRound
 from vicinia.secagg.stream import add_masks
 from vicinia.secagg.unmasking import Unmasking
@@ -42,6 +43,16 @@ class Hostile(CoordinatorRound):
     def secret(self, position: int) -> bytes | None:
         """What the shares that it holds give: b of a survivor, the mask key of a dropped home."""
         return self._unmasking().secret(position)
+
+    def show_dealers(self, positions: Iterable[int]) -> None:
+        """Name dealers, whoever dealt."""
+        self._dealers = self._frozen().bits(positions)
+
+    def release(self, total: Vector, dealers: Iterable[int]) -> Vector:
+        """Take the masks off another sum of the same survivors, which was masked under these dealers."""
+        plain = total.copy()
+        replace(self._unmasking(), dealers=self._frozen().bits(dealers)).remove_masks(plain)
+        return plain
 
     def mask_keys(self) -> dict[int, bytes]:
         """Everybody's public mask keys, by position."""
@@ -135,10 +146,56 @@ def plunder(
             pairs[cohort(victim).point(place, coordinator.position(index))] = heard.pairs[place]
     if len(pairs) < coordinator.parameters.threshold:
         return None
-    points = sorted(pairs)[: coordinator.parameters.threshold]
-    secrets = shamir.recombine(points, np.array([list(pairs[point]) for point in points], np.uint8))
+    secrets = _recombined(pairs, coordinator.parameters.threshold)
     masked = unpack(packed, len(vector), width)
     return strip_with_key(coordinator, masked, width, place, around(victim), seed=secrets[:HALF], mask=secrets[HALF:])
+
+
+def plunder_with_keys(
+    victim: NodeRound,
+    view: RosterView,
+    vector: Vector,
+    width: int,
+    electorate: Mapping[int, VerifyingKey],
+    bounds: Bounds,
+) -> Vector:
+    """The victim's vector, where it is shown keys of the attacker's own as those of all its neighbours."""
+    own = victim.advert()
+    forged = {
+        proven.position: RunKeys.of(bytes([proven.position]) * 32, victim.manifest.digest, proven.advert.index)
+        for proven in view.adverts
+        if proven.advert.index != own.index
+    }
+    adverts = tuple(
+        replace(proven, advert=_forged(proven.advert, forged[proven.position])) if proven.position in forged else proven
+        for proven in view.adverts
+    )
+    victim, upload = victim.on_roster(replace(view, adverts=adverts), electorate, *bounds)
+    (place,) = (proven.position for proven in view.adverts if proven.advert.index == own.index)
+    pairs, inbound = {}, []
+    for sealed in upload.shares:
+        shared = forged[sealed.position].channel.exchange(own.channel_key)
+        pair = open_sealed(channel_key(shared, victim.G, place, sealed.position), sealed.ciphertext)
+        assert pair is not None
+        pairs[cohort(victim).point(place, sealed.position)] = pair
+        back = seal(channel_key(shared, victim.G, sealed.position, place), bytes(2 * HALF))
+        inbound.append(SealedShare(sealed.position, back, sealed.salt))
+    dealers = from_bits(np.ones(victim.n, np.bool_))
+    _, packed = victim.on_dealers(Dealers(dealers, tuple(inbound))).mask(vector, width)
+    secrets = _recombined(pairs, victim.parameters.threshold)
+    edges = {peer: forged[peer].mask.exchange(own.mask_key) for peer in around(victim)}
+    masked = unpack(packed, len(vector), width)
+    return strip(masked, width, place, roster=victim.G, dealers=dealers, seed=secrets[:HALF], edges=edges)
+
+
+def _forged(advert: Advert, keys: RunKeys) -> Advert:
+    return Advert(advert.index, keys.channel.public, keys.mask.public, commit(keys.seed), bytes(64))
+
+
+def _recombined(pairs: Mapping[int, bytes], threshold: int) -> bytes:
+    """Both secrets from the pairs of shares at these points."""
+    points = sorted(pairs)[:threshold]
+    return shamir.recombine(points, np.array([list(pairs[point]) for point in points], np.uint8))
 
 
 def impostor(seed: int) -> SigningKey:

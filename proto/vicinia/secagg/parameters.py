@@ -98,7 +98,7 @@ def parameters(n: int, corrupt: int, delta: Fraction, floor: int) -> Parameters:
     if n <= COMPLETE:
         k, threshold = n - 1, (corrupt + n - 1) // 2 + 1
         if survivors - 1 < threshold:
-            why = f"{threshold} of the {n - 1} others must answer for each home, and only {survivors - 1} may be left"
+            why = f"each home needs {threshold} others that answer, and only {survivors - 1} may be left"
             raise _refused(n, corrupt, n - survivors, why)
         return Parameters(n, corrupt, k, threshold, None, notaries, quorum, survivors)
     k, threshold, window = _ring(n, corrupt, n - survivors)
@@ -133,7 +133,7 @@ def _ring(n: int, corrupt: int, silent: int) -> tuple[int, int, int]:
 
 def _refused(n: int, corrupt: int, silent: int, why: str) -> RoundFailed:
     return RoundFailed(
-        f"The {n:,} homes that are here cannot add up safely if {corrupt:,} of them are dishonest and {silent:,} fall "
-        f"silent: {why}.",
+        f"The {n:,} homes that are here cannot add up safely, as {corrupt:,} of them may be dishonest and {silent:,} "
+        f"may fall silent: {why}.",
         hint="Ask again when more members take part; the members can also vote to expect fewer such homes (by-laws).",
     )

@@ -114,11 +114,52 @@ def test_small_cooperatives() -> None:
     assert corrupt_bound(321, Fraction(1, 20)) == 17
 
 
+def refusal(n: int, corrupt: int, delta: Fraction, floor: int) -> tuple[str, str]:
+    with pytest.raises(RoundFailed) as found:
+        parameters(n, corrupt, delta, floor)
+    return found.value.what, found.value.hint
+
+
+def test_too_few_homes_are_told_how_many_it_takes() -> None:
+    assert refusal(11, 1, TENTH, 10) == (
+        "This run needs at least 12 homes, 11 are here: its result must cover 10 honest homes, without the 1 that may "
+        "fall silent and the 1 that may be dishonest.",
+        "Ask again when more members take part, or with a job whose floor is smaller.",
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 199), st.integers(1, 60), st.fractions(0, Fraction(1, 2)), st.integers(1, 40))
+def test_as_many_homes_as_the_refusal_says_are_what_it_takes(n: int, corrupt: int, delta: Fraction, floor: int) -> None:
+    least = next(size for size in range(1, 500) if ceil((1 - delta) * size) - corrupt >= floor)
+    if n < least:
+        assert f"at least {least} homes, {n} are here" in refusal(n, corrupt, delta, floor)[0]
+        return
+    try:
+        said = str(parameters(n, corrupt, delta, floor))
+    except RoundFailed as other:
+        said = other.what
+    assert "needs at least" not in said
+
+
 def test_what_cannot_be_had_is_refused_with_a_sentence() -> None:
-    with pytest.raises(RoundFailed, match="needs at least 12 homes, 11 are here"):
-        parameters(11, 1, TENTH, 10)
-    with pytest.raises(RoundFailed, match="at most 131,072"):
-        parameters(131073, 1, TENTH, 10)
+    more = "Ask again when more members take part; the members can also vote to expect fewer such homes (by-laws)."
+    assert refusal(9, 4, Fraction(1, 3), 1) == (
+        "The 9 homes that are here cannot add up safely, as 4 of them may be dishonest and 3 may fall silent: 7 of the "
+        "9 homes that attest must answer, and fewer may be left.",
+        more,
+    )
+    assert refusal(2, 1, Fraction(0), 1)[0] == (
+        "The 2 homes that are here cannot add up safely, as 1 of them may be dishonest and 0 may fall silent: each "
+        "home needs 2 others that answer, and only 1 may be left."
+    )
+    assert refusal(20_000, 3_000, TENTH, 20)[0].startswith(
+        "The 20,000 homes that are here cannot add up safely, as 3,000 of them may be dishonest and 2,000 may fall "
+    )
+    assert refusal(131_073, 1, TENTH, 10) == (
+        "This run can hold at most 131,072 homes, 131,073 are here.",
+        "Invite fewer homes to a run.",
+    )
     with pytest.raises(InvalidInput):
         parameters(0, 1, TENTH, 10)
     with pytest.raises(InvalidInput):

@@ -43,8 +43,8 @@ def honest_floor(n: int, survivors: int, corrupt: int, floor: int, needed: int) 
     is how many homes that takes."""
     if survivors - corrupt < floor:
         raise RoundFailed(
-            f"This run needs at least {needed} homes, {n} are here: its result must cover {floor} honest homes even "
-            f"if {n - survivors} of them fall silent and {corrupt} are dishonest.",
+            f"This run needs at least {needed:,} homes, {n:,} are here: its result must cover {floor:,} honest homes, "
+            f"without the {n - survivors:,} that may fall silent and the {corrupt:,} that may be dishonest.",
             hint="Ask again when more members take part, or with a job whose floor is smaller.",
         )
 
