@@ -182,6 +182,20 @@ def test_a_run_that_cannot_be_rebuilt_fails_and_the_others_go_on(accepted: Accep
     village.until(other, Stage.RELEASED)
 
 
+def test_the_job_of_a_run_that_cannot_be_rebuilt_is_still_shown(accepted: Accepted) -> None:
+    village, job = accepted
+    run = village.until_phase(job, Phase.COMMIT)
+    with village.coordinator.database.write("tamper") as connection:
+        runs.change(connection, run.run_id, (Phase.COMMIT,), survivors=b"\xff\xff\xff")
+    village.restart()
+    reader = village.village[3].principal
+    shown = [village.coordinator.research.job(reader, job.hash).status, *village.coordinator.research.jobs(reader)]
+    assert {(one.phase, one.phase_done, one.phase_of) for one in shown} == {(Phase.COMMIT, 0, 0)}
+    village.tick()
+    ended = village.coordinator.research.job(reader, job.hash).status
+    assert (ended.phase, ended.reason) == (Phase.FAILED, "The coordinator lost the run.")
+
+
 def test_a_database_that_cannot_be_read_for_a_moment_ends_no_run(
     accepted: Accepted, monkeypatch: pytest.MonkeyPatch
 ) -> None:

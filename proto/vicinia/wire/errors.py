@@ -60,6 +60,15 @@ STATUS: Mapping[Code, str] = MappingProxyType(
 _WHAT, _WHERE, _HINT = 1_000, 300, 700
 _TRAILER_BYTES = 8 * 1024
 
+# What gRPC says where the other side said nothing: worth another try.
+_UNREACHED: Mapping[str, str] = MappingProxyType(
+    {
+        "UNAVAILABLE": "The other side cannot be reached now.",
+        "DEADLINE_EXCEEDED": "The other side did not answer in time.",
+        "CANCELLED": "The call was ended before it was answered.",
+    }
+)
+
 # Faults of the serving side, of which its operator must know.
 _OUR_OWN = frozenset({Code.INTERNAL, Code.STORAGE_FAULT})
 
@@ -135,15 +144,26 @@ def error_from_rpc(error: grpc.RpcError, *, where: str = "") -> ViciniaError:
         if key == TRAILER and isinstance(value, bytes):
             return _error_in(value, where)
     status, details = _status(error)
-    if status in {"UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED"}:
-        reason = f" ({details})" if details else ""
-        return Unavailable(f"The other side cannot be reached now{reason}.", where=where, hint="Try again later.")
+    _log.debug("A call failed without a word of ours: %s %s", status or "no status", details)
+    return _of_transport(status, details, where)
+
+
+def _of_transport(status: str, details: str, where: str) -> ViciniaError:
+    """What gRPC's own status means to a person; its details are read here, and never shown."""
+    if status in _UNREACHED:
+        what, hint = _UNREACHED[status], "Try again later."
+        if status == "UNAVAILABLE" and any(word in details.lower() for word in ("handshake", "certificate", "ssl")):
+            what = "The other side answers, but no secure connection comes about: a certificate is not accepted."
+            hint = "Check the address, and the clock of this machine."
+        return Unavailable(what, where=where, hint=hint)
+    if status == "RESOURCE_EXHAUSTED":
+        if "larger than max" in details.lower():
+            return TooLarge("The message is larger than the other side takes.", where=where)
+        return Unavailable("The other side has too much to do now.", where=where, hint="Try again later.")
     if status == "UNIMPLEMENTED":
         return Incompatible("The other side does not know this call.", where=where, hint="Update this program.")
     if status == "UNAUTHENTICATED":
         return Unauthenticated("The other side does not know who is calling.", where=where)
-    if status == "RESOURCE_EXHAUSTED":
-        return TooLarge("The message is larger than the other side takes.", where=where)
     return InternalFault("The other side failed without saying why.", where=where)
 
 

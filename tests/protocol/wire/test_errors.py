@@ -92,7 +92,7 @@ def test_an_overlong_error_is_cut_to_what_fits_the_metadata_and_cannot_act_on_a_
         (grpc.StatusCode.CANCELLED, Unavailable),
         (grpc.StatusCode.UNIMPLEMENTED, Incompatible),
         (grpc.StatusCode.UNAUTHENTICATED, Unauthenticated),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, TooLarge),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, Unavailable),
         (grpc.StatusCode.UNKNOWN, InternalFault),
         (grpc.StatusCode.INTERNAL, InternalFault),
         (None, InternalFault),
@@ -104,6 +104,35 @@ def test_a_failure_without_our_trailer_is_told_by_its_status(
     error = error_from_rpc(Failure(status, "Connection refused"), where="coordinator")
     assert type(error) is kind
     assert error.where == "coordinator"
+
+
+GRPC_SAYS = [
+    (grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:9: refused"),
+    (grpc.StatusCode.UNAVAILABLE, "ipv4:127.0.0.1:9: Ssl handshake failed: CERTIFICATE_VERIFY_FAILED"),
+    (grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded"),
+    (grpc.StatusCode.CANCELLED, "Locally cancelled by application!"),
+    (grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded!"),
+    (grpc.StatusCode.RESOURCE_EXHAUSTED, "SERVER: Received message larger than max (5242880 vs. 4194304)"),
+    (grpc.StatusCode.UNKNOWN, "Exception calling application: ipv4"),
+    (grpc.StatusCode.INTERNAL, "RST_STREAM with error code 2"),
+]
+
+
+@pytest.mark.parametrize(("status", "details"), GRPC_SAYS)
+def test_nothing_that_grpc_says_reaches_a_person(
+    status: grpc.StatusCode, details: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("DEBUG", "vicinia.wire.errors"):
+        error = error_from_rpc(Failure(status, details), where="coordinator")
+    shown = str(error)
+    assert not any(word in shown for word in (details, "ipv4", "UNKNOWN", "xceeded", "gRPC", "RPC", "RST", status.name))
+    assert error.what[0].isupper()
+    assert error.what.endswith(".")
+    assert details in caplog.text
+    too_large = "larger" in details
+    assert isinstance(error, TooLarge) == too_large
+    if status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED) and not too_large:
+        assert type(error) is Unavailable
 
 
 def test_a_bare_rpc_error_is_an_internal_fault() -> None:

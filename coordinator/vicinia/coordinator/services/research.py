@@ -8,7 +8,7 @@ from vicinia.assembly import Job, draft_proposal
 from vicinia.assembly.statements import Proposal, rounded_down
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.ledger import Ledger
-from vicinia.coordinator.services.live import LiveRuns
+from vicinia.coordinator.services.live import DamagedRun, LiveRuns
 from vicinia.coordinator.services.statements import Statements
 from vicinia.coordinator.services.terms import check_job
 from vicinia.coordinator.services.words import shown
@@ -16,7 +16,7 @@ from vicinia.coordinator.store import jobs, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.jobs import JobRow, Stage
 from vicinia.coordinator.store.runs import ENDED, RunRow
-from vicinia.errors import InvalidInput, NotAccepted, NotFound, PermissionDenied, TooLarge, ViciniaError
+from vicinia.errors import InvalidInput, NotAccepted, NotFound, PermissionDenied, PhaseOver, TooLarge, ViciniaError
 from vicinia.identity import Principal, Role
 from vicinia.tlog.canonical import canonical
 from vicinia.tlog.statement import Statement
@@ -226,7 +226,10 @@ class Research:
             return Phase.PHASE_UNSPECIFIED, 0, 0, 0
         if run.phase in ENDED:
             return run.phase, 0, 0, 0
-        live = self._live.get(run.run_id)
+        try:
+            live = self._live.get(run.run_id)
+        except (DamagedRun, PhaseOver):  # the conductor is about to end it, or has just done so
+            return run.phase, 0, 0, 0
         deadline_ms = live.manifest.deadlines.in_order()[live.row.phase - 1]
         return live.row.phase, rounded_down(len(live.answered)), rounded_down(live.expected), deadline_ms
 
