@@ -17,10 +17,12 @@ from data import PROJECT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from vicinia.assembly.bylaws import ByLaws
+from vicinia.coordinator.client.cohort import Cohort
 from vicinia.errors import InvalidInput, RoundFailed
 from vicinia.query.mapping import parse_map
 
-from deploy.demo.arguments import Refusal, parse_arguments, parse_refusal
+from deploy.demo.arguments import FEWEST, Refusal, parse_arguments, parse_refusal
 from deploy.demo.choices import cast_homes, refuses
 from deploy.demo.data import built_in, households
 from deploy.demo.processes import Supervisor
@@ -153,6 +155,14 @@ def test_what_cannot_be_played_ends_with_the_status_of_a_wrong_command(tmp_path:
     assert done.stderr.count("\n") == 1
     said = {"map": "MAP.toml", "rows": "at least 12", "words": "--frobnicate"}[wrong]
     assert said in done.stderr
+
+
+@pytest.mark.parametrize("count", [*range(FEWEST, 40), 320])
+def test_so_many_homes_that_enough_of_them_consent(count: int) -> None:
+    bylaws = ByLaws.from_toml((DEMO / "BYLAWS.toml").read_text(), "BYLAWS.toml")
+    consenting = sum(not refuses(Refusal("sha256"), "budget", str(home), seed=1) for home in range(count))
+    assert 0 < Cohort.of(bylaws.floor, bylaws, count).needed <= consenting
+    assert "floor" not in (DEMO / "JOB.toml").read_text()  # so that of the by-laws holds
 
 
 def test_few_homes_drown_and_many_do_not() -> None:

@@ -59,9 +59,16 @@ def test_every_link_leads_somewhere(name: str) -> None:
 
 
 def test_the_formats_are_accepted_as_shown() -> None:
-    mapping, job = blocks(FORMATS, "toml")
+    mapping, wide, job = blocks(FORMATS, "toml")
     dataset, _ = parse_map(mapping)
     assert [column.name for column in dataset.columns] == ["fuel", "kids", "ts"]
+    dataset, readings = parse_map(wide)
+    assert [column.name for column in dataset.columns] == ["kwh", "ts"]
+    record = {"VID": 1, "week": 44, **{f"V{place:03}": 0.25 for place in range(1, 673)}}
+    assert set(readings.needs()) == set(record)
+    rows = readings.rows(record)
+    assert isinstance(rows, list)
+    assert len(rows) == 672
     rows = re.findall(r"^\| (`.*?) \| (.*?) \|", FORMATS, re.MULTILINE)
     stated = [pair for names, values in rows for pair in zip(names.split(", "), values.split(", "), strict=True)]
     assert ByLaws.from_toml("\n".join(f"{name.strip('`')} = {value}" for name, value in stated)) == ByLaws()
