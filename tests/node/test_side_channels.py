@@ -18,6 +18,7 @@ from vicinia.node.services import contribution, departures
 from vicinia.node.services.participation import Participation
 from vicinia.node.services.slot import Slot, slot_seconds
 from vicinia.node.store.accounts import Accounts
+from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.departures import Departures
 from vicinia.node.store.home import Home
 from vicinia.query.legend import slot_labels
@@ -60,7 +61,10 @@ def test_a_defect_with_the_data_of_one_home_silences_nobody(
     assert not world.vector(3, run_id).any()
     assert world.vector(4, run_id).any()
     assert "defect" in caplog.text
-    assert SECRET not in caplog.text
+    ((_, told),) = Alerts(world.homes[3].database).all()
+    assert "zeros take their place" in told
+    assert SECRET not in caplog.text + told
+    assert not Alerts(world.homes[4].database).all()
 
 
 class Timed:
@@ -112,6 +116,8 @@ def test_how_long_the_query_takes_does_not_show(tmp_path: Path, allow: Any, monk
     assert {world.step(i, run_id) for i in range(HOUSEHOLDS)} == {"finished"}
     assert all(isclose(one.asked - one.shared, 6.0, abs_tol=1e-6) for one in timed.values())
     assert [bool(world.vector(i, run_id).any()) for i in range(HOUSEHOLDS)] == [takes[f"h{i}"] < 4.5 for i in range(12)]
+    told = [bool(Alerts(world.homes[i].database).all()) for i in range(HOUSEHOLDS)]
+    assert told == [takes[f"h{i}"] >= 4.5 for i in range(HOUSEHOLDS)]
 
 
 def test_a_query_ends_when_it_has_used_its_part_of_the_machine(

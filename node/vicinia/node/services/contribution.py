@@ -6,15 +6,18 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vicinia.errors import ConsentDenied, RoundFailed
+from vicinia.errors import ConsentDenied, RoundFailed, ViciniaError
 from vicinia.node.services import account, departures
+from vicinia.node.services.clock import system_clock
 from vicinia.node.services.decision import consent_line
 from vicinia.node.services.slot import Slot, slot_seconds
 from vicinia.node.services.terms import Terms
 from vicinia.node.store.accounts import Accounts
+from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.datasets import DataSets
 from vicinia.node.store.departures import Departures
 from vicinia.node.store.home import Home
@@ -62,9 +65,11 @@ def prepare(home: Home, terms: Terms, state: NodeRound, shared: float, elapsed: 
     noise = noise_share(plan, seed)
     slot = Slot.after(slot_seconds(terms.manifest.deadlines), shared, elapsed())
     cpu_ends = time.thread_time() + slot.cpu_seconds
-    exact, grid = _encoded(
+    exact, grid, trouble = _encoded(
         home, terms, plan, seed, lambda: elapsed() >= slot.query_ends or time.thread_time() >= cpu_ends
     )
+    if trouble:  # told now, for the home goes on at `ready` whatever happened
+        _tell(home, terms, trouble)
     return Prepared(exact.astype("<f8").tobytes(), to_ring(grid + noise, plan.width), plan.width, slot.ready)
 
 
@@ -109,19 +114,36 @@ def depart(home: Home, terms: Terms, state: NodeRound, prepared: Prepared, packe
 
 def _encoded(
     home: Home, terms: Terms, plan: NoisePlan, seed: bytes, out_of_time: Callable[[], bool]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The exact vector and what it is on the grid, without noise; zeros whatever goes wrong with this home's data."""
+) -> tuple[NDArray[np.float64], NDArray[np.int64], str]:
+    """The exact vector, what it is on the grid, without noise, and what went wrong; then both are zeros."""
     import numpy
 
     groups = terms.plan.layout.group_lengths
+    late = False
+
+    def out() -> bool:
+        nonlocal late
+        late = late or out_of_time()
+        return late
+
     try:
-        exact = exact_vector(home, terms, out_of_time)
-        return exact, encode(exact, plan, seed, groups)
+        exact = exact_vector(home, terms, out)
+        return exact, encode(exact, plan, seed, groups), "the query took too long" if late else ""
     except Exception as defect:
         # Silence would tell. The text of an exception can hold a value, so that its kind must be enough for the log.
         _log.error("%s: its contribution met a defect and is zeros (%s)", home.name, type(defect).__name__)
         nothing = numpy.zeros(terms.plan.layout.length)
-        return nothing, encode(nothing, plan, seed, groups)
+        return nothing, encode(nothing, plan, seed, groups), f"the query met a defect ({type(defect).__name__})"
+
+
+def _tell(home: Home, terms: Terms, trouble: str) -> None:
+    """The household must know that its rows did not count; that it could not be told stops nothing."""
+    sentence = (
+        f"Your rows do not count in {terms.job.title!r} (job {terms.job.hash.hex()[:12]}, run "
+        f"{terms.manifest.run + 1}): zeros take their place, for {trouble}."
+    )
+    with suppress(ViciniaError):
+        Alerts(home.database).add(sentence, system_clock())
 
 
 def exact_vector(home: Home, terms: Terms, out_of_time: Callable[[], bool]) -> NDArray[np.float64]:
