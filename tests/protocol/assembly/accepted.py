@@ -1,0 +1,27 @@
+"""A job that the members accepted, and a check of the verdict that says yes to everything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from simulator_cooperative import Cooperative
+from vicinia.assembly import Check, Job, Proposal, proposal_class
+
+
+def passes(*args: Any) -> Check:
+    """A line of the verdict that was taken out."""
+    return Check("taken out", True, "This check was taken out.")
+
+
+def accepted(coop: Cooperative, job: Job, **changes: Any) -> Job:
+    """A job up to its certificate, past `draft_proposal`, which would refuse it."""
+    span = coop.assembly.bylaws.vote_seconds * 1000
+    now, registered = coop.now_ms, len(coop.assembly.members)
+    plain = Proposal(coop.coop, job.hash, proposal_class(job), job.researcher, now, now + span, registered)
+    coop.append(coop.signed(replace(plain, **changes), coop.researchers[0], coop.households[0]))
+    coop.openings[job.hash] = coop.checkpoint()
+    coop.vote(job, yes=len(coop.households))
+    coop.close(job)
+    coop.certify(job)
+    return job
