@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from vicinia.coordinator.clock import Clock, as_datetime
-from vicinia.coordinator.rpc.admission import Admission, Slots, Watch
+from vicinia.coordinator.rpc.admission import Admission, Room, Slots, Watch, address_of
 from vicinia.coordinator.rpc.caller import certificate_callers
 from vicinia.coordinator.rpc.enrolment import EnrolmentServicer
 from vicinia.coordinator.rpc.log import LogServicer
@@ -25,7 +26,7 @@ __all__ = ["Servers"]
 
 _LIFETIME = timedelta(days=30)
 _ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - to listen on; nobody can be called so
-_ENROLMENT_THREADS = 8  # not shared out by caller: a whole village may share an address
+_ENROLMENT_THREADS = 16  # not shared out by caller: a whole village may share an address
 _CALLS_A_THREAD = 64  # under way or waiting for a thread; whatever is beyond is refused by gRPC itself
 _OPTIONS = [
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
@@ -68,14 +69,14 @@ class Servers:
         identity = _Identity(cooperative.authority, named, clock)
         caller_of = certificate_callers(cooperative.authority.certificate_pem, clock)
         self._watch = Watch()
-        self._main = self._server(threads, "call", max(2, threads // 4))
+        self._main = self._server(threads, "call", max(2, threads // 4), lambda context: caller_of(context).uri)
         uploads = Slots(total=max(1, threads // 2), each=1)
         rounds = RoundsServicer(cooperative.bulletin, cooperative.intake, caller_of, uploads, self._watch)
         rounds_pb2_grpc.add_RoundsServicer_to_server(rounds, self._main)
         log = LogServicer(cooperative.ledger, cooperative.checkpoints, cooperative.statements, caller_of)
         log_pb2_grpc.add_LogServicer_to_server(log, self._main)
         research_pb2_grpc.add_ResearchServicer_to_server(ResearchServicer(cooperative.research, caller_of), self._main)
-        self._enrolment = self._server(_ENROLMENT_THREADS, "enrol", _ENROLMENT_THREADS)
+        self._enrolment = self._server(_ENROLMENT_THREADS, "enrol", 2 * _ENROLMENT_THREADS, address_of)
         enrolment_pb2_grpc.add_EnrolmentServicer_to_server(EnrolmentServicer(cooperative.enrolment), self._enrolment)
         self._credentials = channel.server_credentials(identity)
         self._enrolment_credentials = channel.enrolment_server_credentials(identity)
@@ -97,11 +98,11 @@ class Servers:
             stopped.wait()
         self._watch.stop()
 
-    def _server(self, threads: int, name: str, each: int) -> grpc.Server:
-        """So many threads, of which `each`, at most, work or wait for one caller."""
-        admission = Admission(Slots(total=threads, each=each), self._watch)
+    def _server(self, threads: int, name: str, each: int, who: Callable[[grpc.ServicerContext], object]) -> grpc.Server:
+        """So many threads for work, as many for calls without a message yet, and at most `each` for one caller."""
+        admission = Admission(Slots(total=2 * threads, each=each), Room(threads - 1), self._watch, who)
         return grpc.server(
-            ThreadPoolExecutor(threads, name),
+            ThreadPoolExecutor(2 * threads, name),
             interceptors=[admission],
             options=_OPTIONS,
             maximum_concurrent_rpcs=threads * _CALLS_A_THREAD,
