@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from node.world import World
 from node_shell import Shell
 from simulator_link import PURPOSE, Link
 from vicinia.node.services.consent import ConsentRecord
@@ -50,3 +51,9 @@ def allow() -> Allow:
         Consents(home.database).add(made.dataset, made.purpose, made.recipient, made.encode())
 
     return record
+
+
+@pytest.fixture
+def world(tmp_path: Path, allow: Allow) -> World:
+    """A cooperative whose households consent."""
+    return World(tmp_path, allow)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from node.test_run import HOUSEHOLDS, World
+from node.world import HOUSEHOLDS, World
 from vicinia.node.services import contribution, departures
 from vicinia.node.services.participation import Participation
 from vicinia.node.services.slot import Slot, slot_seconds
