@@ -1,146 +1,152 @@
-"""Real processes over real mTLS, killed without warning in every phase of a run, and started again.
+"""Real processes over real mTLS, killed without warning in every phase of a run.
 
-The noise of this cooperative is tiny (its by-laws allow a large rho), so that the released count is exact to the home:
-a vector that was lost after its acknowledgement, or counted twice, would show.
+One cooperative, three jobs. In the first a home dies for good in each phase; in the second, beside it, a home in each
+phase dies and comes back; in the third the coordinator dies in each phase and comes back. Nobody may be counted or
+charged twice, or be counted who died before its vector was sent, or be left out who had sent it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from system.strikes import Struck, carry_out, coordinator_dies, homes_die, homes_die_and_return
+from system.village import RHO, Village
+from system.watched import PHASES, Register, Watched
+from vicinia.coordinator.store.jobs import Stage
 from vicinia.coordinator.store.runs import Phase
-from vicinia.query.mapping import parse_map
 
-from deploy.demo.arguments import Refusal
-from deploy.demo.choices import Cast, cast_homes
-from deploy.demo.cohort import phase_of, read_cohort
-from deploy.demo.cooperative import NODE, RECIPIENT, UNIVERSITY, Cooperative
-from deploy.demo.data import built_in, households
-from deploy.demo.processes import Supervisor
-
-HOUSEHOLDS = 20
-PURPOSE = "dpv:NonCommercialResearch"
-BYLAWS = """
-vote_seconds = 12
-phase_seconds = 20
-floor = 10
-rho_job = 100
-rho_period = 200
-rho_lifetime = 400
-"""
-JOB = f"""
-title = "How many"
-purpose = "{PURPOSE}"
-why = "To see that nobody is counted twice."
-query = "SELECT COUNT(DISTINCT household), AVG(fuel) FROM budget"
-[privacy]
-rho = 40
-"""
+HOMES, LONE = 16, 10
+DEATHS, RETURNS, RESTARTS = "dpv:NonCommercialResearch", "dpv:ProvideOfficialStatistics", "dpv:PublicBenefit"
 END_SECONDS = 120.0
+STANDARD_ERRORS = 4.5
 
 
-@dataclass(slots=True)
-class Running:
-    """A cooperative whose homes are running and whose members have a job to vote on."""
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What became of a job: how each strike met it, who was in its run, and what the homes have of it."""
 
-    cooperative: Cooperative
-    cast: Cast
-    processes: Supervisor
-    job: str
+    run: Watched
+    struck: list[Struck]
+    roster: set[str]
+    counted: set[str]
+    result: dict[str, Any]
 
-    @property
-    def phase(self) -> int:
-        """The phase of the job's run, 0 before there is one."""
-        return phase_of(self.cooperative.coordinator_folder(), self.job)
 
-    def reach(self, phase: Phase) -> bool:
-        """Wait for a phase; False where the run ended before."""
-        deadline = time.monotonic() + END_SECONDS
-        while (now := self.phase) < phase:
-            assert time.monotonic() < deadline, f"phase {phase.name} was not reached, the run is in {now}"
-            time.sleep(0.02)
-        return now < Phase.DONE
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """What each home says in the end, by household."""
 
-    def kill_coordinator(self) -> None:
-        """Kill it, and start it again on the same ports."""
-        self.processes.kill("coordinator")
-        self.cooperative.serve()
-
-    def kill_home(self) -> None:
-        """Kill a home that is alone in its process, with its worker, and start it again."""
-        name = self.cast.dropped[0]
-        self.processes.kill(self.cooperative.daemon(name))
-        self.processes.start(self.cooperative.daemon(name), NODE, "run", "--dir", self.cooperative.home(name))
+    left: dict[str, list[dict[str, Any]]]
+    verified: dict[str, Any]
+    states: dict[str, Any]
+    reasons: dict[str, Any]
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
-    source, map_path = built_in(tmp_path)
-    definition, mapping = parse_map(map_path.read_text())
-    data = households(definition.name, mapping, source, map_path, wanted=HOUSEHOLDS, least=HOUSEHOLDS)
-    cast = cast_homes(data.names, data.dataset, Refusal("none"), processes=1, lone=5, drop=1, seed=1)
-    bylaws, job = tmp_path / "RULES.toml", tmp_path / "JOB.toml"
-    bylaws.write_text(BYLAWS)
-    job.write_text(JOB)
-    processes = Supervisor(tmp_path / "logs", end_seconds=5)
+def village(tmp_path: Path) -> Iterator[Village]:
+    made = Village(tmp_path, HOMES, LONE)
     try:
-        cooperative = Cooperative(tmp_path, cast, data, processes, bylaws)
-        cooperative.found()
-        cooperative.serve()
-        cooperative.invite()
-        cooperative.join()
-        cooperative.approve()
-        cooperative.import_data()
-        cooperative.consent(PURPOSE, RECIPIENT, "100")
-        cooperative.standing_votes()
-        cooperative.run_homes()
-        cooperative.await_homes()
-        submitted = cooperative.submit(UNIVERSITY, job)
-        cooperative.sponsor(submitted)
-        yield Running(cooperative, cast, processes, submitted)
+        made.found()
+        made.coop.run_homes()
+        yield made
     finally:
-        processes.end_all()
+        made.processes.end_all()
 
 
 @pytest.mark.system
-def test_killed_in_every_phase_nobody_is_counted_or_charged_twice(running: Running) -> None:
-    """The coordinator and a home die in each of the five phases; the run completes, or fails and says why."""
-    for phase in (Phase.ADVERTISE, Phase.SHARE, Phase.INPUT, Phase.COMMIT, Phase.UNMASK):
-        if not running.reach(phase):
-            break
-        running.kill_home()
-        running.kill_coordinator()
-    running.reach(Phase.DONE)
-    last = running.cooperative.follow(UNIVERSITY, running.job).until(lambda now: bool(now["final"]), lambda _: None)
-    _judge_records(running)
-    if last["state"] == "released":
-        _judge_result(running)
-    else:
-        assert last["state"] == "failed"
-        assert last["reason"]
+def test_whoever_is_killed_in_whatever_phase_nobody_is_counted_or_charged_twice(
+    village: Village, subtests: pytest.Subtests
+) -> None:
+    """`back` are killed and start again; `gone` stay dead until the run has ended without them."""
+    back, gone, others = village.cast.lone[:5], village.cast.lone[5:], village.cast.hosted[0]
+    for purpose, names in ((DEATHS, gone + others), (RETURNS, back + others), (RESTARTS, village.cast.everybody)):
+        village.consent(purpose, names)
+    register = Register(village.coop.coordinator_folder(), village.coop.households())
+    returns = Watched(register, village.put("Homes come back", RETURNS))
+    deaths = Watched(register, village.put("Homes stay dead", DEATHS))
+
+    with ThreadPoolExecutor(1) as beside:
+        third = beside.submit(_put_when_inputs_are_there, village, deaths)
+        struck = carry_out(
+            [*homes_die(village, deaths, gone), *homes_die_and_return(village, returns, back)], END_SECONDS
+        )
+    dead = _end(village, deaths, struck[:5])
+    returned = _end(village, returns, struck[5:10])
+    for name in gone:
+        village.start_home(name)
+    restarts = Watched(register, third.result())
+    restarted = _end(village, restarts, carry_out(coordinator_dies(village, restarts), END_SECONDS))
+    ask = village.coop
+    homes = Homes(*village.processes.at_once([ask.left, ask.verify_left, ask.states, ask.reasons]))
+
+    for phase, name, one in zip(PHASES, gone, dead.struck, strict=True):
+        with subtests.test("a home dies for good", phase=phase.name):
+            _judge_moment(one, name)
+            assert (name in dead.counted) == (phase >= Phase.INPUT)
+    for phase, name, one in zip(PHASES, back, returned.struck, strict=True):
+        with subtests.test("a home dies and comes back", phase=phase.name):
+            _judge_moment(one, name)
+            assert name in returned.counted
+    for one in restarted.struck:
+        with subtests.test("the coordinator dies and comes back", phase=one.meant.name):
+            _judge_moment(one)
+            assert one.answered <= (restarted.roster if one.meant < Phase.INPUT else restarted.counted)
+    for story, lost in ((dead, set(gone[:2])), (returned, set()), (restarted, set())):
+        with subtests.test("the run", job=story.run.row.title):
+            assert story.counted == story.roster - lost
+            _judge_result(story)
+            _judge_departures(story, homes)
+    with subtests.test("accounts"):
+        _judge_accounts(homes)
 
 
-def _judge_records(running: Running) -> None:
-    """At most one record of what left for each home, each of them charged exactly once."""
-    left = running.cooperative.left()
-    assert all(len(records) <= 1 for records in left.values())
-    assert all(one["ok"] for one in running.cooperative.verify_left().values())
-    for name, state in running.cooperative.states().items():
-        assert state["spent_lifetime_rho_nano"] == sum(record["rho_nano"] for record in left.get(name, []))
+def _put_when_inputs_are_there(village: Village, run: Watched) -> str:
+    """A job whose vote lasts about as long as the rest of another one's run."""
+    deadline = time.monotonic() + END_SECONDS
+    while run.phase < Phase.COMMIT:
+        assert time.monotonic() < deadline, f"{run.row.title}: still in phase {run.phase}"
+        time.sleep(0.1)
+    return village.put("The coordinator comes back", RESTARTS)
 
 
-def _judge_result(running: Running) -> None:
-    """The released count is the number of homes whose vectors are in the sum, and their records show it."""
-    result: dict[str, Any] = running.cooperative.result(UNIVERSITY, running.job)
-    cohort = read_cohort(running.cooperative.coordinator_folder(), running.job)
-    count = next(cell for cell in result["cells"] if cell["column"].startswith("COUNT"))
-    assert count["stderr"] < 0.3
-    assert round(count["value"]) == len(cohort.survivors)
-    ids = running.cooperative.households()
-    sent = {ids[name] for name, records in running.cooperative.left().items() if records}
-    assert cohort.survivors <= sent
+def _end(village: Village, run: Watched, struck: list[Struck]) -> Story:
+    """Wait for the end, which has to be a result: nothing that was done is more than a run bears."""
+    row = run.end(END_SECONDS)
+    assert row.stage is Stage.RELEASED, row.reason
+    roster, counted = run.cohort()
+    return Story(run, struck, roster, counted, village.result(run.job))
+
+
+def _judge_moment(one: Struck, name: str | None = None) -> None:
+    """The victim died in the phase that was meant, or when the next had just begun; its answer was there before."""
+    assert one.found in (one.meant, one.meant + 1)
+    if name is not None and one.found is one.meant:
+        assert name in one.answered
+
+
+def _judge_result(story: Story) -> None:
+    """The released number is that of the vectors in the sum; a vector more or less would show."""
+    (cell,) = story.result["cells"]
+    assert cell["stderr"] < 1 / STANDARD_ERRORS
+    assert abs(cell["value"] - len(story.counted)) <= STANDARD_ERRORS * cell["stderr"]
+
+
+def _judge_departures(story: Story, homes: Homes) -> None:
+    """Each home that is in the sum has exactly one record of it, and nobody else has any."""
+    records = [name for name, left in homes.left.items() for one in left if one["job"] == story.run.job]
+    assert sorted(records) == sorted(story.counted)
+
+
+def _judge_accounts(homes: Homes) -> None:
+    """Every record of a home was charged, once, and nothing else; no run is left open."""
+    assert all(one["ok"] for one in homes.verified.values())
+    for name, state in homes.states.items():
+        assert state["spent_lifetime_rho_nano"] == RHO * 10**9 * len(homes.left.get(name, []))
+    met = [one["state"] for runs in homes.reasons.values() for one in runs if "run_id" in one]
+    assert set(met) <= {"finished", "failed", "refused"}

@@ -1,0 +1,132 @@
+"""A small cooperative of real processes, founded once, whose homes and coordinator are to be killed.
+
+Every household votes yes. A job of one purpose concerns the households that consented to that purpose, so that deaths
+in one run do not touch another that goes on beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vicinia.query.mapping import parse_map
+
+from deploy.demo.choices import Cast
+from deploy.demo.cooperative import NODE, RECIPIENT, UNIVERSITY, Cooperative
+from deploy.demo.data import built_in, households
+from deploy.demo.processes import Supervisor
+
+__all__ = ["RHO", "Village"]
+
+RHO = 40
+# The noise is far below one household, so that a vector that was lost or counted twice shows. delta: of eleven homes
+# seven are enough. Who is silent for a quarter of phase_seconds is gone.
+BYLAWS = """
+vote_seconds = 12
+phase_seconds = 20
+poll_ms = 500
+floor = 5
+delta = "2/5"
+rho_job = 100
+rho_period = 200
+rho_lifetime = 400
+"""
+JOB = """
+title = "{title}"
+purpose = "{purpose}"
+why = "To see that nobody is counted or charged twice."
+query = "SELECT COUNT(DISTINCT household) FROM budget"
+[privacy]
+rho = {rho}
+"""
+
+
+class Village:
+    """The cooperative with its processes; what is done to it is what a power cut or a person would do."""
+
+    def __init__(self, folder: Path, homes: int, lone: int) -> None:
+        """The first `lone` households are alone in their processes, with three registrars and a witness; the others
+        share one."""
+        self.source, map_path = built_in(folder)
+        definition, mapping = parse_map(map_path.read_text())
+        self._data = households(definition.name, mapping, self.source, map_path, wanted=homes, least=homes)
+        bylaws = folder / "RULES.toml"
+        bylaws.write_text(BYLAWS)
+        self._folder = folder
+        self.cast = _cast(self._data.names, lone)
+        self.processes = Supervisor(folder / "logs", end_seconds=5)
+        self.coop = Cooperative(folder, self.cast, self._data, self.processes, bylaws)
+
+    def found(self) -> None:
+        """From nothing to homes that have data and will vote; they are not running yet."""
+        self.coop.found()
+        self.coop.serve()
+        self.coop.invite()
+        self.coop.join()
+        self.processes.at_once([self.coop.approve, self.coop.import_data])
+        self.coop.standing_votes()
+
+    def consent(self, purpose: str, names: Sequence[str]) -> None:
+        """These households, and no others, consent to a purpose."""
+        view = Cooperative(self._folder, replace(self.cast, consenting=tuple(names)), self._data, self.processes)
+        view.consent(purpose, RECIPIENT, "100")
+
+    def put(self, title: str, purpose: str) -> str:
+        """A researcher asks and a member sponsors; the job's hash. The vote opens when the witness has seen it."""
+        path = self._folder / f"{purpose.partition(':')[2]}.toml"
+        path.write_text(JOB.format(title=title, purpose=purpose, rho=RHO))
+        job = self.coop.submit(UNIVERSITY, path)
+        self.coop.sponsor(job)
+        return job
+
+    def result(self, job: str) -> dict[str, Any]:
+        """What the researcher gets."""
+        return dict(self.coop.result(UNIVERSITY, job))
+
+    def kill_home(self, name: str) -> None:
+        """Kill a home that is alone in its process, with its worker."""
+        self.processes.kill(self.coop.daemon(name))
+
+    def start_home(self, name: str) -> None:
+        """Start it again."""
+        self.processes.start(self.coop.daemon(name), NODE, "run", "--dir", self.coop.home(name))
+
+    def halt_worker(self, name: str) -> None:
+        """The home's worker does nothing until `let_worker_go_on`; its daemon does what it always does."""
+        self._signal_worker(name, signal.SIGSTOP)
+
+    def let_worker_go_on(self, name: str) -> None:
+        """End a halt."""
+        self._signal_worker(name, signal.SIGCONT)
+
+    def kill_coordinator(self) -> None:
+        """Kill it."""
+        self.processes.kill("coordinator")
+
+    def start_coordinator(self) -> None:
+        """Start it again on the same ports."""
+        self.coop.serve()
+
+    def _signal_worker(self, name: str, number: signal.Signals) -> None:
+        daemon = self.processes.pid(self.coop.daemon(name))
+        for children in Path(f"/proc/{daemon}/task").glob("*/children"):
+            for child in children.read_text().split():
+                os.kill(int(child), number)
+
+
+def _cast(names: Sequence[str], lone: int) -> Cast:
+    return Cast(
+        registrars=tuple(names[:3]),
+        witness=names[3],
+        lone=tuple(names[:lone]),
+        hosted=(tuple(names[lone:]),),
+        consenting=(),
+        dropped=(),
+        votes={"yes": tuple(names)},
+        by_hand=names[0],
+        sponsor=names[0],
+    )
