@@ -14,6 +14,7 @@ import pytest
 from data import PROJECT
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.jobspec import JobSpec
+from vicinia.assembly.standing import StandingVote
 from vicinia.query.mapping import parse_map
 
 README = (PROJECT / "README.md").read_text()
@@ -59,7 +60,7 @@ def test_every_link_leads_somewhere(name: str) -> None:
 
 
 def test_the_formats_are_accepted_as_shown() -> None:
-    mapping, wide, job = blocks(FORMATS, "toml")
+    mapping, wide, job, rules = blocks(FORMATS, "toml")
     dataset, _ = parse_map(mapping)
     assert [column.name for column in dataset.columns] == ["fuel", "kids", "ts"]
     dataset, readings = parse_map(wide)
@@ -73,3 +74,4 @@ def test_the_formats_are_accepted_as_shown() -> None:
     stated = [pair for names, values in rows for pair in zip(names.split(", "), values.split(", "), strict=True)]
     assert ByLaws.from_toml("\n".join(f"{name.strip('`')} = {value}" for name, value in stated)) == ByLaws()
     assert JobSpec.parse_toml(job).title == "Fuel in families with children"
+    assert [rule.vote for rule in StandingVote.parse_toml(rules, 0, known_words=True).rules] == ["no", "yes"]
