@@ -78,10 +78,11 @@ class Cooperative:
     def _rules(self) -> Path:
         """The by-laws, with times that this machine bears where the file has none: all homes share its cores.
 
-        A phase ends when all have answered; the longest that it may take grows with the homes.
+        A phase ends when all have answered; the longest that it may take grows with the homes of a core, and so does
+        the vote, in which they also import their rows.
         """
-        homes, text = len(self._cast.everybody), self._bylaws.read_text()
-        times = {"vote_seconds": 15 + homes // 100, "phase_seconds": 10 + homes // 40, "poll_ms": 500}
+        each, text = len(self._cast.everybody) // (os.cpu_count() or 1), self._bylaws.read_text()
+        times = {"vote_seconds": 15 + max(0, each - 160) // 10, "phase_seconds": 10 + each // 20, "poll_ms": 500}
         missing = {name: value for name, value in times.items() if name not in tomllib.loads(text)}
         path = self._folder / "BYLAWS.toml"
         path.write_text(text + "".join(f"{name} = {value}\n" for name, value in missing.items()))
@@ -131,19 +132,21 @@ class Cooperative:
 
     def join(self) -> None:
         """Every household joins, and both researchers log in."""
-        lines = iter(self._invited("households"))
-        calls = [partial(self._processes.run, CONSOLE, *self.researcher(name), "login", *self._invited(name))
-                 for name in RESEARCHERS]  # fmt: skip
-        for group in self.groups:
-            group.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            mine = self._list(f"{group.name}.invitations", [next(lines) for _ in group.homes])
-            names = self._list(f"{group.name}.names", group.homes)
-            calls.append(partial(self._homes, group, "join", "--invitations", mine, "--names", names))
-        self._processes.at_once(calls)
-        self._all.folder.mkdir(mode=0o700)
+        self._all.folder.mkdir(parents=True, mode=0o700)
         for group in self.groups:
             for name in group.homes:
+                (group.folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
                 (self._all.folder / name).symlink_to(group.folder / name)
+        calls = [
+            partial(self._processes.run, CONSOLE, *self.researcher(name), "login", "--invitation-file",
+                    str(self._invitations(name)))
+            for name in RESEARCHERS
+        ]  # fmt: skip
+        invitations, cores = self._invitations("households").read_text().split(), os.cpu_count() or 1
+        for part, names in enumerate(self._parts()):
+            mine = self._list(f"part{part}.invitations", invitations[part::cores])
+            calls.append(partial(self._homes, self._all, "join", "--invitations", mine, "--names", names))
+        self._processes.at_once(calls)
 
     def approve(self) -> None:
         """Two registrars endorse every household and researcher that waits."""
@@ -178,10 +181,10 @@ class Cooperative:
             self._processes.start(self.daemon(name), NODE, "run", "--dir", self.home(name))
 
     def await_homes(self) -> None:
-        """Wait until every home has a copy of the log that it has checked."""
+        """Wait until every home has a copy of the log, up to the last member, that it has checked."""
         everybody = len(self._cast.everybody)
         wait_until(
-            lambda: synchronised(self.coordinator_folder()) == everybody,
+            lambda: synchronised(self.coordinator_folder(), members=everybody) == everybody,
             seconds=START_SECONDS,
             what="every home to check the log",
             processes=self._processes,
@@ -264,11 +267,11 @@ class Cooperative:
         return [self._list(f"part{i}", homes[i::cores]) for i in range(cores) if homes[i::cores]]
 
     def _invitation(self, name: str, *words: str) -> None:
-        out = self._folder / f"{name}.invitations"
-        self._processes.run(COORDINATOR, *self._coordinator, *words, *self._address, "--out", str(out))
+        out = str(self._invitations(name))
+        self._processes.run(COORDINATOR, *self._coordinator, *words, *self._address, "--out", out)
 
-    def _invited(self, name: str) -> list[str]:
-        return (self._folder / f"{name}.invitations").read_text().split()
+    def _invitations(self, name: str) -> Path:
+        return self._folder / f"{name}.invitations"
 
     def _gather(self, *words: str) -> dict[str, Any]:
         """Ask every home; the answers by household. Homes of which nothing is known are left out."""

@@ -98,26 +98,22 @@ class Story:
         with self._tell.step("join", f"{everybody} households and 2 researchers join, over mutual TLS"):
             self._coop.invite()
             self._coop.join()
-        refusing = self._report.households - self._report.consenting
-        with self._tell.step("fill", "Each is endorsed by 2 of 3 registrars, and imports its own rows") as step:
-            self._processes.at_once([self._coop.approve, self._fill_homes])
-            step.say(f"{self._report.consenting} consent, {refusing} do not")
-        with self._tell.step("start", "The homes' daemons start, and each checks the whole log") as step:
+        with self._tell.step("start", "Each is endorsed by 2 of 3 registrars; the homes' daemons start") as step:
             self._coop.run_homes()
-            self._coop.await_homes()
+            self._processes.at_once([self._coop.approve, self._coop.standing_votes])
             step.say(f"{len(self._cast.hosted)} hosting processes, {len(self._cast.lone)} homes alone in theirs")
 
     def _fill_homes(self) -> None:
         self._coop.import_data()
         self._coop.consent(self._spec.purpose, RECIPIENT, self._epsilon())
-        self._coop.standing_votes()
 
     def _ask(self) -> tuple[str, str]:
         self._tell.heading("A researcher asks")
         self._tell.note(self._spec.query)
-        with self._tell.step("submit", "Checked, submitted and sponsored by a member") as step:
-            expected, job, commercial = self._processes.at_once(
+        with self._tell.step("submit", "Submitted; every home has checked the log; sponsored by a member") as step:
+            _, expected, job, commercial = self._processes.at_once(
                 [
+                    self._coop.await_homes,
                     lambda: self._coop.check(UNIVERSITY, self._job_path),
                     lambda: self._coop.submit(UNIVERSITY, self._job_path),
                     lambda: self._coop.submit(AGENCY, self._commercial_job()),
@@ -143,12 +139,19 @@ class Story:
 
     def _vote(self, job: str, commercial: str) -> None:
         self._tell.heading("The members decide")
-        with self._tell.step("vote", "Standing votes, and one by hand") as step:
+        refusing = self._report.households - self._report.consenting
+        with self._tell.step("vote", "Standing votes, and one by hand; the homes import their rows meanwhile") as step:
             self._followed = self._coop.follow(UNIVERSITY, job)
             self._other = self._coop.follow(AGENCY, commercial)
             self._coop.vote_by_hand(job, "yes")
-            last = self._followed.until(lambda now: now["state"] not in ("submitted", "voting"), step.say)
+            last, _ = self._processes.at_once(
+                [
+                    lambda: self._followed.until(lambda now: now["state"] not in ("submitted", "voting"), step.say),
+                    self._fill_homes,
+                ]
+            )
             step.say(f"yes {last['yes']}, no {last['no']}, abstained {last['abstain']} of {last['electorate']}")
+        self._tell.note(f"{self._report.consenting} consent to this use of their rows, {refusing} do not")
         self._note_memory()
 
     def _note_memory(self) -> None:
@@ -189,9 +192,14 @@ class Story:
 
     def _compare(self, job: str) -> None:
         with self._tell.step("compare", "The homes' own records, which only this demo can see") as step:
-            result = self._coop.result(UNIVERSITY, job)
-            left = self._coop.left()
-            verified = self._coop.verify_left()
+            result, left, verified, ids = self._processes.at_once(
+                [
+                    lambda: self._coop.result(UNIVERSITY, job),
+                    self._coop.left,
+                    self._coop.verify_left,
+                    self._coop.households,
+                ]
+            )
             vectors = self._coop.left(vector_of=_run_of(job, left))
             step.say(f"{sum(len(records) for records in left.values())} records")
         self._judge_records(job, left, verified)
@@ -199,7 +207,7 @@ class Story:
         self._report.bytes_up_per_home = sum(sizes) / len(sizes)
         self._report.privacy = {name: result[name] for name in ("rho", "epsilon", "delta", "sigma")}
         self._report.log = {name: result["log"][name] for name in ("size", "root")}
-        ids, cohort = self._coop.households(), read_cohort(self._coop.coordinator_folder(), job)
+        cohort = read_cohort(self._coop.coordinator_folder(), job)
         survivors = [name for name in self._cast.everybody if ids[name] in cohort.survivors]
         self._report.survivors = len(survivors)
         self._report.dropped = self._report.consenting - len(survivors)

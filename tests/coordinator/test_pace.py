@@ -16,22 +16,22 @@ HOMES = 500
     [(1, 500), (30, 500), (36, 600), (1_200, 20_000), (10_000, 30_000)],
 )
 def test_more_homes_poll_less_often_but_sleep_through_no_phase(homes: int, interval_ms: int) -> None:
-    assert Pace(poll_ms=500, phase_ms=60_000).interval(homes) == interval_ms
+    assert Pace(poll_ms=500, phase_ms=60_000, vote_ms=600_000).interval(homes) == interval_ms
 
 
 def test_by_laws_that_ask_for_longer_intervals_are_kept() -> None:
-    assert Pace(poll_ms=300_000, phase_ms=3_600_000).interval(2_000) == 300_000
+    assert Pace(poll_ms=300_000, phase_ms=3_600_000, vote_ms=600_000).interval(2_000) == 300_000
 
 
 def test_homes_come_back_soon_after_a_vote_ends_and_spread_out() -> None:
-    pace = Pace(poll_ms=60_000, phase_ms=600_000)
+    pace = Pace(poll_ms=60_000, phase_ms=600_000, vote_ms=600_000)
     told = [pace.idle_poll(500, due_ms=30_000) for _ in range(200)]
     assert min(told) >= 30_000
     assert max(told) <= 72_000
     assert min(pace.idle_poll(500, due_ms=None) for _ in range(200)) >= 48_000
     assert min(pace.idle_poll(500, due_ms=100_000) for _ in range(200)) >= 48_000
-    assert max(Pace(500, 10_000).idle_poll(320, due_ms=-1_000) for _ in range(200)) <= 2_000
-    assert min(Pace(500, 10_000).idle_poll(320, due_ms=-11_000) for _ in range(200)) >= 4_000
+    assert max(Pace(500, 10_000, 600_000).idle_poll(320, due_ms=-1_000) for _ in range(200)) <= 2_000
+    assert min(Pace(500, 10_000, 600_000).idle_poll(320, due_ms=-11_000) for _ in range(200)) >= 4_000
 
 
 def test_a_vote_that_is_about_to_end_brings_homes_back(village: Village) -> None:

@@ -255,7 +255,7 @@ def test_polls_offer_a_run_to_whom_it_concerns(accepted: Accepted) -> None:
 
 
 def test_homes_come_back_at_different_times() -> None:
-    pace = Pace(poll_ms=1000, phase_ms=5000)
+    pace = Pace(poll_ms=1000, phase_ms=5000, vote_ms=600_000)
     idle = {pace.idle_poll(homes=8) for _ in range(300)}
     assert len(idle) > 50
     assert min(idle) >= 800

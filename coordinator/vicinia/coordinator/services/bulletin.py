@@ -18,7 +18,7 @@ from vicinia.wire.rounds import Phase, PollReply, PollRequest, RunSummary
 
 __all__ = ["Bulletin"]
 
-_FLUSH_MS = 5_000
+_FLUSH_MS = 2_000
 
 
 class Bulletin:
@@ -28,7 +28,7 @@ class Bulletin:
         self, database: Database, ledger: Ledger, checkpoints: Checkpoints, live: LiveRuns, clock: Clock
     ) -> None:
         bylaws = ledger.assembly.bylaws
-        self._pace = Pace(bylaws.poll_ms, bylaws.phase_seconds * 1000)
+        self._pace = Pace(bylaws.poll_ms, bylaws.phase_seconds * 1000, bylaws.vote_seconds * 1000)
         self._witnesses = frozenset(key.id for key in ledger.assembly.genesis.witnesses)
         self._database = database
         self._checkpoints = checkpoints

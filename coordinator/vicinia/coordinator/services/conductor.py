@@ -53,7 +53,7 @@ class Conductor:
         self._live = live
         self._clock = clock
         bylaws = ledger.assembly.bylaws
-        self._patience = Patience(Pace(bylaws.poll_ms, bylaws.phase_seconds * 1000), clock)
+        self._patience = Patience(Pace(bylaws.poll_ms, bylaws.phase_seconds * 1000, bylaws.vote_seconds * 1000), clock)
 
     def tick(self) -> None:
         """Look at every run under way."""

@@ -13,6 +13,7 @@ _IDLE_POLLS_A_SECOND = 60  # a twentieth of what one core answers
 _BUSY_CALLS_A_SECOND = 200
 _STEPS_A_PHASE = 10
 _LEAST_STEPS_A_PHASE = 5
+_LEAST_POLLS_A_VOTE = 5
 _WITNESS_POLLS = 3  # in the time in which another home polls once: every step of a job waits for witnesses
 _SHORTEST_MS = 50
 
@@ -22,15 +23,17 @@ class Pace:
     """Spans in ms. What homes are told is a fifth more or less, so that they do not come all at once.
 
     At rest it is the by-laws' interval; where so many homes would be more than 60 polls a second, it is longer, but
-    never so long that a home could sleep through a phase.
+    never so long that a home could sleep through a phase or a vote.
     """
 
     poll_ms: int
     phase_ms: int
+    vote_ms: int
 
     def interval(self, homes: int) -> int:
         """Between two polls of a home at rest, when there are so many homes."""
-        return max(self.poll_ms, min(homes * 1000 // _IDLE_POLLS_A_SECOND, self.phase_ms // 2))
+        longest = min(self.phase_ms // 2, self.vote_ms // _LEAST_POLLS_A_VOTE)
+        return max(self.poll_ms, min(homes * 1000 // _IDLE_POLLS_A_SECOND, longest))
 
     def step(self, homes: int) -> int:
         """Between two questions of a home in a run of so many homes: some ten a phase, fewer where they are many."""
