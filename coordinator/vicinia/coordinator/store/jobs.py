@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from vicinia.coordinator.store.schema import job
 
 __all__ = [
@@ -69,6 +69,9 @@ class JobRow:
 
 
 _COLUMNS = tuple(JobRow.__dataclass_fields__)
+_IN_STAGES = (
+    select(job).where(job.c.stage.in_(bindparam("stages", expanding=True))).order_by(job.c.submitted_ms, job.c.job_hash)
+)
 
 
 def add(connection: Connection, row: JobRow) -> None:
@@ -106,8 +109,7 @@ def forget(connection: Connection, researcher: str, stage: Stage, keep: int) -> 
 
 def in_stages(connection: Connection, stages: Collection[Stage]) -> list[JobRow]:
     """Every job in one of these stages, oldest first."""
-    query = select(job).where(job.c.stage.in_([stage.value for stage in stages]))
-    rows = connection.execute(query.order_by(job.c.submitted_ms, job.c.job_hash))
+    rows = connection.execute(_IN_STAGES, {"stages": [stage.value for stage in stages]})
     return [JobRow(**(dict(row) | {"stage": Stage(row["stage"])})) for row in rows.mappings()]
 
 

@@ -6,20 +6,21 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from vicinia.coordinator.store.schema import run
 from vicinia.errors import InternalFault
 from vicinia.wire.rounds import Phase
 
-__all__ = ["ENDED", "Phase", "RunRow", "active", "add", "change", "count", "find", "newest_of", "phase_of"]
+__all__ = ["ENDED", "MAX_ATTEMPTS", "Phase", "RunRow", "active", "add", "change", "find", "newest_of", "phase_of"]
 
 
 ENDED = frozenset({Phase.DONE, Phase.FAILED})
+MAX_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run. `roster` (bitmap over registry indices), `dealers`, `survivors` (over positions) once frozen.
+    """One attempt at a run. `roster` (bitmap over registry indices), `dealers`, `survivors` (over positions) once frozen.
 
     In ADVERTISE with a roster: the roster is frozen and waits for its leaf and for the witnesses.
     """
@@ -39,10 +40,17 @@ class RunRow:
     survivor_count: int = 0
     release: bytes | None = None
     release_index: int | None = None
+    attempt: int = 0
+
+    @property
+    def following(self) -> tuple[int, int]:
+        """(number, attempt) of what comes after this: the same run again where no roster of it was logged."""
+        return (self.number, self.attempt + 1) if self.roster is None else (self.number + 1, 0)
 
 
 _COLUMNS = tuple(RunRow.__dataclass_fields__)
 _FIND = select(run).where(run.c.run_id == bindparam("id"))
+_ACTIVE = select(run).where(run.c.phase.not_in([int(phase) for phase in ENDED]))
 _PHASE_OF = select(run.c.phase).where(run.c.run_id == bindparam("id"))
 
 
@@ -58,19 +66,13 @@ def find(connection: Connection, run_id: bytes) -> RunRow | None:
 
 def newest_of(connection: Connection, job_hash: bytes) -> RunRow | None:
     """The newest run of a job."""
-    query = select(run).where(run.c.job_hash == job_hash).order_by(run.c.number.desc()).limit(1)
+    query = select(run).where(run.c.job_hash == job_hash).order_by(run.c.number.desc(), run.c.attempt.desc()).limit(1)
     return _row(connection.execute(query).mappings().one_or_none())
-
-
-def count(connection: Connection, job_hash: bytes) -> int:
-    """How many runs a job has had, with the one under way."""
-    return int(connection.execute(select(func.count()).select_from(run).where(run.c.job_hash == job_hash)).scalar_one())
 
 
 def active(connection: Connection) -> list[RunRow]:
     """Every run that has not ended."""
-    query = select(run).where(run.c.phase.not_in([int(phase) for phase in ENDED]))
-    return [found for row in connection.execute(query).mappings() if (found := _row(row)) is not None]
+    return [found for row in connection.execute(_ACTIVE).mappings() if (found := _row(row)) is not None]
 
 
 def phase_of(connection: Connection, run_id: bytes) -> Phase:
