@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 from vicinia.coordinator.store.schema import leaf
 
 __all__ = ["Logged", "append", "between", "count", "every_body", "find"]
+
+
+_FIND = select(leaf.c.position).where(leaf.c.digest == bindparam("wanted")).order_by(leaf.c.position).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +26,8 @@ class Logged:
 
 def append(connection: Connection, logged: Logged, now_ms: int) -> None:
     """Put a leaf at its place; the place must be the next one."""
-    connection.execute(
-        insert(leaf).values(
-            position=logged.position, kind=logged.kind, digest=logged.digest, body=logged.body, logged_ms=now_ms
-        )
-    )
+    values = {"position": logged.position, "kind": logged.kind, "digest": logged.digest, "body": logged.body}
+    connection.execute(insert(leaf), values | {"logged_ms": now_ms})
 
 
 def count(connection: Connection) -> int:
@@ -56,6 +56,5 @@ def between(connection: Connection, start: int, end: int, limit_bytes: int) -> l
 
 def find(connection: Connection, digest: bytes) -> int | None:
     """Where the statement with this digest first stands in the log, if it does."""
-    query = select(leaf.c.position).where(leaf.c.digest == digest).order_by(leaf.c.position).limit(1)
-    found = connection.execute(query).scalar_one_or_none()
+    found = connection.execute(_FIND, {"wanted": digest}).scalar_one_or_none()
     return None if found is None else int(found)

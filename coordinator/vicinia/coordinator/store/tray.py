@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from vicinia.coordinator.store.schema import tray
 
-__all__ = ["Waiting", "count", "drop", "every", "find", "put"]
+__all__ = ["Waiting", "begun_by", "count", "drop", "every", "find", "put"]
+
+
+_FIND = select(tray).where(tray.c.digest == bindparam("wanted"))
+_REPLACE = update(tray).where(tray.c.digest == bindparam("wanted")).values(body=bindparam("new"))
+_DROP = delete(tray).where(tray.c.digest == bindparam("wanted"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +26,18 @@ class Waiting:
     submitted_ms: int
 
 
-def put(connection: Connection, digest: bytes, kind: str, body: bytes, now_ms: int) -> None:
-    """Keep a statement, or the same one with more signatures."""
+def put(connection: Connection, digest: bytes, kind: str, body: bytes, now_ms: int, begun: str = "") -> None:
+    """Keep a statement that somebody (a key, hex) has begun, or the same one with more signatures."""
     if find(connection, digest) is None:
-        connection.execute(insert(tray).values(digest=digest, kind=kind, body=body, submitted_ms=now_ms))
+        values = {"digest": digest, "kind": kind, "body": body, "submitted_ms": now_ms, "begun_by": begun}
+        connection.execute(insert(tray), values)
     else:
-        connection.execute(update(tray).where(tray.c.digest == digest).values(body=body))
+        connection.execute(_REPLACE, {"wanted": digest, "new": body})
 
 
 def find(connection: Connection, digest: bytes) -> Waiting | None:
     """The statement with this digest."""
-    row = connection.execute(select(tray).where(tray.c.digest == digest)).one_or_none()
+    row = connection.execute(_FIND, {"wanted": digest}).one_or_none()
     return None if row is None else Waiting(row.digest, row.kind, row.body, row.submitted_ms)
 
 
@@ -42,9 +48,15 @@ def every(connection: Connection, kinds: Collection[str]) -> list[Waiting]:
     return [Waiting(row.digest, row.kind, row.body, row.submitted_ms) for row in rows]
 
 
+def begun_by(connection: Connection, key: str) -> list[Waiting]:
+    """What this key began and others have not finished, oldest first."""
+    rows = connection.execute(select(tray).where(tray.c.begun_by == key).order_by(tray.c.submitted_ms))
+    return [Waiting(row.digest, row.kind, row.body, row.submitted_ms) for row in rows]
+
+
 def drop(connection: Connection, digest: bytes) -> None:
     """Take a statement out: it is in the log now, or never will be."""
-    connection.execute(delete(tray).where(tray.c.digest == digest))
+    connection.execute(_DROP, {"wanted": digest})
 
 
 def count(connection: Connection) -> int:
