@@ -141,7 +141,7 @@ def _homes(one: Waiting, stances: dict[str, Stance]) -> list[str]:
     votes = Counter(_vote(one, said) for said in stances.values())
     consents = Counter(said.consent for said in stances.values())
     return [
-        *(f"  {counted(count, 'home')}: {words}" for words, count in sorted(votes.items())),
+        *(f"  {words}: {counted(count, 'home')}" for words, count in sorted(votes.items())),
         f"  would take part: {consents['allow']}, would refuse: {consents['deny']}, would ask: {consents['ask']}",
     ]
 
@@ -167,4 +167,4 @@ def _left(span_ms: int) -> str:
         return f"{span_ms // _DAY_MS} days left"
     if span_ms >= _HOUR_MS:
         return f"{counted(span_ms // _HOUR_MS, 'hour')} left"
-    return f"{counted(max(span_ms // 60_000, 0), 'minute')} left"
+    return f"{counted(span_ms // 60_000, 'minute')} left" if span_ms >= 60_000 else "less than a minute left"
