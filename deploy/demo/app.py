@@ -71,7 +71,7 @@ def _play(options: Options, folder: Path, processes: Supervisor) -> Report:
     if report.drowned:
         tell.caution(
             f"The figures above drown in noise, as they must: {report.survivors} homes took part, and no result may "
-            "tell whether any one of them was among them. With more homes the noise stays as it is, and what they have in common rises above it."
+            "tell whether any one of them did. The noise does not grow with the homes; what they have in common does."
         )
     if options.json is not None:
         options.json.write_text(json.dumps(report.payload(), indent=1) + "\n")

@@ -129,9 +129,10 @@ class _Cell:
         return float(self.sums[self.plan.layout.offset(self.number, group) + place])
 
     def _count(self, total: float, cap: float) -> _Estimate:
-        """Homes, or capped rows. Another sample of homes: binomial, for homes only."""
+        """Homes, or capped rows. Another sample of homes: binomial, for homes only, and not where noise hides them."""
         share = min(max(total / self.survivors, 0.0), 1.0) if self.survivors > 0 else 0.0
-        sampling = math.sqrt(self.survivors * share * (1.0 - share)) if cap == 1.0 else None
+        known = cap == 1.0 and (self.deviation == 0 or total > self.deviation)
+        sampling = math.sqrt(self.survivors * share * (1.0 - share)) if known else None
         return self._scaled(total, cap, sampling)
 
     def _scaled(self, total: float, scale: float, sampling: float | None) -> _Estimate:

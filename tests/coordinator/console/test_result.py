@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from rich.console import Console
 from vicinia.assembly.job import Job
 from vicinia.assembly.statements import Release
-from vicinia.coordinator.client.result import Proof, Result
+from vicinia.coordinator.client.result import Cell, Proof, Result
+from vicinia.coordinator.console import show
+from vicinia.coordinator.console.show import plots
 from vicinia.errors import Incompatible, ProofInvalid
 from vicinia.tlog.canonical import canonical
 
@@ -115,3 +119,23 @@ def test_json_names_where_the_log_vouches_for_it() -> None:
     assert payload["log"] == {"index": 7, "size": 9, "root": "00" * 32}
     assert "log entry 7" in payload["citation"]
     assert payload["rho"] == 0.064
+
+
+def test_a_histogram_is_one_plot_over_its_bins() -> None:
+    columns = ("AVG(x)", "HISTOGRAM(x, 2) [0, 1)", "HISTOGRAM(x, 2) [1, 2]")
+    cells = [Cell({"kids": kids}, column, 1.0, 0.1, None, "") for kids in (1, 2) for column in columns]
+    found = plots(cells)
+    assert [(title, [bar.label for bar in bars]) for title, bars in found] == [
+        ("AVG(x)", ["kids=1", "kids=2"]),
+        ("HISTOGRAM(x, 2), kids=1", ["[0, 1)", "[1, 2]"]),
+        ("HISTOGRAM(x, 2), kids=2", ["[0, 1)", "[1, 2]"]),
+    ]
+
+
+def test_a_result_is_shown_with_what_its_numbers_mean() -> None:
+    out = io.StringIO()
+    show.result(Console(file=out, width=150), read(FIELDS))
+    text = out.getvalue()
+    assert "250 to 259 homes took part" in text
+    assert "± noise is one standard error" in text
+    assert "log entry 7" in text

@@ -68,6 +68,8 @@ def test_sampling_error_is_told_where_it_is_known() -> None:
     assert average.sampling_stderr == pytest.approx(spread.value / 200**0.5)
     assert results["COUNT(DISTINCT household)"].sampling_stderr == pytest.approx((250 * 0.8 * 0.2) ** 0.5)
     assert results["VAR(kwh)"].sampling_stderr is None
+    hidden = finalise(plan, sums_of(plan, 200) * 0.0, 1, 0, 250)
+    assert all(cell.sampling_stderr is None for cell in hidden)  # an estimate of nobody does not vary by nothing
     alone = plan_of("SELECT AVG(kwh) FROM energy")
     assert finalise(alone, sums_of(alone, 50), 1, 0, 50)[0].sampling_stderr is None
 
@@ -85,7 +87,7 @@ def test_below_noise_is_null_and_never_a_number() -> None:
         assert one("STDDEV(kwh)", [50.0, 0.0, square], 3.0).value is None
     assert one("STDDEV(kwh)", [50.0, 0.0, 50.0], 3.0).value == pytest.approx(5.0)
     assert one("COUNT(DISTINCT household)", [-2.0], 3.0) == CellResult(
-        {}, "COUNT(DISTINCT household)", -2.0, 3.0, SMALLER_THAN_NOISE, 0.0
+        {}, "COUNT(DISTINCT household)", -2.0, 3.0, SMALLER_THAN_NOISE
     )
     assert "bounds" in one("AVG(kwh)", [10.0, 12.0], 3.0).note
 

@@ -139,7 +139,11 @@ class Client:
         A release counts once the witnesses have confirmed it: waits for that, then Unavailable.
         """
         digest = _digest(job_hash)
-        released = self._link.result(digest)
+        try:
+            released = self._link.result(digest)
+        except NotFound as error:
+            error.hint = error.hint or f"Follow the job with: vicinia watch {job_hash[:12]}"
+            raise
         job = self._asked(digest)
         leaves, root = self._log(released.index + 1, patience_seconds)
         statement = Statement.parse(leaves[released.index])

@@ -15,11 +15,18 @@ from vicinia.coordinator.console.plot import Bar, bars
 if TYPE_CHECKING:  # they load gRPC and numpy, which --help does not need
     from vicinia.coordinator.client.expectation import Expectation
     from vicinia.coordinator.client.link import JobStatus
-    from vicinia.coordinator.client.result import Result
+    from vicinia.coordinator.client.result import Cell, Result
     from vicinia.query.column import Column
     from vicinia.query.dataset import DataSet
 
-__all__ = ["checked", "datasets", "duration", "facts_of", "jobs", "members", "number", "result"]
+__all__ = ["WAITING", "checked", "datasets", "duration", "facts_of", "jobs", "members", "number", "plots", "result"]
+
+WAITING = {
+    "submitted": "A member must sponsor the job before the vote opens",
+    "voting": "The members vote",
+    "recruiting": "Accepted: the homes are asked to take part",
+    "running": "The homes compute together",
+}
 
 
 def datasets(out: Console, found: Iterable[DataSet], households: int) -> None:
@@ -52,11 +59,9 @@ def checked(out: Console, found: Expectation) -> None:
     out.print()
     majority = "at least three quarters yes" if found.class_ == "special" else "more yes than no"
     quorum = f"{found.quorum.numerator} in {found.quorum.denominator} members"
+    vote = f"{found.class_}: {majority}, by votes of at least {quorum}; open for {duration(found.vote_seconds)}"
     facts = (
-        (
-            "Vote",
-            f"{found.class_}: {majority} are needed, of at least {quorum}; open for {duration(found.vote_seconds)}",
-        ),
+        ("Vote", vote),
         ("Privacy", f"epsilon {found.epsilon:.3g} at delta {found.delta:.0e} (rho {job.rho_nano / 1e9:.6g}) per home"),
         ("Leaves home", f"{found.length:,} number{'s' if found.length > 1 else ''}, masked and with noise"),
         ("Homes", f"{cohort.sentence}." if cohort.needed else "not enough, see below"),
@@ -102,7 +107,8 @@ def jobs(out: Console, found: Sequence[JobStatus], own: Collection[str]) -> None
     for one in found:
         when = datetime.fromtimestamp(one.submitted_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
         by = "you" if one.job_hash in own else "others"
-        table.add_row(*map(Text, (one.job_hash[:12], when, by, one.title, one.state, one.reason)))
+        why = one.reason or ("" if one.final else WAITING.get(one.state, ""))
+        table.add_row(*map(Text, (one.job_hash[:12], when, by, one.title, one.state, why)))
     out.print(table)
 
 
@@ -121,10 +127,11 @@ def result(out: Console, found: Result) -> None:
         words = (cell.group, cell.column, number(cell.value), number(cell.stderr), interval, *sampling, cell.note)
         table.add_row(*map(Text, words))
     out.print(table)
-    for column in dict.fromkeys(cell.column for cell in found.cells):
-        out.print(f"\n  {column}", markup=False)
-        marks = [Bar(c.group, c.value, c.stderr) for c in found.cells if c.column == column]
-        for line in bars(marks):
+    for title, marks in plots(found.cells):
+        lines = bars(marks)
+        if lines:
+            out.print(Text(f"\n  {title}"))
+        for line in lines:
             out.print("  ", line, sep="")
     out.print("\n± noise is one standard error of the noise that the homes added for privacy; the interval is its own.")
     if sampled:
@@ -134,6 +141,19 @@ def result(out: Console, found: Result) -> None:
         f"{found.delta:.0e} (rho {found.rho_nano / 1e9:.6g}) of its privacy account."
     )
     out.print(f"The public log vouches for these numbers. Cite as: {found.citation}", markup=False)
+
+
+def plots(cells: Sequence[Cell]) -> list[tuple[str, list[Bar]]]:
+    """Title and bars of each plot: a figure over its groups, or a histogram over its bins, one for each group."""
+    found: dict[str, list[Bar]] = {}
+    for cell in cells:
+        figure, is_histogram, bin_ = cell.column.partition(") [")
+        title, label = cell.column, cell.group
+        if cell.column.startswith("HISTOGRAM(") and is_histogram:
+            title = f"{figure})" + (f", {cell.group}" if cell.keys else "")
+            label = f"[{bin_}"
+        found.setdefault(title, []).append(Bar(label, cell.value, cell.stderr))
+    return list(found.items())
 
 
 def facts_of(now: JobStatus, at: float) -> dict[str, Any]:

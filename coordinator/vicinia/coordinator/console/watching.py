@@ -6,10 +6,11 @@ import json
 import time
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 from vicinia.coordinator.client import Client
 from vicinia.coordinator.client.link import JobStatus
-from vicinia.coordinator.console.show import duration, facts_of
+from vicinia.coordinator.console.show import WAITING, duration, facts_of
 from vicinia.errors import NotAccepted, RoundFailed
 
 __all__ = ["watch_json", "watch_live"]
@@ -21,11 +22,14 @@ PHASES = {
     "commit": "The notaries agree on who took part",
     "unmask": "The homes unmask the sum",
 }
-WAITING = {
-    "submitted": "A member must sponsor the job before the vote opens",
-    "recruiting": "Accepted: the homes are asked to take part",
-    "running": "The homes compute together",
-}
+
+
+class _Count(MofNCompleteColumn):
+    """How many of how many, where there is something to count."""
+
+    def render(self, task: Task) -> Text:
+        """The counts of a bar."""
+        return Text() if task.total is None else super().render(task)
 
 
 def watch_json(client: Client, job_hash: str, _out: Console) -> None:
@@ -38,7 +42,7 @@ def watch_json(client: Client, job_hash: str, _out: Console) -> None:
 
 def watch_live(client: Client, job_hash: str, out: Console) -> None:
     """A bar for the vote and one for each phase; the vote shows its turnout only."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), _Count(), TimeElapsedColumn())
     last: JobStatus | None = None
     with Progress(*columns, console=out) as progress:
         bars: dict[str, TaskID] = {}
@@ -67,6 +71,8 @@ def _bar(progress: Progress, bars: dict[str, TaskID], name: str, words: str, don
     if name not in bars:
         for earlier in bars.values():
             progress.stop_task(earlier)
+        if "voting" in bars:
+            progress.update(bars["voting"], description="The members have voted")
         bars[name] = progress.add_task(words, total=of or None)
     progress.update(bars[name], description=words, completed=done, total=of or None)
 
