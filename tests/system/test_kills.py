@@ -72,7 +72,7 @@ def test_whoever_is_killed_in_whatever_phase_nobody_is_counted_or_charged_twice(
     deaths = Watched(register, village.put("Homes stay dead", DEATHS))
 
     with ThreadPoolExecutor(1) as beside:
-        third = beside.submit(_put_when_inputs_are_there, village, deaths)
+        third = beside.submit(_put_when_shares_are_there, village, deaths)
         struck = carry_out(
             [*homes_die(village, deaths, gone), *homes_die_and_return(village, returns, back)], END_SECONDS
         )
@@ -106,10 +106,10 @@ def test_whoever_is_killed_in_whatever_phase_nobody_is_counted_or_charged_twice(
         _judge_accounts(homes)
 
 
-def _put_when_inputs_are_there(village: Village, run: Watched) -> str:
+def _put_when_shares_are_there(village: Village, run: Watched) -> str:
     """A job whose vote lasts about as long as the rest of another one's run."""
     deadline = time.monotonic() + END_SECONDS
-    while run.phase < Phase.COMMIT:
+    while run.phase < Phase.INPUT:
         assert time.monotonic() < deadline, f"{run.row.title}: still in phase {run.phase}"
         time.sleep(0.1)
     return village.put("The coordinator comes back", RESTARTS)
