@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -144,7 +143,7 @@ class CoordinatorRound:
         for dealer in frozen.around(position):
             if dealers[dealer]:
                 sealed = self._uploads[dealer].shares[bisect_left(frozen.around(dealer), position)]
-                inbound.append(replace(sealed, position=dealer))
+                inbound.append(type(sealed)(dealer, sealed.ciphertext, sealed.salt))
         return Dealers(from_bits(dealers), tuple(inbound))
 
     # ---- input
