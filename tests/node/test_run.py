@@ -15,6 +15,7 @@ from vicinia.node.store.home import Home
 from vicinia.node.store.journal import Journal
 from vicinia.node.store.runs import Runs
 from vicinia.wire import journal as codec
+from vicinia.wire.rounds import Outcome, Phase
 
 STEPS = ("advertise", "share", "input", "commit", "unmask")
 
@@ -47,6 +48,27 @@ def test_a_run_gives_the_sum_of_what_left(world: World) -> None:
         advert = codec.encode_advert(world.server.sent[i, f"advertise {run_id.hex()}"])
         shares = codec.encode_share_upload(world.server.sent[i, f"share {run_id.hex()}"])
         assert Runs(home.database).bytes_up(run_id) > len(advert) + len(shares) + len(sent)
+
+
+def test_a_run_is_attempted_again_where_no_roster_of_it_was_logged(world: World) -> None:
+    """The coordinator opens the same run under another manifest (docs/adr/0009): homes take it like a first one."""
+    job = world.server.accept_job()
+    first = world.server.start_run(job)
+    waiting = world.take_part(first)
+    for participation in waiting:
+        participation.advance()
+    run = world.server.run
+    assert run is not None
+    run.outcome = Outcome(Phase.FAILED, "Too few homes took part.", 0, b"")
+    run.phase = Phase.FAILED
+    assert [one.advance() for one in waiting] == [None] * HOUSEHOLDS
+    assert {world.step(i, first) for i in range(HOUSEHOLDS)} == {"failed"}
+    world.server.coop.advance(600)
+    world.server.confirm()
+    second = world.run(job)
+    assert second != first
+    assert {world.step(i, second) for i in range(HOUSEHOLDS)} == {"finished"}
+    assert {world.spent(i) for i in range(HOUSEHOLDS)} == {job.rho_nano}  # once
 
 
 def test_homes_that_are_killed_at_every_step_resume_with_the_same_bytes_and_one_charge(world: World) -> None:

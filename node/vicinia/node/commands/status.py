@@ -9,6 +9,7 @@ from typing import Any
 
 from vicinia.errors import ViciniaError
 from vicinia.node.commands.context import Context, Subparsers
+from vicinia.node.commands.naming import SHOWN
 from vicinia.node.output import counted, show, when
 from vicinia.node.services import standing
 from vicinia.node.services.replica import Replica
@@ -88,7 +89,7 @@ def _lines(name: str, state: dict[str, Any]) -> list[str]:
         f"  privacy       {_privacy(state)}",
     ]
     lines += [f"  open vote     {job} (yours: {choice or 'none yet'})" for job, choice in state["open_votes"].items()]
-    lines += [f"  asks you      {job}: vicinia-node consent" for job in state["requests"]]
+    lines += [f"  asks you      {job}: vicinia-node jobs {job[:SHOWN]}" for job in state["requests"]]
     return lines + [f"  ! {alert}" for alert in state["alerts"]]
 
 

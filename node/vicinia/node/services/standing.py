@@ -8,6 +8,7 @@ from vicinia.node.output import when
 from vicinia.node.services import account, consent, deciding, departures, keyring
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.replica import Replica
+from vicinia.node.services.rules import epsilon_of
 from vicinia.node.services.waiting import is_open
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.alerts import Alerts
@@ -134,8 +135,7 @@ def _asked(home: Home, replica: Replica | None, now_ms: int) -> dict[str, object
             stored = replica.store.job(job_hash)
             if stored is not None:
                 job = Job.from_canonical(stored)
-                epsilon = rho_to_epsilon(job.rho_nano * bylaws.max_runs, float(bylaws.delta_dp))
-                use = consent.Use(job.datasets, job.purpose, job.recipient, job.floor, epsilon)
+                use = consent.Use(job.datasets, job.purpose, job.recipient, job.floor, epsilon_of(job, bylaws))
                 if consent.covers(Consents(home.database), use, now_ms).state == "ask":
                     requests.append(job_hash.hex())
     return {"open_votes": open_votes, "requests": requests}

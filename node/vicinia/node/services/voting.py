@@ -5,13 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import replace
-from math import ceil
 
 from vicinia.assembly.build import build_ballot
 from vicinia.assembly.job import Job
-from vicinia.assembly.predicate import job_facts
 from vicinia.assembly.registry import Household
-from vicinia.assembly.standing import StandingVote
 from vicinia.assembly.state import Assembly
 from vicinia.assembly.vote import Cast
 from vicinia.assembly.vote import Vote as Record
@@ -20,16 +17,15 @@ from vicinia.node.services.clock import Clock
 from vicinia.node.services.keyring import household_id, identity
 from vicinia.node.services.ports import Link
 from vicinia.node.services.replica import Replica
+from vicinia.node.services.rules import choice_by_rule
 from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.home import Home
 from vicinia.node.store.signed import Signed
 from vicinia.node.store.votes import Vote, Votes
-from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.tlog.statement import Statement
 
 __all__ = ["cast_votes", "fetch_job"]
 
-_NANO = 10**9
 _log = logging.getLogger("vicinia.node")
 _POLLS = 3  # what a ballot takes to be seen confirmed: a witness polls, then this home; one to spare
 
@@ -79,16 +75,9 @@ def _by_rule(
 ) -> Vote | None:
     """What the standing rules say of a job on which no vote was cast yet, queued; None where they say nothing."""
     votes = Votes(home.database)
-    rules = votes.rules()
-    if rules is None or household.index in replica.assembly.vote_on(job_hash).latest:
+    if votes.rules() is None or household.index in replica.assembly.vote_on(job_hash).latest:
         return None
-    standing = StandingVote.parse_toml(rules[0], rules[1])
-    job = fetch_job(replica, link, job_hash)
-    accredited = replica.assembly.researchers.get(job.researcher)
-    runs = replica.assembly.bylaws.max_runs
-    epsilon = rho_to_epsilon(job.rho_nano * runs, float(replica.assembly.bylaws.delta_dp))
-    facts = job_facts(job, accredited.institution if accredited else "", ceil(epsilon * _NANO))
-    choice = standing.choice(facts, clock())
+    choice = choice_by_rule(votes, replica.assembly, fetch_job(replica, link, job_hash), clock())
     if choice is None:
         return None
     vote = Vote(job_hash, choice, "standing", "queued", "", None, clock())

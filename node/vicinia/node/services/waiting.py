@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import ceil
 from typing import Literal
 
+from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.job import Job
-from vicinia.assembly.predicate import job_facts
-from vicinia.assembly.standing import StandingVote
 from vicinia.assembly.statements import Proposal
 from vicinia.assembly.vote import Vote as Record
 from vicinia.errors import ViciniaError
@@ -18,16 +16,13 @@ from vicinia.node.services import consent
 from vicinia.node.services.keyring import is_joined, membership
 from vicinia.node.services.ports import Link
 from vicinia.node.services.replica import Replica
+from vicinia.node.services.rules import choice_by_rule, epsilon_of
 from vicinia.node.store.consents import Consents
 from vicinia.node.store.home import Home
 from vicinia.node.store.votes import Votes
-from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.tlog.statement import Statement
 
 __all__ = ["Stance", "Waiting", "is_open", "open_votes", "stance", "unsponsored"]
-
-_NANO = 10**9
-_DELTA = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +79,10 @@ def stance(home: Home, replica: Replica | None, one: Waiting, now_ms: int) -> St
     choice, by, state = (vote.choice, vote.by, vote.state) if vote is not None else ("", "", "")
     if one.job is None:
         return Stance(choice, by, state, elector, "", "")
-    if vote is None:
-        choice = _by_rule(home, one, one.job, now_ms)
-        by = "standing" if choice else ""
     job = one.job
+    if vote is None and replica is not None and replica.size:
+        choice = choice_by_rule(Votes(home.database), replica.assembly, job, now_ms) or ""
+        by = "standing" if choice else ""
     use = consent.Use(job.datasets, job.purpose, job.recipient, job.floor, one.epsilon)
     verdict = consent.covers(Consents(home.database), use, now_ms)
     return Stance(choice, by, state, elector, verdict.state, verdict.sentence)
@@ -99,7 +94,7 @@ def _waiting(
     assembly = replica.assembly if replica is not None and replica.size else None
     accredited = assembly.researchers.get(proposal.researcher) if assembly is not None else None
     job = _text(proposal.job, replica, link)
-    runs, delta = (assembly.bylaws.max_runs, float(assembly.bylaws.delta_dp)) if assembly is not None else (1, _DELTA)
+    bylaws = assembly.bylaws if assembly is not None else ByLaws()
     return Waiting(
         job_hash=proposal.job,
         for_=for_,
@@ -107,7 +102,7 @@ def _waiting(
         class_=proposal.class_,
         researcher=proposal.researcher,
         institution=accredited.institution if accredited is not None else "",
-        epsilon=rho_to_epsilon(job.rho_nano * runs, delta) if job is not None else 0.0,
+        epsilon=epsilon_of(job, bylaws) if job is not None else 0.0,
         job=job,
     )
 
@@ -131,12 +126,3 @@ def _is_elector(home: Home, replica: Replica | None, one: Waiting) -> bool:
         return False
     record = replica.assembly.votes.get(one.job_hash)
     return record is None or record.is_elector(household)
-
-
-def _by_rule(home: Home, one: Waiting, job: Job, now_ms: int) -> str:
-    """What the household's standing rules say of a job, or the empty string."""
-    rules = Votes(home.database).rules()
-    if rules is None:
-        return ""
-    facts = job_facts(job, one.institution, ceil(one.epsilon * _NANO))
-    return StandingVote.parse_toml(rules[0], rules[1]).choice(facts, now_ms) or ""
