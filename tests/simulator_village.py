@@ -268,7 +268,7 @@ class Village:
         assert run is not None
         return run
 
-    def until(self, job: Job, stage: Stage, rounds: int = 60) -> JobRow:
+    def until(self, job: Job, stage: Stage, rounds: int = 200) -> JobRow:
         """Tick, let the homes answer, let time pass, until the job is there; fails where it ends elsewhere."""
         for _ in range(rounds):
             self.tick()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from simulator_village import COOP, Village
+from simulator_village import COOP, Home, Village
 from vicinia.assembly import (
     build_accredit,
     build_ballot,
@@ -14,6 +14,7 @@ from vicinia.assembly import (
     build_tally,
 )
 from vicinia.coordinator.services import ledger as ledger_module
+from vicinia.coordinator.services import statements as statements_module
 from vicinia.coordinator.services.founding import Charter, found
 from vicinia.coordinator.store import leaves
 from vicinia.errors import (
@@ -25,6 +26,7 @@ from vicinia.errors import (
     PhaseOver,
     ProofInvalid,
     StorageFault,
+    TooLarge,
 )
 from vicinia.identity import SigningKey
 from vicinia.tlog.checkpoint import cosign, witness_name
@@ -258,6 +260,27 @@ def test_a_late_ballot_is_refused(village: Village) -> None:
     village.wait(61)
     with pytest.raises(PhaseOver):
         village.vote(job, yes=1)
+
+
+def test_one_registrar_does_not_fill_the_tray(village: Village, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statements_module, "_MAX_BEGUN", 3)
+    statements, (greedy, other) = village.coordinator.statements, village.village[:2]
+
+    def begin(home: Home, victim: int) -> bytes:
+        expel = build_expel(COOP, village.village[victim].principal.id)
+        return statements.submit(expel.sign(home.key).leaf()).digest
+
+    begun = [begin(greedy, victim) for victim in (3, 4, 5)]
+    assert begin(greedy, 5) == begun[2]  # the same again is no more
+    with pytest.raises(TooLarge, match="3 statements that this key began"):
+        begin(greedy, 6)
+    begin(other, 6)
+    assert statements.submit(build_expel(COOP, village.village[3].principal.id).sign(other.key).leaf()).index == 11
+    begin(greedy, 7)
+    with pytest.raises(TooLarge):
+        begin(greedy, 2)
+    village.wait(31 * 86_400)
+    begin(greedy, 2)  # in the place of one that nobody wanted to sign
 
 
 def test_nobody_gets_in_without_an_invitation(village: Village) -> None:

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 from simulator_village import COOP, Village, seeded
+from sqlalchemy import select
 from vicinia.assembly import Job, build_member, build_resign, build_revoke
 from vicinia.assembly.statements import Release
 from vicinia.coordinator.services.pace import Pace
-from vicinia.coordinator.store import messages
+from vicinia.coordinator.store import messages, runs
 from vicinia.coordinator.store.jobs import Stage
+from vicinia.coordinator.store.schema import run
 from vicinia.errors import InvalidInput, NotFound, PermissionDenied, PhaseOver, ProofInvalid, ProtocolViolation
 from vicinia.identity import Principal, Role, SigningKey, TlsKey
 from vicinia.secagg.manifest import Manifest
@@ -167,6 +169,61 @@ def test_runs_that_are_left_are_used(tmp_path: Path) -> None:
     assert (first.number, second.number) == (0, 1)
     assert first.run_id != second.run_id
     assert set(village.coordinator.ledger.assembly.rosters(job.hash)) == {0, 1}
+
+
+def attempts(village: Village, job: Job) -> list[tuple[int, int]]:
+    """(number, attempt) of every run of a job."""
+    with village.coordinator.database.read() as connection:
+        rows = connection.execute(select(run.c.number, run.c.attempt).where(run.c.job_hash == job.hash))
+        return sorted((row.number, row.attempt) for row in rows)
+
+
+def test_a_run_without_a_roster_in_the_log_uses_no_permission_up(accepted: Accepted) -> None:
+    village, job = accepted
+    village.declining = set(range(8))
+    village.until(job, Stage.RECRUITING)
+    village.until(job, Stage.ACCEPTED)
+    first = village.run_of(job)
+    assert (village.row(job).stage, village.row(job).reason) == (Stage.ACCEPTED, "No home took part.")
+    village.declining = set()
+    village.restart()
+    village.until(job, Stage.RECRUITING)
+    second = village.run_of(job)
+    manifests = [Manifest.from_canonical(one.manifest) for one in (first, second)]
+    assert [one.run for one in manifests] == [0, 0]
+    assert manifests[1].deadlines.advertise > manifests[0].deadlines.unmask  # no home is in both
+    assert first.run_id != second.run_id
+    village.until(job, Stage.RELEASED)
+    assert set(village.coordinator.ledger.assembly.rosters(job.hash)) == {0}
+    assert attempts(village, job) == [(0, 0), (0, 1)]
+
+
+def test_a_run_is_not_attempted_for_ever(accepted: Accepted) -> None:
+    village, job = accepted
+    village.declining = set(range(8))
+    village.until(job, Stage.FAILED)
+    assert attempts(village, job) == [(0, number) for number in range(runs.MAX_ATTEMPTS)]
+    village.wait(10**6)
+    village.tick()
+    assert len(attempts(village, job)) == runs.MAX_ATTEMPTS
+
+
+def test_a_run_that_failed_after_its_roster_is_not_attempted_again(accepted: Accepted) -> None:
+    village, job = accepted
+    village.until_phase(job, Phase.SHARE)
+    village.silent = {3, 4, 5, 6, 7}
+    village.until(job, Stage.FAILED)
+    assert attempts(village, job) == [(0, 0)]
+
+
+def test_a_revocation_ends_the_attempts(accepted: Accepted) -> None:
+    village, job = accepted
+    village.declining = set(range(8))
+    village.until(job, Stage.RECRUITING)
+    village.until(job, Stage.ACCEPTED)
+    village.coordinator.statements.submit(build_revoke(COOP, job.hash).sign(village.researcher).leaf())
+    assert village.until(job, Stage.REVOKED).reason == "The permission was revoked."
+    assert attempts(village, job) == [(0, 0)]
 
 
 def test_a_revocation_stops_a_run(accepted: Accepted) -> None:

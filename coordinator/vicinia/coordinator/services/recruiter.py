@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.checkpoints import Checkpoints
@@ -49,9 +50,13 @@ class Recruiter:
             self._open_run(row, accepted.size, now_ms)
 
     def _open_run(self, row: JobRow, size: int, now_ms: int) -> None:
+        """A run, or another attempt at one, once nobody can be in the attempt before any more (docs/adr/0009)."""
         step = self._phase_ms
         with self._database.read() as connection:
-            number = runs.count(connection, row.job_hash)
+            before = runs.newest_of(connection, row.job_hash)
+        number, attempt = before.following if before is not None else (0, 0)
+        if before is not None and attempt and now_ms <= Manifest.from_canonical(before.manifest).deadlines.unmask:
+            return
         manifest = Manifest(
             coop=self._ledger.coop,
             job=row.job_hash,
@@ -62,9 +67,11 @@ class Recruiter:
             # One more step before shares end: the roster must be logged and witnessed in it.
             deadlines=Deadlines(*(now_ms + step * steps for steps in (1, 3, 4, 5, 6))),
         )
-        run = RunRow(manifest.digest, row.job_hash, number, manifest.canonical(), Phase.ADVERTISE, now_ms)
+        run = RunRow(
+            manifest.digest, row.job_hash, number, manifest.canonical(), Phase.ADVERTISE, now_ms, attempt=attempt
+        )
         with self._database.write("open run") as connection:
-            runs.add(connection, run)
+            runs.add(connection, replace(run, attempt=attempt))
             jobs.move(connection, row.job_hash, Stage.RECRUITING)
         _log.info("run %s of job %s is open", run.run_id.hex()[:16], row.job_hash.hex()[:16])
 

@@ -24,6 +24,8 @@ _SUBMITTED_BY_PEOPLE = frozenset(
 )
 _BY_INVITATION = frozenset({Member.KIND, Accredit.KIND})
 _MAX_WAITING = 150_000
+_MAX_BEGUN = 200  # by one key: below what `pending` shows at once, so that no registrar alone hides the others' work
+_UNWANTED_MS = 30 * 86_400_000
 _MAX_PENDING_BYTES = 3 * 1024 * 1024
 
 
@@ -112,11 +114,27 @@ class Statements:
             index = self._ledger.append(statement, lambda connection, at: self._logged(connection, statement, at))
             return SubmitReply(statement.digest, index)
         with self._database.write(f"hold {statement.kind}") as connection:
-            if tray.find(connection, statement.digest) is None and tray.count(connection) >= _MAX_WAITING:
-                raise TooLarge("Too many statements wait for signatures.", where="tray", hint="Try again later.")
-            self.hold(connection, statement)
+            begun = statement.signatures[0][0].hex
+            if tray.find(connection, statement.digest) is None:
+                self._require_room(connection, begun)
+            tray.put(connection, statement.digest, statement.kind, statement.leaf(), self._clock(), begun)
         words = " and ".join(dict.fromkeys(f"{one.who} ({one.count} missing)" for one in missing))
         return SubmitReply(statement.digest, None, words)
+
+    def _require_room(self, connection: Connection, key: str) -> None:
+        """TooLarge where this key has begun too much that others have not signed, or everybody together has.
+
+        What nobody wanted to sign for a month makes room.
+        """
+        begun = tray.begun_by(connection, key)
+        if len(begun) >= _MAX_BEGUN:
+            if begun[0].submitted_ms > self._clock() - _UNWANTED_MS:
+                what = f"{len(begun)} statements that this key began wait for the signatures of others."
+                hint = "Ask the other registrars to look at them: vicinia-node registrar pending"
+                raise TooLarge(what, where="tray", hint=hint)
+            tray.drop(connection, begun[0].digest)
+        if tray.count(connection) >= _MAX_WAITING:
+            raise TooLarge("Too many statements wait for signatures.", where="tray", hint="Try again later.")
 
     def _logged(self, connection: Connection, statement: Statement, index: int) -> None:
         """What belongs to a statement that has just become a leaf."""

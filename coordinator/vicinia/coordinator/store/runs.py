@@ -20,7 +20,8 @@ MAX_ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One attempt at a run. `roster` (bitmap over registry indices), `dealers`, `survivors` (over positions) once frozen.
+    """A run, or an attempt at one. `roster` (bitmap over registry indices), `dealers` and `survivors`
+    (over positions): once frozen.
 
     In ADVERTISE with a roster: the roster is frozen and waits for its leaf and for the witnesses.
     """

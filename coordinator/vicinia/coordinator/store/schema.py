@@ -22,7 +22,7 @@ __all__ = [
 metadata = MetaData()
 
 # The newest migration: a database that names it needs no other.
-VERSION = "0002"
+VERSION = "0003"
 
 leaf = Table(
     "leaf",
@@ -83,6 +83,8 @@ tray = Table(
     Column("kind", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("submitted_ms", BigInteger, nullable=False),
+    Column("begun_by", Text, nullable=False, server_default=text("''")),  # key, hex; empty: by invitation, with a job
+    Index("tray_begun_by", "begun_by"),
 )
 
 job = Table(
@@ -125,7 +127,8 @@ run = Table(
     Column("survivor_count", Integer, nullable=False),
     Column("release", LargeBinary),
     Column("release_index", Integer),
-    Index("run_job", "job_hash", "number", unique=True),
+    Column("attempt", Integer, nullable=False, server_default=text("0")),  # at this number, from 0
+    Index("run_job", "job_hash", "number", "attempt", unique=True),
 )
 
 # What the homes sent in one phase: adverts, sealed shares, the digest of an input, attestations, revealed shares.
