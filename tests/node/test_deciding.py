@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from node_shell import Shell
 from simulator_cooperative import BYLAWS, Cooperative
 from simulator_link import PURPOSE, Server, joined_home
+from vicinia.errors import InvalidInput, NotFound
+from vicinia.node.services.consent import ANY, ConsentRecord, Use, decide
+from vicinia.node.services.deciding import Known, check
 
 WORDS = {"--dataset": "budget", "--purpose": PURPOSE, "--recipient": "non-profit"}
 
@@ -89,3 +95,54 @@ def test_the_purposes_are_listed_with_the_vote_that_they_need(shell: Shell) -> N
         "broader": ["dpv:NonCommercialPurpose", "dpv:ResearchAndDevelopment"],
     }
     assert listed["dpv:ScientificResearch"]["vote"] == "special"
+
+
+KNOWN = Known(frozenset({"budget", "trips"}), 10, logged=True)
+DATASETS, PURPOSES, RECIPIENTS = ("budget", "trips"), (PURPOSE, "dpv:Marketing"), ("non-profit", "public")
+Key = tuple[str, str, str]
+
+
+def decision(mode: str, key: Key, at: int) -> ConsentRecord:
+    return ConsentRecord(*key, mode, 0, Decimal(2), 10**6 if mode == "allow" else 0, at)  # type: ignore[arg-type]
+
+
+def keys(*, wild: bool) -> st.SearchStrategy[Key]:
+    more = (ANY,) if wild else ()
+    return st.tuples(*(st.sampled_from((*words, *more)) for words in (DATASETS, PURPOSES, RECIPIENTS)))
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("allow"), keys(wild=False)),
+            st.tuples(st.sampled_from(["never", "ask", "withdraw"]), keys(wild=True)),
+        ),
+        max_size=12,
+    )
+)
+def test_what_was_said_is_what_holds(commands: list[tuple[str, Key]]) -> None:
+    """An allowed use is allowed at once, a withdrawn one never; nothing is withdrawn that was not said."""
+    records: list[ConsentRecord] = []
+    every = [(one, other, third) for one in DATASETS for other in PURPOSES for third in RECIPIENTS]
+    for at, (mode, key) in enumerate(commands):
+        made = decision(mode, key, at)
+        covered = [one for one in every if all(a in (b, ANY) for a, b in zip(key, one, strict=True))]
+        before = {one: decide(records, Use((one[0],), one[1], one[2], 10, 1.0), at).state for one in every}
+        try:
+            check(made, records, KNOWN)
+        except NotFound:
+            assert mode == "withdraw"
+            assert "allow" not in {before[one] for one in covered}
+            continue
+        except InvalidInput:
+            assert mode == "allow"
+            assert before[key] != "allow"
+            continue
+        records.append(made)
+        after = {one: decide(records, Use((one[0],), one[1], one[2], 10, 1.0), at).state for one in every}
+        assert all(after[one] == before[one] for one in every if one not in covered)
+        if mode == "allow":
+            assert after[key] == "allow"
+        else:
+            assert "allow" not in {after[one] for one in covered}
