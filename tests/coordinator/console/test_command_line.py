@@ -52,7 +52,8 @@ def test_every_command_shows_an_example(capsys: pytest.CaptureFixture[str], comm
         (("login", "--invitation-file", "/nowhere/invitation.txt"), 3, "cannot be read"),
         (("frobnicate",), 2, "No such command"),
         (("result", "ab", "--json", "--csv"), 2, "exclude each other"),
-        (("result",), 2, "Missing argument"),
+        (("result",), 2, "vicinia result: Missing argument 'JOB'. See: vicinia result --help"),
+        (("check", "a", "b"), 2, "vicinia check: Got unexpected extra argument (b). See: vicinia check --help"),
     ],
 )
 def test_bad_input_is_one_sentence_and_a_status(

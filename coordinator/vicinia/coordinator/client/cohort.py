@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
 
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.errors import RoundFailed
@@ -15,16 +14,18 @@ __all__ = ["Cohort"]
 LARGEST = 100_000
 """No cooperative with more members is looked for."""
 STEPS = 100
-"""How far above the least that the floor alone needs a working number of homes is looked for."""
+"""How far above the least that the floor alone needs a working number of members is looked for."""
+EXACT = 600
+"""Up to so many homes, every number of them is tried."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
     """The homes that a job needs of `members`, with `floor` honest ones in the sum.
 
-    `needed`: the fewest homes that may compute it, 0 where all members together are too few; `members_needed`: the
-    members that a cooperative must have for it; `possible_floor`: the largest floor that works with these members. 0
-    where there is none.
+    `needed`, `most`: the fewest and the most homes that may compute it, 0 where no number of them may;
+    `members_needed`: the members that a cooperative must have for it; `possible_floor`: the largest floor that works
+    with these members. 0 where there is none.
     """
 
     members: int
@@ -33,30 +34,35 @@ class Cohort:
     corrupt: int
     silent: Fraction
     needed: int
+    most: int
     members_needed: int
     possible_floor: int
 
     @classmethod
     def of(cls, floor: int, bylaws: ByLaws, members: int) -> Cohort:
         """What a job with this floor needs under the by-laws, in a cooperative of so many members."""
-        needed = _needed(floor, bylaws, members)
-        floors = range(floor - 1, bylaws.floor - 1, -1) if not needed else range(0)
+        needed, most = _sizes(floor, bylaws, members)
+        corrupt = corrupt_bound(members, bylaws.gamma) if members else 0
+        floors = range(min(floor, members) - 1, bylaws.floor - 1, -1) if not needed else range(0)
         return cls(
             members=members,
             floor=floor,
             least_floor=bylaws.floor,
-            corrupt=corrupt_bound(members, bylaws.gamma) if members else 0,
+            corrupt=corrupt,
             silent=bylaws.delta,
             needed=needed,
-            members_needed=_members_needed(floor, bylaws, members),
-            possible_floor=next((lower for lower in floors if _needed(lower, bylaws, members)), 0),
+            most=most,
+            members_needed=_members_needed(floor, bylaws, 1 if needed else members + 1),
+            possible_floor=next((lower for lower in floors if _works(members, corrupt, bylaws, lower)), 0),
         )
 
     @property
     def sentence(self) -> str:
         """How many homes must take part and why, or why no number of them suffices."""
         if self.needed:
-            return f"at least {self.needed} of the {_members(self.members)} must consent and take part: {self._why}"
+            upper = f" and at most {self.most:,}" if self.most < self.members else ""
+            homes = f"at least {self.needed:,}{upper} of the {_members(self.members)}"
+            return f"{homes} must consent and take part: {self._why}"
         more = f" takes at least {self.members_needed:,} members, all of them consenting" if self.members_needed else ""
         return (
             f"No number of consenting homes suffices: the cooperative has {_members(self.members)}, and {self._why}"
@@ -70,7 +76,9 @@ class Cohort:
             return ""
         ways = []
         if self.possible_floor:
-            ways.append(f"set floor = {self.possible_floor} or less in the job (the by-laws allow {self.least_floor})")
+            ways.append(
+                f"set floor = {self.possible_floor} or less in the job (the by-laws ask for {self.least_floor} at least)"
+            )
         if self.members_needed:
             more = self.members_needed - self.members
             ways.append(f"wait until {more:,} more household{'s have' if more > 1 else ' has'} joined")
@@ -99,20 +107,34 @@ def _works(homes: int, corrupt: int, bylaws: ByLaws, floor: int) -> bool:
     return True
 
 
-def _needed(floor: int, bylaws: ByLaws, members: int) -> int:
-    """The fewest of the members whose sum is allowed; 0 where even all of them are too few."""
-    if not members:
-        return 0
-    corrupt = corrupt_bound(members, bylaws.gamma)
-    least = ceil((floor + corrupt) / (1 - bylaws.delta)) - 1  # the floor is rounded up in the protocol
-    tried = range(max(1, least), min(members, least + STEPS) + 1)
-    return next((homes for homes in tried if _works(homes, corrupt, bylaws, floor)), 0)
+def _sizes(floor: int, bylaws: ByLaws, members: int) -> tuple[int, int]:
+    """The fewest and the most of the members whose sum is allowed, as are all numbers between; (0, 0) where none is.
+
+    Not every number above the fewest that works does so: the least one from which on all do is told. Searched from
+    above, in steps that are coarse where the numbers are large.
+    """
+    corrupt = corrupt_bound(members, bylaws.gamma) if members else 0
+    most, homes = 0, members
+    while homes > floor and not most:
+        most = homes if _works(homes, corrupt, bylaws, floor) else 0
+        homes -= _step(homes)
+    fewest = most
+    while homes > floor and _works(homes, corrupt, bylaws, floor):
+        fewest = homes
+        homes -= _step(homes)
+    while fewest - 1 > floor and _works(fewest - 1, corrupt, bylaws, floor):
+        fewest -= 1
+    return fewest, most
 
 
-def _members_needed(floor: int, bylaws: ByLaws, members: int) -> int:
-    """The fewest members, at least as many as there are, that together suffice; 0 where no number does."""
+def _step(homes: int) -> int:
+    return 1 if homes <= EXACT else homes // 50
+
+
+def _members_needed(floor: int, bylaws: ByLaws, fewest: int) -> int:
+    """The fewest members, no fewer than said, that together suffice; 0 where no number does."""
     if bylaws.gamma + bylaws.delta >= 1:
         return 0
-    least = int(floor / (1 - bylaws.gamma - bylaws.delta)) - 1
-    tried = range(max(1, least, members), min(LARGEST, max(least, members) + STEPS) + 1)
+    least = max(floor, fewest)
+    tried = range(least, min(LARGEST, int(least / (1 - bylaws.gamma - bylaws.delta)) + STEPS) + 1)
     return next((size for size in tried if _works(size, corrupt_bound(size, bylaws.gamma), bylaws, floor)), 0)

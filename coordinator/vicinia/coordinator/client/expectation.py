@@ -15,7 +15,7 @@ from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.privacy.noise import NANO, NoisePlan
 from vicinia.query.explain import ExpectedError, Meaning, expected_error, explain
 from vicinia.query.plan import Plan
-from vicinia.secagg.parameters import corrupt_bound, parameters
+from vicinia.secagg.parameters import parameters
 
 __all__ = ["Expectation"]
 
@@ -54,11 +54,11 @@ class Expectation:
             refusal, help_ = cohort.sentence, cohort.hint
         else:
             try:
-                noise = noise_plan(plan, bylaws, electorate, job.floor, job.rho_nano)
-                sigma = noise.sum_std(electorate)
-                errors = expected_error(plan, math.hypot(sigma, noise.rounding_std(electorate)), electorate)
+                noise = noise_plan(plan, bylaws, cohort, job.rho_nano)
+                sigma = noise.sum_std(cohort.most)
+                errors = expected_error(plan, math.hypot(sigma, noise.rounding_std(cohort.most)), cohort.most)
             except ViciniaError as error:
-                refusal, help_ = _drowned(job, plan, bylaws, electorate, error)
+                refusal, help_ = _drowned(job, plan, bylaws, cohort, error)
         return cls(
             job=job,
             class_=class_,
@@ -107,27 +107,27 @@ class Expectation:
         }
 
 
-def noise_plan(plan: Plan, bylaws: ByLaws, electorate: int, floor: int, rho_nano: int) -> NoisePlan:
-    """The noise if every elector took part; RoundFailed or InvalidInput where there can be no such run."""
-    of_run = parameters(electorate, corrupt_bound(electorate, bylaws.gamma), bylaws.delta, floor)
+def noise_plan(plan: Plan, bylaws: ByLaws, cohort: Cohort, rho_nano: int) -> NoisePlan:
+    """The noise if as many as can took part; InvalidInput where there is no plan for it."""
+    of_run = parameters(cohort.most, cohort.corrupt, bylaws.delta, cohort.floor)
     layout = plan.layout
     group = max(layout.group_lengths)
-    return NoisePlan.derive(layout.norm_squared, layout.length, rho_nano, electorate, of_run.honest, group=group)
+    return NoisePlan.derive(layout.norm_squared, layout.length, rho_nano, cohort.most, of_run.honest, group=group)
 
 
-def _drowned(job: Job, plan: Plan, bylaws: ByLaws, electorate: int, error: ViciniaError) -> tuple[str, str]:
+def _drowned(job: Job, plan: Plan, bylaws: ByLaws, cohort: Cohort, error: ViciniaError) -> tuple[str, str]:
     """Why there is no noise plan for a cohort that is large enough, and which budget would have one."""
     budget = job.rho_nano
     while budget <= bylaws.rho_job_nano:
         budget *= 2
         try:
-            noise_plan(plan, bylaws, electorate, job.floor, budget)
+            noise_plan(plan, bylaws, cohort, budget)
         except ViciniaError:
             continue
         epsilon = rho_to_epsilon(budget, float(bylaws.delta_dp))
         return (
             f"The noise that so small a budget asks for is too large for {plan.layout.length:,} numbers from "
-            f"{electorate:,} homes: nothing of them could be told apart from it.",
+            f"{cohort.most:,} homes: nothing of them could be told apart from it.",
             f"Ask for fewer groups or bins, or for an epsilon of about {epsilon:.2g} or more.",
         )
     return f"{error.what}", error.hint

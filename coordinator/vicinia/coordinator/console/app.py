@@ -93,7 +93,9 @@ def login(
         return _print_json(facts)
     _out().print(
         f"You are researcher {researcher} of {membership.institution} in the cooperative {membership.coop}.\n"
-        "Look around with: vicinia datasets. You can check and submit jobs as soon as the registrars have endorsed you."
+        "Look around with: vicinia datasets. "
+        "You can check and submit jobs as soon as the registrars have endorsed you.",
+        markup=False,
     )
     return None
 
@@ -188,14 +190,16 @@ def main(argv: list[str] | None = None) -> None:
     """Run one command; an error of ours is one sentence on stderr and a status of its own, never a traceback."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its notes on handshakes are not for people
     try:
-        app(args=_folder_first(sys.argv[1:] if argv is None else argv), standalone_mode=False)
+        words = _folder_first(sys.argv[1:] if argv is None else argv)
+        app(args=words, prog_name="vicinia", standalone_mode=False)
     except ViciniaError as error:
         _fail(str(error), error.exit_status)
     except click.exceptions.NoArgsIsHelpError as shown:
         print(shown.format_message())
         sys.exit(2)
     except click.ClickException as error:
-        _fail(f"vicinia: {error.format_message()} See: vicinia --help", error.exit_code)
+        of = getattr(getattr(error, "ctx", None), "command_path", "vicinia")
+        _fail(f"{of}: {error.format_message().rstrip('.')}. See: {of} --help", error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(INTERRUPTED)
     except BrokenPipeError:

@@ -26,7 +26,7 @@ def log_in(folder: Folder, text: str) -> tuple[Membership, str]:
         raise AlreadyExists(
             f"You are logged in to the cooperative {folder.membership().coop} here already.",
             where=str(folder.path),
-            hint="Use another folder for another cooperative: vicinia --dir DIR login INVITATION.",
+            hint="Use another folder for another cooperative: vicinia --dir DIR login --invitation-file FILE.",
         )
     identity = folder.identity()
     # The same key again when a reply was lost: a redeemed invitation is answered again for that key alone.
