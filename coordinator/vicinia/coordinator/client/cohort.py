@@ -76,9 +76,8 @@ class Cohort:
             return ""
         ways = []
         if self.possible_floor:
-            ways.append(
-                f"set floor = {self.possible_floor} or less in the job (the by-laws ask for {self.least_floor} at least)"
-            )
+            least = f"the by-laws ask for {self.least_floor} at least"
+            ways.append(f"set floor = {self.possible_floor} or less in the job ({least})")
         if self.members_needed:
             more = self.members_needed - self.members
             ways.append(f"wait until {more:,} more household{'s have' if more > 1 else ' has'} joined")

@@ -14,12 +14,12 @@ import typer
 from rich.console import Console
 from vicinia.coordinator.client.folder import Folder, default_folder
 from vicinia.coordinator.console import show
-from vicinia.errors import InvalidInput, NotFound, ViciniaError
+from vicinia.coordinator.console.files import read_invitation, read_text
+from vicinia.errors import InvalidInput, ViciniaError
 
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
-MAX_FILE = 64 * 1024
 
 EPILOG = """Example, from the invitation to the result:
 
@@ -87,7 +87,7 @@ def login(
     """
     from vicinia.coordinator.console.login import log_in
 
-    membership, researcher = log_in(context.obj, _invitation(invitation, invitation_file))
+    membership, researcher = log_in(context.obj, read_invitation(invitation, invitation_file))
     facts = {"coop": membership.coop, "institution": membership.institution, "kind": membership.kind, "id": researcher}
     if as_json:
         return _print_json(facts)
@@ -117,7 +117,7 @@ def check(context: typer.Context, job: JobFile, as_json: Json = False) -> None:
 
     JOB.toml is the job: title, purpose, why, query, and the budget under [bold]\\[privacy][/bold].
     """
-    text = _read(job)
+    text = read_text(job)
     with _client(context) as client:
         found = client.check(text, job.name)
     if as_json:
@@ -129,7 +129,7 @@ def check(context: typer.Context, job: JobFile, as_json: Json = False) -> None:
 @app.command(epilog="Example: vicinia submit JOB.toml")
 def submit(context: typer.Context, job: JobFile, as_json: Json = False) -> None:
     """Sign a job and hand it in, once; a member must sponsor it before the vote opens."""
-    text = _read(job)
+    text = read_text(job)
     with _client(context) as client:
         job_hash = client.submit(text, job.name)
     if as_json:
@@ -226,19 +226,6 @@ def _fail(sentence: str, status: int) -> None:
     sys.exit(status)
 
 
-def _invitation(word: str | None, path: Path | None) -> str:
-    """The invitation from the command line, standard input or a file; InvalidInput unless it is exactly one of them."""
-    if (word is None) == (path is None):
-        raise InvalidInput(
-            "Give the invitation once: as a word, as - for standard input, or with --invitation-file FILE.",
-            where="login",
-            hint="Example: vicinia login --invitation-file invitation.txt",
-        )
-    if path is not None:
-        return _read(path, "An invitation").strip()
-    return sys.stdin.read(MAX_FILE).strip() if word == "-" else str(word)
-
-
 def _client(context: typer.Context) -> Any:
     from vicinia.coordinator.client import Client  # loads gRPC, which --help does not need
 
@@ -251,20 +238,6 @@ def _out() -> Console:
 
 def _print_json(value: object) -> None:
     print(json.dumps(value, ensure_ascii=False), flush=True)
-
-
-def _read(path: Path, what: str = "A job") -> str:
-    """The text of a file; NotFound or InvalidInput in words."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise NotFound(f"The file cannot be read: {error.strerror}.", where=str(path)) from error
-    if len(data) > MAX_FILE:
-        raise InvalidInput(f"{what} has at most {MAX_FILE:,} bytes.", where=str(path))
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise InvalidInput("The file is not UTF-8 text.", where=f"{path}, byte {error.start}") from error
 
 
 if __name__ == "__main__":

@@ -79,9 +79,8 @@ def checked(out: Console, found: Expectation) -> None:
         _item(out, found.help)
         out.print("\nNothing has been sent to any home.")
         return
-    out.print(
-        f"\n[bold]How far off, if {'all ' if cohort.most == cohort.members else ''}{cohort.most:,} homes take part[/bold]"
-    )
+    homes = f"{'all ' if cohort.most == cohort.members else ''}{cohort.most:,} homes"
+    out.print(f"\n[bold]How far off, if {homes} take part[/bold]")
     for error in found.errors:
         half = error.cohort_needed(error.stderr / 2)
         more = (
