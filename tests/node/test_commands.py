@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from node_shell import Shell
 from vicinia.node.app import main
@@ -195,7 +197,9 @@ def test_every_command_has_help_with_an_example(command: str, capsys: pytest.Cap
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
     assert ended.value.code == 0
-    assert "example:" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "example: vicinia-node " + command in shown
+    assert re.search(r"[a-z]\. (positional arguments|options):", shown)  # sentences that say what it does
 
 
 def test_many_joins_need_as_many_invitations(shell: Shell) -> None:

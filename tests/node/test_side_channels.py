@@ -19,6 +19,7 @@ from vicinia.node.services.participation import Participation
 from vicinia.node.services.slot import Slot, slot_seconds
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.alerts import Alerts
+from vicinia.node.store.datasets import DataSets
 from vicinia.node.store.departures import Departures
 from vicinia.node.store.home import Home
 from vicinia.query.legend import slot_labels
@@ -171,3 +172,14 @@ def test_the_record_of_a_long_vector_is_small_beside_it_and_labels_every_slot(tm
     assert len(labels) == len(values) == len(set(labels))
     assert [label for label, value in zip(labels, values, strict=True) if value][1] == "has rows [kids = 2]"
     assert departures.verify(Departures(home.database), Accounts(home.database), home.facts) == 1
+
+
+def test_rows_of_another_definition_do_not_count_and_the_household_is_told(tmp_path: Path, allow: Any) -> None:
+    world = World(tmp_path, allow)
+    run_id = world.server.start_run(world.server.accept_job())
+    DataSets(world.homes[5].database).put("budget", b'{"name":"budget"}', 1)
+    world.server.drive(world.take_part(run_id))
+    assert world.step(5, run_id) == "finished"
+    assert not world.vector(5, run_id).any()
+    ((_, told),) = Alerts(world.homes[5].database).all()
+    assert "import them anew" in told

@@ -12,6 +12,7 @@ from vicinia.node.services import office
 from vicinia.node.services.ports import Link
 from vicinia.node.store.home import Home
 from vicinia.tlog.statement import Statement
+from vicinia.wire.limits import MAX_PENDING
 
 __all__ = ["add", "run"]
 
@@ -61,7 +62,10 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
 def _pending(context: Context, waiting: list[Statement]) -> int:
     rows = [(one.digest.hex(), one.kind, office.describe(one)) for one in waiting]
     document = {"pending": [{"digest": d, "kind": k, "what": w} for d, k, w in rows]}
-    show(context.as_json, document, table(("digest", "kind", "what"), rows) or ["Nothing waits."])
+    lines = table(("digest", "kind", "what"), rows) or ["Nothing waits."]
+    if len(rows) >= MAX_PENDING:
+        lines.append("More may wait; they are shown once these are approved.")
+    show(context.as_json, document, lines)
     return 0
 
 

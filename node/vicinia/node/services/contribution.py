@@ -68,8 +68,7 @@ def prepare(home: Home, terms: Terms, state: NodeRound, shared: float, elapsed: 
     exact, grid, trouble = _encoded(
         home, terms, plan, seed, lambda: elapsed() >= slot.query_ends or time.thread_time() >= cpu_ends
     )
-    if trouble:  # told now, for the home goes on at `ready` whatever happened
-        _tell(home, terms, trouble)
+    _tell(home, terms, trouble)  # now, for the home goes on at `ready` whatever happened
     return Prepared(exact.astype("<f8").tobytes(), to_ring(grid + noise, plan.width), plan.width, slot.ready)
 
 
@@ -137,13 +136,17 @@ def _encoded(
 
 
 def _tell(home: Home, terms: Terms, trouble: str) -> None:
-    """The household must know that its rows did not count; that it could not be told stops nothing."""
-    sentence = (
-        f"Your rows do not count in {terms.job.title!r} (job {terms.job.hash.hex()[:12]}, run "
-        f"{terms.manifest.run + 1}): zeros take their place, for {trouble}."
-    )
+    """The household must know where its rows do not count; that it could not be told stops nothing."""
+    dataset = terms.plan.dataset
     with suppress(ViciniaError):
-        Alerts(home.database).add(sentence, system_clock())
+        if not trouble and DataSets(home.database).get(dataset.name) not in (None, canonical(dataset.payload())):
+            trouble = f"they were imported as another {dataset.name!r} than the cooperative's (import them anew)"
+        if trouble:
+            sentence = (
+                f"Your rows do not count in {terms.job.title!r} (job {terms.job.hash.hex()[:12]}, run "
+                f"{terms.manifest.run + 1}): zeros take their place, for {trouble}."
+            )
+            Alerts(home.database).add(sentence, system_clock())
 
 
 def exact_vector(home: Home, terms: Terms, out_of_time: Callable[[], bool]) -> NDArray[np.float64]:
