@@ -33,7 +33,7 @@ def printed(text: str, client: Client) -> str:
 def test_a_job_that_can_run_says_how_many_homes_it_needs_and_why(client: Client) -> None:
     said = printed(JOB, client)
     assert "at least 5 of the 8 members must consent and take part" in said
-    assert "keeping 3 honest homes in every sum even if 1 is corrupt and 1 in 4 fall silent" in said
+    assert "keeping 3 honest homes in every sum even if 1 is dishonest and 1 in 4 fall silent" in said
     assert "could not run" not in said
     assert "below noise, for a cell of 4 homes is smaller than its noise. It takes more than" in said
 

@@ -44,7 +44,7 @@ def test_the_figures_are_those_of_the_protocol(members: int, floor: int) -> None
     ("members", "floor", "said"),
     [
         (24, 10, "at least 13 of the 24 members must consent and take part: keeping 10 honest homes"),
-        (2, 10, "the cooperative has 2 members, and keeping 10 honest homes in every sum even if 1 is corrupt"),
+        (2, 10, "the cooperative has 2 members, and keeping 10 honest homes in every sum even if 1 is dishonest"),
         (2, 10, "takes at least 12 members, all of them consenting."),
         (2, 10, "Wait until 10 more households have joined."),
         (

@@ -90,7 +90,7 @@ class Cohort:
         share = f"{self.silent.numerator} in {self.silent.denominator}"
         return (
             f"keeping {self.floor:,} honest homes in every sum even if {self.corrupt:,} "
-            f"{'is' if self.corrupt == 1 else 'are'} corrupt and {share} fall silent"
+            f"{'is' if self.corrupt == 1 else 'are'} dishonest and {share} fall silent"
         )
 
 

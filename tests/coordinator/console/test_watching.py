@@ -1,0 +1,95 @@
+"""Following a job: every state in words, turnout only while the vote is open, and a status that says how it ended."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from rich.console import Console
+from vicinia.coordinator.client.link import JobStatus
+from vicinia.coordinator.console.show import duration
+from vicinia.coordinator.console.watching import watch_json, watch_live
+from vicinia.errors import NotAccepted, RoundFailed
+
+START = JobStatus(
+    job_hash="3f" * 32,
+    title="Fuel",
+    state="submitted",
+    reason="",
+    submitted_ms=0,
+    deadline_ms=0,
+    turnout=0,
+    electorate=24,
+    yes=0,
+    no=0,
+    abstain=0,
+    phase="",
+    phase_done=0,
+    phase_of=0,
+    phase_deadline_ms=0,
+    run=0,
+)
+VOTING = replace(START, state="voting", turnout=20)
+ENDED = "The members did not accept it, more yes than no are needed: 3 yes, 17 no, 0 abstained, of 24 households."
+
+
+class Watched:
+    """A client that has seen it all."""
+
+    def __init__(self, *states: JobStatus) -> None:
+        self._states = states
+
+    def watch(self, _job_hash: str) -> Iterator[JobStatus]:
+        yield from self._states
+
+
+def live(*states: JobStatus) -> str:
+    out = io.StringIO()
+    client: Any = Watched(*states)
+    watch_live(client, START.job_hash, Console(file=out, width=120))
+    return out.getvalue()
+
+
+def test_every_state_is_said_in_words() -> None:
+    recruiting, released = replace(VOTING, state="recruiting"), replace(VOTING, state="released")
+    sending = replace(VOTING, state="running", phase="input", phase_done=10, phase_of=20)
+    text = live(START, VOTING, recruiting, sending, released)
+    for words in (
+        "A member must sponsor the job before the vote opens",
+        "The members have voted",
+        "20/24",
+        "Accepted: the homes are asked to take part",
+        "The homes send masked vectors",
+        "10/20",
+        "Released. Read it with: vicinia result 3f3f3f3f3f3f",
+    ):
+        assert words in text
+    assert "0/?" not in text
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "kind"),
+    [("not accepted", ENDED, NotAccepted), ("expired", "Too late.", NotAccepted), ("failed", "Few.", RoundFailed)],
+)
+def test_every_other_end_is_an_error_told_once(state: str, reason: str, kind: type[Exception]) -> None:
+    with pytest.raises(kind) as ended:
+        live(VOTING, replace(VOTING, state=state, reason=reason))
+    assert str(ended.value) == f"job 3f3f3f3f3f3f: The job ended: {state}. {reason}"
+
+
+def test_programs_get_a_line_for_each_state(capsys: pytest.CaptureFixture[str]) -> None:
+    client: Any = Watched(VOTING, replace(VOTING, state="released"))
+    watch_json(client, START.job_hash, Console())
+    first, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["state"], first["turnout"], first["yes"], first["final"]) == ("voting", 20, 0, False)
+    assert last["final"]
+
+
+def test_times_are_told_in_the_unit_that_people_would_use() -> None:
+    assert [duration(seconds) for seconds in (14, 119, 120, 7200, 604_800)] == [
+        "14 s", "119 s", "2 minutes", "2 hours", "7 days",
+    ]  # fmt: skip
