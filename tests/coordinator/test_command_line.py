@@ -117,7 +117,38 @@ def test_wrong_numbers_and_kinds(village: Village, capsys: pytest.CaptureFixture
     assert (status, "chmod 600" in err) == (9, True)
 
 
-@pytest.mark.parametrize("command", ["found", "invite", "accredit", "serve", "status"])
+def test_one_of_a_thing_is_one(village: Village, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for count, words in ((1, "1 invitation in"), (2, "2 invitations in")):
+        out = run(
+            capsys, "--dir", village.folder.path, "invite", "--count", str(count), *PORTS, "--out", tmp_path / "i"
+        )[1]
+        assert out.startswith(words)
+
+
+def test_a_restored_database_is_refused_with_what_to_do(
+    village: Village, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    village.folder.last_signed.unlink()
+    folder = ["--dir", str(village.folder.path)]
+    for command in (["serve", "--port", "0", "--enrolment-port", "0"], ["invite", *PORTS]):
+        status, _, err = run(capsys, *folder, *command)
+        assert (status, "recover --newest" in err, err.count("\n")) == (9, True, 1)
+    status, out, _ = run(capsys, *folder, "status")
+    assert (status, "log state: " in out, "is missing" in out) == (0, True, True)
+    assert run(capsys, *folder, "recover")[0] == 2
+    assert run(capsys, *folder, "recover", "--newest", "--from", tmp_path)[0] == 2
+    assert run(capsys, *folder, "recover", "--from", tmp_path / "nowhere.db")[0] == 3
+    status, out, _ = run(capsys, *folder, "recover", "--newest")
+    assert (status, out) == (0, "0 leaves fetched; the log has 11.\n")
+    assert "log state: good" in run(capsys, *folder, "status")[1]
+
+
+def test_the_first_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "--help")
+    assert (status, "Example: vicinia-coordinator found" in " ".join(out.split())) == (0, True)
+
+
+@pytest.mark.parametrize("command", ["found", "invite", "accredit", "serve", "status", "recover"])
 def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, command, "--help")
     assert (status, f"Example: vicinia-coordinator {command}" in " ".join(out.split())) == (0, True)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sqlite3
 import stat
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from simulator_village import COOP, Home, Village
-from vicinia.assembly import build_resign
+from vicinia.assembly import Job, build_member, build_resign
 from vicinia.coordinator.services import checkpoints as checkpoints_module
 from vicinia.coordinator.services.cooperative import Cooperative
+from vicinia.coordinator.services.copy_of_log import CopyOfLog
 from vicinia.coordinator.services.overview import overview
-from vicinia.coordinator.store import checkpoints
-from vicinia.errors import NotFound, ProofInvalid, StorageFault, TooLarge
-from vicinia.identity import SigningKey
+from vicinia.coordinator.store import checkpoints, leaves, people
+from vicinia.coordinator.store.jobs import Stage
+from vicinia.errors import AlreadyExists, InvalidInput, NotFound, ProofInvalid, StorageFault, TooLarge
+from vicinia.identity import SigningKey, TlsKey
+from vicinia.node.store.schema import REPLICA
 from vicinia.tlog.checkpoint import Checkpoint, log_origin, sign_checkpoint
+from vicinia.wire.rounds import Phase
 
 
 def resign(village: Village, home: Home) -> None:
@@ -156,3 +163,114 @@ def test_nobody_halts_the_log_without_its_own_signature(village: Village) -> Non
     village.restart()
     with pytest.raises(NotFound):
         village.coordinator.checkpoints.cosign(village.village[0].principal.id, 99, b"no note")
+
+
+# ---- the leaves that are missing, from a home's copy of the log
+
+
+def copy_of(village: Village, path: Path, size: int = 0, known: tuple[Job, ...] = ()) -> Path:
+    """A home's replica.db under the accepted checkpoint, or under another one of the log's."""
+    ledger, accepted = village.coordinator.ledger, village.coordinator.checkpoints.accepted
+    assert accepted is not None
+    size = size or accepted.size
+    note = sign_checkpoint(Checkpoint(log_origin(COOP), size, ledger.tree.root(size)), ledger.key)
+    with closing(sqlite3.connect(path)) as database:
+        for statements in REPLICA:
+            database.executescript(statements)
+        database.execute("INSERT INTO checkpoint VALUES(1, ?, ?)", (size, note))
+        database.executemany("INSERT INTO leaf VALUES(?, ?)", enumerate(ledger.entries(0, size)))
+        database.executemany("INSERT INTO job VALUES(?, ?)", [(job.hash, job.canonical()) for job in known])
+        database.commit()
+    return path
+
+
+def opened(village: Village) -> Cooperative:
+    return Cooperative.open(village.folder, lambda: village.now_ms, forked=True)
+
+
+def test_a_backup_goes_on_with_the_leaves_of_a_homes_copy(village: Village, tmp_path: Path) -> None:
+    older = village.clone(tmp_path / "backup")
+    key = SigningKey.generate()
+    leaf = build_member(COOP, key.public).sign(key).leaf()
+    village.coordinator.enrolment.enrol(village.invitation().token, leaf, TlsKey.generate().signing_request())
+    for registrar in village.village[:3]:
+        village.approve(registrar)
+    job = village.accepted_job()
+    village.tick()
+    bring_along(village, older)
+    older.now_ms = village.now_ms
+    done = opened(older).recovery.take_from(CopyOfLog.read(copy_of(village, tmp_path / "replica.db", known=(job,))))
+    assert (done.size, done.missing) == (village.coordinator.ledger.size, 0)
+    older.restart()
+    assert older.coordinator.ledger.tree.root() == village.coordinator.ledger.tree.root()
+    with older.coordinator.database.read() as connection:
+        assert people.find(connection, key.public.id) is not None
+    older.until(job, Stage.RELEASED)
+
+
+def test_a_run_of_a_backup_is_not_continued(accepted: tuple[Village, Job], tmp_path: Path) -> None:
+    village, job = accepted
+    village.until_phase(job, Phase.INPUT)
+    older = village.clone(tmp_path / "backup")
+    village.until(job, Stage.RELEASED)
+    village.tick()
+    bring_along(village, older)
+    opened(older).recovery.take_from(CopyOfLog.read(copy_of(village, tmp_path / "replica.db", known=(job,))))
+    older.restart()
+    older.tick()
+    assert (older.row(job).stage, "backup" in older.row(job).reason) == (Stage.FAILED, True)
+
+
+def test_a_copy_that_is_too_short_says_how_many_are_missing(village: Village, backup: Village, tmp_path: Path) -> None:
+    resign(village, village.village[6])
+    village.tick()
+    bring_along(village, backup)
+    done = opened(backup).recovery.take_from(CopyOfLog.read(copy_of(village, tmp_path / "short.db", size=12)))
+    assert (done.added, done.size, done.missing) == (1, 12, 1)
+    with pytest.raises(StorageFault, match="12 leaves, and one of 13"):
+        backup.restart()
+    opened(backup).recovery.take_from(CopyOfLog.read(copy_of(village, tmp_path / "whole.db")))
+    backup.restart()
+
+
+@pytest.mark.parametrize("change", ["a leaf", "a note", "the history", "nothing new"])
+def test_a_copy_that_is_refused_changes_nothing(village: Village, backup: Village, tmp_path: Path, change: str) -> None:
+    bring_along(village, backup)
+    good = CopyOfLog.read(copy_of(village, tmp_path / "replica.db"))
+    if change == "a leaf":
+        copy = replace(good, leaves=(*good.leaves[:-1], good.leaves[-1].replace(b"resign", b"resing")))
+    elif change == "a note":
+        forged = Checkpoint(log_origin(COOP), 12, village.coordinator.ledger.tree.root())
+        copy = replace(good, note=sign_checkpoint(forged, SigningKey.generate()))
+    elif change == "the history":
+        other = village.clone(tmp_path / "other")
+        resign(other, other.village[7])
+        resign(backup, backup.village[6])
+        other.tick()
+        copy = CopyOfLog.read(copy_of(other, tmp_path / "other.db"))
+    else:
+        copy = replace(CopyOfLog.read(copy_of(village, tmp_path / "old.db", size=11)))
+    before = backup.coordinator.ledger.size
+    with pytest.raises((ProofInvalid, NotFound)):
+        opened(backup).recovery.take_from(copy)
+    with backup.coordinator.database.read() as connection:
+        assert leaves.count(connection) == before
+
+
+def test_where_nothing_was_restored_the_file_is_made_anew(village: Village) -> None:
+    village.tick()
+    with pytest.raises(AlreadyExists):
+        opened(village).recovery.take_as_newest()
+    village.folder.last_signed.unlink()
+    opened(village).recovery.take_as_newest()
+    assert village.folder.last_signed.read_text().split("\n")[1] == "11"
+    village.restart()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"SQLite format 3\x00 no"])
+def test_a_file_that_is_no_copy_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "replica.db"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises((NotFound, InvalidInput)):
+        CopyOfLog.read(path)

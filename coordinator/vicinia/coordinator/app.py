@@ -5,8 +5,6 @@ The only module that wires: it reads files and options, builds the services, and
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,20 +13,28 @@ from typing import Annotated, Any
 import typer
 from vicinia.coordinator.clock import system_clock
 from vicinia.coordinator.config import Folder, ServeOptions, default_folder
-from vicinia.errors import InvalidInput, NotFound, StorageFault, ViciniaError
+from vicinia.coordinator.output import counted, give_out, show
+from vicinia.errors import InvalidInput, NotFound, ViciniaError
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="vicinia-coordinator",
-    help="Runs a data cooperative: found it, invite members, accredit researchers, serve.",
+    help="Run a data cooperative: found it, invite households, accredit researchers, serve them.",
+    epilog="Example: vicinia-coordinator found --coop trento --name 'Trento' --registrar HEX --witness HEX, "
+    "then: vicinia-coordinator serve. What a command takes: vicinia-coordinator invite --help",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
 
-_DirOption = Annotated[Path | None, typer.Option("--dir", help="The coordinator's folder.", show_default=False)]
+_DirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--dir", help="The coordinator's folder; ~/.local/share/vicinia/coordinator otherwise.", show_default=False
+    ),
+]
 _JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _AddressOption = Annotated[str, typer.Option("--address", help="Where homes reach the coordinator, HOST:PORT.")]
 _EnrolmentOption = Annotated[str, typer.Option("--enrolment", help="Where they enrol, HOST:PORT.")]
@@ -37,7 +43,7 @@ _OutOption = Annotated[Path | None, typer.Option("--out", help="Write there (060
 
 @app.callback()
 def _folder(context: typer.Context, directory: _DirOption = None) -> None:
-    """Every command takes --dir; the default is ~/.local/share/vicinia/coordinator."""
+    """Run a data cooperative: found it, invite households, accredit researchers, serve them."""
     context.obj = directory
 
 
@@ -57,7 +63,7 @@ def found(
     directory: _DirOption = None,
     as_json: _JsonOption = False,
 ) -> None:
-    """Found a cooperative: keys, certificate authority, genesis, data sets. Never over an existing one."""
+    """Found a cooperative, with its keys, certificate authority, by-laws and data sets, where there is none."""
     from dataclasses import replace
 
     from vicinia.assembly import ByLaws
@@ -76,7 +82,7 @@ def found(
     folder = _chosen(context, directory)
     done = found_cooperative(folder, charter, system_clock())
     shown = {"coop": coop, "genesis": done.genesis.hex(), "log_key": done.log_key.hex, "leaves": done.leaves}
-    _show(shown, as_json, f"{name} ({coop}) is founded in {folder.path}.\ngenesis {done.genesis.hex()}")
+    show(shown, as_json, f"{name} ({coop}) is founded in {folder.path}.\ngenesis {done.genesis.hex()}")
 
 
 @app.command(epilog="Example: vicinia-coordinator invite --count 20 --address HOST:8443 --enrolment HOST:8444")
@@ -84,7 +90,7 @@ def invite(
     context: typer.Context,
     address: _AddressOption,
     enrolment: _EnrolmentOption,
-    count: Annotated[int, typer.Option(help="How many.")] = 1,
+    count: Annotated[int, typer.Option(help="How many invitations.")] = 1,
     out: _OutOption = None,
     directory: _DirOption = None,
     as_json: _JsonOption = False,
@@ -94,10 +100,13 @@ def invite(
 
     with _opened(_chosen(context, directory)) as cooperative:
         lines = cooperative.inviter.households(count, Addresses(address, enrolment))
-    _give_out(lines, out, as_json)
+    give_out(lines, out, as_json)
 
 
-@app.command(epilog="Example: vicinia-coordinator accredit --institution 'Universita di Trento' --kind public ...")
+@app.command(
+    epilog="Example: vicinia-coordinator accredit --institution 'Universita di Trento' --kind public "
+    "--address HOST:8443 --enrolment HOST:8444"
+)
 def accredit(
     context: typer.Context,
     institution: Annotated[str, typer.Option(help="The researcher's institution.")],
@@ -108,7 +117,7 @@ def accredit(
     directory: _DirOption = None,
     as_json: _JsonOption = False,
 ) -> None:
-    """Write an invitation for a researcher; it counts once the registrars have endorsed who used it."""
+    """Write an invitation for a researcher, who is accredited once the registrars have endorsed it."""
     from vicinia.assembly import RECIPIENTS
     from vicinia.coordinator.services.invitations import Addresses
 
@@ -118,18 +127,18 @@ def accredit(
         )
     with _opened(_chosen(context, directory)) as cooperative:
         line = cooperative.inviter.researcher(institution, kind, Addresses(address, enrolment))
-    _give_out([line], out, as_json)
+    give_out([line], out, as_json)
 
 
 @app.command(epilog="Example: vicinia-coordinator serve --host 0.0.0.0 --port 8443 --enrolment-port 8444")
 def serve(
     context: typer.Context,
     host: Annotated[str, typer.Option(help="The address to listen on; also a name in the certificate.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8443,
-    enrolment_port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8444,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8443,
+    enrolment_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8444,
     ports_file: Annotated[Path | None, typer.Option(help="JSON with the ports, written when ready.")] = None,
     directory: _DirOption = None,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[str, typer.Option(help="How much to log: debug, info, warning or error.")] = "info",
     as_json: Annotated[bool, typer.Option("--json", help="Log JSON lines.")] = False,
 ) -> None:
     """Serve homes and researchers until SIGTERM."""
@@ -144,7 +153,7 @@ def serve(
 
 @app.command(epilog="Example: vicinia-coordinator status --json")
 def status(context: typer.Context, directory: _DirOption = None, as_json: _JsonOption = False) -> None:
-    """What the cooperative is, and what is going on in it."""
+    """Show what the cooperative is, and what is going on in it."""
     from vicinia.coordinator.services.overview import overview
 
     folder = _chosen(context, directory)
@@ -152,7 +161,34 @@ def status(context: typer.Context, directory: _DirOption = None, as_json: _JsonO
         shown = overview(cooperative, system_clock())
     lines = [f"{key.replace('_', ' ')}: {value}" for key, value in shown.items() if key != "jobs"]
     lines += [f"job {job['job'][:16]} {job['stage']}: {job['title']} {job['reason']}".rstrip() for job in shown["jobs"]]
-    _show(shown, as_json, "\n".join(lines))
+    show(shown, as_json, "\n".join(lines))
+
+
+@app.command(epilog="Example: vicinia-coordinator recover --from replica.db")
+def recover(
+    context: typer.Context,
+    copy: Annotated[Path | None, typer.Option("--from", help="A home's copy of the log: its replica.db.")] = None,
+    newest: Annotated[
+        bool, typer.Option("--newest", help="Nothing was restored: this database is the newest one.")
+    ] = False,
+    directory: _DirOption = None,
+    as_json: _JsonOption = False,
+) -> None:
+    """Fetch the leaves that a database from a backup lacks, each of them checked, from a home's copy of the log."""
+    from vicinia.coordinator.services.copy_of_log import CopyOfLog
+    from vicinia.coordinator.serving import alone
+
+    if (copy is None) != newest:
+        raise InvalidInput("Say --from REPLICA.db, or --newest.", where="recover")
+    folder = _chosen(context, directory)
+    with alone(folder), _opened(folder, forked=True) as cooperative:
+        recovery = cooperative.recovery
+        done = recovery.take_from(CopyOfLog.read(copy)) if copy else recovery.take_as_newest()
+    lines = [f"{counted(done.added, 'leaf', 'leaves')} fetched; the log has {done.size}."]
+    if done.missing:
+        lines.append(f"{counted(done.missing, 'more leaf', 'more leaves')} signed already: try another home's copy.")
+    shown = {"added": done.added, "log_size": done.size, "missing": done.missing}
+    show(shown, as_json, "\n".join(lines))
 
 
 def _opened(folder: Folder, *, forked: bool = False) -> Any:
@@ -189,29 +225,6 @@ def _located(path: Path, parse: Any) -> Any:
     except InvalidInput as error:
         where = error.where if str(path) in error.where else f"{path}: {error.where}".removesuffix(": ")
         raise type(error)(error.what, where=where, hint=error.hint) from error
-
-
-def _give_out(lines: Sequence[str], out: Path | None, as_json: bool) -> None:
-    """To the screen, or into a file that its owner alone can read."""
-    if out is None:
-        typer.echo(json.dumps({"invitations": lines}) if as_json else "\n".join(lines))
-        return
-    try:
-        draft = out.with_name(f".{out.name}.{os.urandom(8).hex()}")
-        try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "w", encoding="ascii") as file:
-                file.write("\n".join(lines) + "\n")
-            draft.replace(out)  # a file that was there keeps neither its contents nor its mode
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageFault(f"The invitations cannot be written: {error.strerror}.", where=str(out)) from error
-    _show({"count": len(lines), "file": str(out)}, as_json, f"{len(lines)} invitation(s) in {out}.")
-
-
-def _show(shown: dict[str, Any], as_json: bool, text: str) -> None:
-    typer.echo(json.dumps(shown, ensure_ascii=False) if as_json else text)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

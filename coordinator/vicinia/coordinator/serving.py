@@ -19,7 +19,7 @@ from vicinia.coordinator.services.cooperative import Cooperative
 from vicinia.coordinator.services.ticker import Ticker
 from vicinia.errors import AlreadyExists, StorageFault
 
-__all__ = ["serve"]
+__all__ = ["alone", "serve"]
 
 _TICK_S = 0.1
 _GRACE_S = 3.0
@@ -31,12 +31,12 @@ def serve(folder: Folder, options: ServeOptions, clock: Clock) -> None:
 
     One process at a time in a folder: two would write two histories of one log.
     """
-    with _alone(folder):
+    with alone(folder):
         _serve(folder, options, clock)
 
 
 @contextmanager
-def _alone(folder: Folder) -> Iterator[None]:
+def alone(folder: Folder) -> Iterator[None]:
     """Hold the folder's lock; the system lets go of it when the process ends, however it ends."""
     if not folder.path.is_dir():  # opening the cooperative says what is missing
         yield

@@ -12,10 +12,11 @@ from vicinia.coordinator.rpc.admission import Admission, Room, Slots, Watch, add
 from vicinia.coordinator.rpc.caller import certificate_callers
 from vicinia.coordinator.rpc.enrolment import EnrolmentServicer
 from vicinia.coordinator.rpc.log import LogServicer
+from vicinia.coordinator.rpc.port import require_free
 from vicinia.coordinator.rpc.research import ResearchServicer
 from vicinia.coordinator.rpc.rounds import RoundsServicer
 from vicinia.coordinator.services.cooperative import Cooperative
-from vicinia.errors import Unavailable
+from vicinia.errors import InvalidInput, Unavailable
 from vicinia.identity import CertificateAuthority, TlsKey, channel
 from vicinia.v1 import enrolment_pb2_grpc, log_pb2_grpc, research_pb2_grpc, rounds_pb2_grpc
 from vicinia.wire.shape import MAX_MESSAGE_BYTES
@@ -82,7 +83,11 @@ class Servers:
         self._enrolment_credentials = channel.enrolment_server_credentials(identity)
 
     def start(self, port: int, enrolment_port: int) -> tuple[int, int]:
-        """Bind and serve; Unavailable where a port is taken."""
+        """Bind and serve; Unavailable where a port is taken, before gRPC sees it."""
+        require_free(self._host, port, "--port")
+        require_free(self._host, enrolment_port, "--enrolment-port")
+        if port == enrolment_port != 0:
+            raise InvalidInput("The two ports cannot be the same.", where="--enrolment-port")
         bound = (
             self._bind(self._main, port, self._credentials),
             self._bind(self._enrolment, enrolment_port, self._enrolment_credentials),

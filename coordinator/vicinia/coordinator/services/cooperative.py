@@ -17,6 +17,7 @@ from vicinia.coordinator.services.invitations import Inviter
 from vicinia.coordinator.services.last_signed import LastSigned
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import LiveRuns
+from vicinia.coordinator.services.recovery import Recovery
 from vicinia.coordinator.services.recruiter import Recruiter
 from vicinia.coordinator.services.research import Research
 from vicinia.coordinator.services.statements import Statements
@@ -37,6 +38,7 @@ class Cooperative:
     authority: CertificateAuthority
     ledger: Ledger
     fault: StorageFault | None
+    recovery: Recovery
     checkpoints: Checkpoints
     inviter: Inviter
     enrolment: Enrolment
@@ -80,6 +82,7 @@ class Cooperative:
             authority=authority,
             ledger=ledger,
             fault=fault,
+            recovery=Recovery(database, ledger, signed, clock),
             checkpoints=checkpoints,
             inviter=Inviter(database, ledger, authority.certificate_pem, clock),
             enrolment=Enrolment(database, ledger, authority, statements.settle, clock),
