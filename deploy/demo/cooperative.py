@@ -79,7 +79,7 @@ class Cooperative:
         """The by-laws, with times that this machine bears where the file has none: all homes share its cores.
 
         A phase ends when all have answered; the longest that it may take grows with the homes of a core, and so does
-        the vote, in which they also import their rows.
+        the vote.
         """
         each, text = len(self._cast.everybody) // (os.cpu_count() or 1), self._bylaws.read_text()
         times = {"vote_seconds": 15 + max(0, each - 160) // 10, "phase_seconds": 10 + each // 20, "poll_ms": 500}

@@ -98,10 +98,12 @@ class Story:
         with self._tell.step("join", f"{everybody} households and 2 researchers join, over mutual TLS"):
             self._coop.invite()
             self._coop.join()
-        with self._tell.step("start", "Each is endorsed by 2 of 3 registrars; the homes' daemons start") as step:
+        with self._tell.step("start", "Endorsed by 2 of 3 registrars, started, filled with their own rows") as step:
             self._coop.run_homes()
-            self._processes.at_once([self._coop.approve, self._coop.standing_votes])
+            self._processes.at_once([self._coop.approve, self._coop.standing_votes, self._fill_homes])
             step.say(f"{len(self._cast.hosted)} hosting processes, {len(self._cast.lone)} homes alone in theirs")
+        refusing = self._report.households - self._report.consenting
+        self._tell.note(f"{self._report.consenting} consent to this use of their rows, {refusing} do not")
 
     def _fill_homes(self) -> None:
         self._coop.import_data()
@@ -139,19 +141,12 @@ class Story:
 
     def _vote(self, job: str, commercial: str) -> None:
         self._tell.heading("The members decide")
-        refusing = self._report.households - self._report.consenting
-        with self._tell.step("vote", "Standing votes, and one by hand; the homes import their rows meanwhile") as step:
+        with self._tell.step("vote", "Standing votes, and one by hand") as step:
             self._followed = self._coop.follow(UNIVERSITY, job)
             self._other = self._coop.follow(AGENCY, commercial)
             self._coop.vote_by_hand(job, "yes")
-            last, _ = self._processes.at_once(
-                [
-                    lambda: self._followed.until(lambda now: now["state"] not in ("submitted", "voting"), step.say),
-                    self._fill_homes,
-                ]
-            )
+            last = self._followed.until(lambda now: now["state"] not in ("submitted", "voting"), step.say)
             step.say(f"yes {last['yes']}, no {last['no']}, abstained {last['abstain']} of {last['electorate']}")
-        self._tell.note(f"{self._report.consenting} consent to this use of their rows, {refusing} do not")
         self._note_memory()
 
     def _note_memory(self) -> None:

@@ -20,6 +20,7 @@ from vicinia.assembly.vote import LoggedRoster, Vote, count
 from vicinia.errors import InvalidInput
 from vicinia.identity.keys import VerifyingKey
 from vicinia.tlog.checkpoint import Checkpoint, SignedCheckpoint, log_origin
+from vicinia.tlog.merkle import Tree
 from vicinia.tlog.statement import Statement
 
 
@@ -97,6 +98,10 @@ class Assembly:
     def root(self, size: int | None = None) -> bytes:
         """The Merkle root over the first `size` leaves, by default over all."""
         return self._ledger.tree.root(size)
+
+    def tree_with(self, leaves: Iterable[bytes]) -> Tree:
+        """The Merkle tree of all leaves and these after them, which are not taken."""
+        return self._ledger.tree.extended(leaves)
 
     def checkpoint(self, size: int | None = None) -> Checkpoint:
         """The unsigned checkpoint of that size."""

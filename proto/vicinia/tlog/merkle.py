@@ -81,6 +81,14 @@ class Tree:
             self._levels[level] += hashed
         return index
 
+    def extended(self, leaves: Iterable[bytes]) -> Tree:
+        """Another tree, with these leaves after those of this one, which stays as it is."""
+        tree = Tree()
+        tree._levels = [bytearray(level) for level in self._levels]
+        for leaf in leaves:
+            tree.append(leaf)
+        return tree
+
     def leaf_hash(self, index: int) -> bytes:
         """The hash of the leaf at `index`; InvalidInput where there is none."""
         self._check(0 <= index < self.size, f"There is no leaf {index} in a log of {self.size}.")

@@ -189,6 +189,17 @@ def test_two_histories_have_no_consistency_proof(new: int, data: st.DataObject) 
         verify_consistency(old, new, other.consistency(old, new), honest.root(), other.root())
 
 
+def test_a_tree_that_is_extended_stays_as_it_is() -> None:
+    for size in range(20):
+        leaves = [bytes([place]) for place in range(size)]
+        for more in range(9):
+            added = [bytes([100 + place]) for place in range(more)]
+            tree = Tree(leaves)
+            longer = tree.extended(added)
+            assert (tree.size, tree.root()) == (size, Tree(leaves).root())
+            assert (longer.size, longer.root()) == (size + more, Tree(leaves + added).root())
+
+
 def test_sizes_and_indices_outside_the_tree_are_refused() -> None:
     tree = Tree(LEAVES)
     for refused in (

@@ -119,7 +119,7 @@ class Resident:
         if reply.uncosigned_note:
             witness_checkpoint(self._home, self._replica, link, reply.uncosigned_note, self._clock)
         if reply.note:
-            self._replica.sync(link, reply.note)
+            self._replica.follow(link, reply.note)
         self._note_time()
         guard.check_signatures(self._home, self._replica, self._clock)
         release.settle(self._home, self._replica, self._clock)

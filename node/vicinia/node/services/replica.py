@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -35,6 +36,7 @@ from vicinia.tlog.statement import Statement
 __all__ = ["Cooperative", "Replica", "cooperative_of", "open_replica"]
 
 _BATCH = 1000
+_FOLLOW_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,20 @@ class Replica:
     not know halts the same way, without evidence, until a newer program is started.
     """
 
-    def __init__(self, store: ReplicaStore, cooperative: Cooperative, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: ReplicaStore,
+        cooperative: Cooperative,
+        clock: Clock,
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._cooperative = cooperative
         self._clock = clock
+        self._elapsed = elapsed
         self._lock = threading.RLock()
+        self._following = threading.Lock()
+        self._followed: tuple[float, Link | None] = -_FOLLOW_SECONDS, None  # when and for whom it was done last
         self._genesis: Genesis | None = None
         self._assembly: Assembly | None = None
         self._opened: tuple[bytes, SignedCheckpoint] | None = None
@@ -134,17 +145,26 @@ class Replica:
             known = self._store.checkpoint()
             if known is None or self.size >= known[0]:
                 return
-            leaves = self._store.leaves(0, known[0])
-            if len(leaves) != known[0]:
+            leaves = self._store.leaves(self.size, known[0])
+            if self.size + len(leaves) != known[0]:
                 hint = "Move that file away: the log is fetched and checked again."
                 raise StorageFault("The copy of the public log is damaged.", where=str(self._store.path), hint=hint)
-            self._take(leaves[self.size :], verified=self._stands_under(known[1], leaves))
+            genesis = self._genesis or self._check_genesis(leaves[0])
+            # Under the note that was accepted and stored with them, all were verified before.
+            verified = self._open(known[1], genesis).checkpoint.root == self._tree_with(leaves).root()
+            self._take(leaves, verified=verified)
 
-    def _stands_under(self, note: bytes, leaves: list[bytes]) -> bool:
-        """Whether these leaves are those of the accepted note that was stored with them, so that all were verified."""
-        genesis = self._genesis or self._check_genesis(leaves[0])
-        checkpoint = self._open(note, genesis).checkpoint
-        return (checkpoint.size, checkpoint.root) == (len(leaves), Tree(leaves).root())
+    def follow(self, link: Link, note: bytes) -> None:
+        """As `sync`, but not while another home does, nor within a second of it: a log in a vote grows all the time,
+        and homes that share this copy are told so one after the other."""
+        at, by = self._followed
+        if (by is not link and self._elapsed() < at + _FOLLOW_SECONDS) or not self._following.acquire(blocking=False):
+            return
+        try:
+            self._followed = self._elapsed(), link
+            self.sync(link, note)
+        finally:
+            self._following.release()
 
     def sync(self, link: Link, note: bytes = b"") -> bool:
         """Accept a newer checkpoint (fetched where `note` is empty) and its leaves; True where something was new."""
@@ -181,7 +201,7 @@ class Replica:
                 raise Unavailable("The coordinator did not send the leaves of its checkpoint.", where="log")
             leaves += batch
         # Leaves prove something against who signed the root only where that root is theirs: anybody can garble them.
-        tree = Tree([*self._store.leaves(0, start), *leaves])
+        tree = self._tree_with(leaves)
         if tree.root(size) != root:
             self._look_into(link, note, start, signed.checkpoint)
         try:
@@ -195,6 +215,9 @@ class Replica:
             self._assembly = None
             self.refresh()
             raise
+
+    def _tree_with(self, leaves: list[bytes]) -> Tree:
+        return Tree(leaves) if self._assembly is None else self._assembly.tree_with(leaves)
 
     def _look_into(self, link: Link, note: bytes, start: int, signed: Checkpoint) -> NoReturn:
         """The leaves do not add up to the signed root: sent wrong, or a log that was rewritten. Only proof accuses."""
