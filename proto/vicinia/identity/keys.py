@@ -15,7 +15,7 @@ Which edge cases are accepted, so that all homes agree on every signature:
 from __future__ import annotations
 
 import hashlib
-import threading
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -37,21 +37,19 @@ _LOW_ORDER_Y: Final = frozenset({0, 1, _P - 1, _ORDER_EIGHT_Y, _P - _ORDER_EIGHT
 
 
 class _Newest:
-    """The names that were added last, so many of them."""
+    """The names that were added last, so many of them; each step is one operation, which no thread sees half of."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._names: dict[bytes, None] = {}
-        self._lock = threading.Lock()
+        self._names: OrderedDict[bytes, None] = OrderedDict()
 
     def __contains__(self, name: bytes) -> bool:
         return name in self._names
 
     def add(self, name: bytes) -> None:
-        with self._lock:
-            self._names[name] = None
-            if len(self._names) > self._limit:
-                del self._names[next(iter(self._names))]
+        self._names[name] = None
+        if len(self._names) > self._limit:
+            self._names.popitem(last=False)
 
 
 # Signatures found valid, by the SHA-256 of key, signature and message: a roster is the same for every home of a
