@@ -107,7 +107,8 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    homes = f"how many homes, {FEWEST} to {MOST} (default 320); below {FIGURES_SHOW}, noise drowns the figures"
+    homes = f"how many homes, {FEWEST} to {MOST} if the data has them (default 320; the demo's own has 1519); "
+    homes += f"below {FIGURES_SHOW}, noise drowns the figures"
     made.add_argument("--households", type=count(FEWEST, MOST), metavar="N", help=homes)
     hosts = "processes that host the homes, 1 to 64 (default 8)"
     made.add_argument("--processes", type=count(1, 64), default=8, metavar="P", help=hosts)
