@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from vicinia.coordinator.client.connection import pace
 from vicinia.coordinator.client.link import JobStatus
 from vicinia.coordinator.console.show import duration
 from vicinia.coordinator.console.watching import watch_json, watch_live
@@ -79,6 +80,13 @@ def test_every_other_end_is_an_error_told_once(state: str, reason: str, kind: ty
     with pytest.raises(kind) as ended:
         live(VOTING, replace(VOTING, state=state, reason=reason))
     assert str(ended.value) == f"job 3f3f3f3f3f3f: The job ended: {state}. {reason}"
+
+
+def test_a_long_vote_is_looked_at_seldom_and_its_end_at_once() -> None:
+    voting = replace(VOTING, deadline_ms=604_800_000)
+    assert [pace(voting, at) for at in (0, 604_700, 604_799, 700_000)] == [10.0, 1.0, 0.1, 0.1]
+    running = replace(VOTING, state="running", phase_deadline_ms=20_000)
+    assert pace(running, 0) == 0.2
 
 
 def test_programs_get_a_line_for_each_state(capsys: pytest.CaptureFixture[str]) -> None:

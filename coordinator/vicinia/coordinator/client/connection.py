@@ -29,9 +29,9 @@ from vicinia.tlog.checkpoint import SignedCheckpoint, log_origin, open_checkpoin
 from vicinia.tlog.merkle import Tree
 from vicinia.tlog.statement import Statement
 
-__all__ = ["Client"]
+__all__ = ["Client", "pace"]
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS, MOST_LOOK_SECONDS = 0.1, 10.0
 PATIENCE_SECONDS = 60.0
 AWAY_SECONDS = 600.0
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -112,8 +112,8 @@ class Client:
         """Where a job stands."""
         return self._link.job(_digest(job_hash))[0]
 
-    def watch(self, job_hash: str, look_seconds: float = LOOK_SECONDS) -> Iterator[JobStatus]:
-        """The states of a job as they change, up to its end; looks again after `look_seconds`.
+    def watch(self, job_hash: str, look_seconds: float | None = None) -> Iterator[JobStatus]:
+        """The states of a job as they change, up to its end; looks again after `look_seconds`, by default as it suits.
 
         A coordinator that is away for some minutes ends nothing.
         """
@@ -125,13 +125,14 @@ class Client:
             except Unavailable:
                 if last is None or time.monotonic() - heard > AWAY_SECONDS:
                     raise
+                time.sleep(look_seconds or LOOK_SECONDS)
                 continue
             heard = time.monotonic()
             if now != last:
                 yield now
             last = now
             if not now.final:
-                time.sleep(look_seconds)
+                time.sleep(pace(now, time.time()) if look_seconds is None else look_seconds)
 
     def result(self, job_hash: str, patience_seconds: float = PATIENCE_SECONDS) -> Result:
         """The released numbers; ProofInvalid unless the public log holds a `release` statement of exactly these.
@@ -227,6 +228,12 @@ class Client:
         if statement.digest.hex() != self.membership.genesis:
             raise ProofInvalid("This is not the cooperative that the invitation named.", where="log, leaf 0")
         return Genesis.from_payload(statement.payload)
+
+
+def pace(now: JobStatus, at: float) -> float:
+    """Seconds until another look is worth while: a hundredth of what is left of the vote or the phase."""
+    ends_ms = {"voting": now.deadline_ms, "running": now.phase_deadline_ms}.get(now.state, 0)
+    return min(max((ends_ms / 1000 - at) / 100, LOOK_SECONDS), MOST_LOOK_SECONDS)
 
 
 def _digest(job_hash: str) -> bytes:
