@@ -8,7 +8,6 @@ distribution of Canonne, Kamath, Steinke 2020 for every variance accepted here.
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
@@ -37,7 +36,6 @@ _LANE_MASK = (1 << _LANE_BITS) - 1
 _TAIL_SQUARED = Fraction(729, 4)
 _GUIDE_BITS = 16
 _CHUNK = 1 << 18
-_MAKING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +62,7 @@ class DiscreteGaussian:
                 "The variance of the noise must lie between 1/4 and 4096² grid units.", where="sigma_squared"
             )
         self.sigma_squared = Fraction(sigma_squared)
-        with _MAKING:  # homes that share a process wait for the one table instead of making it each
-            self._table = _table(self.sigma_squared)
+        self._table = _table(self.sigma_squared)
 
     def sample(self, count: int, rng: Stream) -> NDArray[np.int64]:
         """Draw `count` independent values; int64[count]; takes 16 bytes of the stream for each, in order."""

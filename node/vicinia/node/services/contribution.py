@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Prepared", "depart", "exact_vector", "prepare"]
 
 _log = logging.getLogger("vicinia.node")
+_drawing = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ def prepare(home: Home, terms: Terms, state: NodeRound, shared: float, elapsed: 
     if plan.rho_nano > terms.job.rho_nano:
         raise RoundFailed("The noise for this roster would cost more than the job says.", where="noise plan")
     seed = os.urandom(32)
-    noise = noise_share(plan, seed)
+    with _drawing:  # homes that share a process wait for the one table of the noise instead of making it each
+        noise = noise_share(plan, seed)
     slot = Slot.after(slot_seconds(terms.manifest.deadlines), shared, elapsed())
     cpu_ends = time.thread_time() + slot.cpu_seconds
     exact, grid, trouble = _encoded(
