@@ -87,6 +87,7 @@ def test_a_long_vote_is_looked_at_seldom_and_its_end_at_once() -> None:
     assert [pace(voting, at) for at in (0, 604_700, 604_799, 700_000)] == [10.0, 1.0, 0.1, 0.1]
     running = replace(VOTING, state="running", phase_deadline_ms=20_000)
     assert pace(running, 0) == 0.2
+    assert [pace(START, at) for at in (1, 86_400)] == [0.1, 10.0]
 
 
 def test_programs_get_a_line_for_each_state(capsys: pytest.CaptureFixture[str]) -> None:

@@ -231,9 +231,10 @@ class Client:
 
 
 def pace(now: JobStatus, at: float) -> float:
-    """Seconds until another look is worth while: a hundredth of what is left of the vote or the phase."""
-    ends_ms = {"voting": now.deadline_ms, "running": now.phase_deadline_ms}.get(now.state, 0)
-    return min(max((ends_ms / 1000 - at) / 100, LOOK_SECONDS), MOST_LOOK_SECONDS)
+    """Seconds until another look is worth while: a hundredth of what is left, or of the wait for a sponsor."""
+    ends_ms = now.deadline_ms if now.state == "voting" else now.phase_deadline_ms
+    span = at - now.submitted_ms / 1000 if now.state == "submitted" else ends_ms / 1000 - at
+    return min(max(span / 100, LOOK_SECONDS), MOST_LOOK_SECONDS)
 
 
 def _digest(job_hash: str) -> bytes:
