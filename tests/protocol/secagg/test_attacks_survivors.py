@@ -108,7 +108,10 @@ def test_too_few_survivors(lab: Lab) -> None:
 def test_fake_dropouts_that_isolate_an_arc(lab: Lab) -> None:
     """Three places on each side of an arc of three homes are said to have dropped, so their mask keys are revealed,
     and with them every edge out of the arc: the exact sum of three, where 17 honest homes are due. Test-size figures in
-    both runs: k = 6, t = 2."""
+    both runs: k = 6, t = 2.
+
+    A single vector cannot be had like this, since homes that hold shares of its b must survive beside it.
+    """
     lab.weaken(Parameters(24, 1, 6, 2, 0, 24, 13, 18))
     lab.without("window_rule")
     simulation = uploaded(24)
