@@ -157,9 +157,12 @@ def test_nobody_halts_the_log_without_its_own_signature(village: Village) -> Non
         kept.cosign(anybody, 99, sign_checkpoint(longer, SigningKey.generate()))
     with pytest.raises(TooLarge):
         kept.cosign(anybody, 99, newest_note(village) + b"x" * 1_000)
-    kept.cosign(anybody, 11, newest_note(village))  # its own, which it knows
+    known = newest_note(village)
+    kept.cosign(anybody, 11, known)
     resign(village, village.village[5])
     village.tick()
+    kept.cosign(anybody, 11, known)
+    assert village.folder.last_signed.read_text().split("\n")[1] == "12"  # an older note takes nothing back
     village.restart()
     with pytest.raises(NotFound):
         village.coordinator.checkpoints.cosign(village.village[0].principal.id, 99, b"no note")
@@ -217,6 +220,7 @@ def test_a_run_of_a_backup_is_not_continued(accepted: tuple[Village, Job], tmp_p
     bring_along(village, older)
     opened(older).recovery.take_from(CopyOfLog.read(copy_of(village, tmp_path / "replica.db", known=(job,))))
     older.restart()
+    assert older.run_of(job).phase is Phase.FAILED
     older.tick()
     assert (older.row(job).stage, "backup" in older.row(job).reason) == (Stage.FAILED, True)
 
@@ -233,21 +237,26 @@ def test_a_copy_that_is_too_short_says_how_many_are_missing(village: Village, ba
     backup.restart()
 
 
-@pytest.mark.parametrize("change", ["a leaf", "a note", "the history", "nothing new"])
+@pytest.mark.parametrize("change", ["a leaf", "a valid leaf", "a note", "the history", "nothing new"])
 def test_a_copy_that_is_refused_changes_nothing(village: Village, backup: Village, tmp_path: Path, change: str) -> None:
     bring_along(village, backup)
     good = CopyOfLog.read(copy_of(village, tmp_path / "replica.db"))
     if change == "a leaf":
         copy = replace(good, leaves=(*good.leaves[:-1], good.leaves[-1].replace(b"resign", b"resing")))
+    elif change == "a valid leaf":
+        backup.folder.last_signed.unlink()  # so that only the note stands against it
+        other = village.village[7]
+        leaf = build_resign(COOP, other.principal.id).sign(other.key).leaf()
+        copy = replace(good, leaves=(*good.leaves[:-1], leaf))
     elif change == "a note":
         forged = Checkpoint(log_origin(COOP), 12, village.coordinator.ledger.tree.root())
         copy = replace(good, note=sign_checkpoint(forged, SigningKey.generate()))
     elif change == "the history":
-        other = village.clone(tmp_path / "other")
-        resign(other, other.village[7])
+        twin = village.clone(tmp_path / "other")
+        resign(twin, twin.village[7])
         resign(backup, backup.village[6])
-        other.tick()
-        copy = CopyOfLog.read(copy_of(other, tmp_path / "other.db"))
+        twin.tick()
+        copy = CopyOfLog.read(copy_of(twin, tmp_path / "other.db"))
     else:
         copy = replace(CopyOfLog.read(copy_of(village, tmp_path / "old.db", size=11)))
     before = backup.coordinator.ledger.size
