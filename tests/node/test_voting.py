@@ -8,7 +8,7 @@ import pytest
 from simulator_cooperative import Cooperative, key
 from simulator_link import Link as SimulatedLink
 from simulator_link import Server
-from vicinia.assembly import Assembly, Job, build_ballot, build_close, build_rotate, checks
+from vicinia.assembly import Assembly, Job, build_ballot, build_close, build_proposal, build_rotate, checks
 from vicinia.errors import (
     InternalFault,
     NotAccepted,
@@ -19,6 +19,7 @@ from vicinia.errors import (
     ViciniaError,
 )
 from vicinia.node.services import guard
+from vicinia.node.services.polling import ends_ms, is_open
 from vicinia.node.services.replica import Replica
 from vicinia.node.services.voting import cast_votes
 from vicinia.node.store.alerts import Alerts
@@ -276,3 +277,25 @@ def test_a_ballot_from_another_copy_of_the_store_locks_the_home(voter: Voter) ->
     guard.check_signatures(voter.home, voter.replica, voter.server.clock)
     assert voter.home.locked == guard.FOREIGN
     assert "locked" in Alerts(voter.home.database).all()[0][1]
+
+
+def test_who_hears_late_of_a_proposal_may_vote_as_long_as_the_vote_is_open(tmp_path: Path) -> None:
+    server = Server(Cooperative.found(households=4))
+    job = server.coop.job()
+    server.jobs[job.hash] = job
+    proposal = build_proposal(job, server.coop.now_ms, server.coop.assembly).sign(server.coop.researcher_of(job))
+    deadline_ms, length_ms = proposal.payload["deadline"], server.coop.assembly.bylaws.vote_seconds * 1000
+    server.coop.now_ms = deadline_ms - 1_000  # nobody sponsored it for long
+    server.coop.append(proposal.sign(server.coop.households[0]))
+    server.confirm()
+    home, replica, link = server.homes(tmp_path, 3)[2], server.replica(tmp_path), server.link(2)
+    replica.sync(link)
+    Votes(home.database).put(Vote(job.hash, "yes", "hand", "queued", "", None, 1))
+    server.coop.now_ms += length_ms - 1_000
+    server.confirm()
+    replica.sync(link)
+    assert ends_ms(replica, replica.assembly.vote_on(job.hash)) >= deadline_ms + length_ms - 2_000
+    assert cast_votes(home, replica, link, server.clock) == 1
+    assert server.coop.assembly.vote_on(job.hash).latest[2].choice == "yes"
+    server.coop.now_ms += 2_000
+    assert not is_open(replica, replica.assembly.vote_on(job.hash), server.clock())

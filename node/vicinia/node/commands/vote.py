@@ -11,8 +11,8 @@ from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.commands.naming import SHOWN, named
 from vicinia.node.homes import read_text
 from vicinia.node.output import counted, show, table, when
+from vicinia.node.services.polling import is_open
 from vicinia.node.services.replica import Replica
-from vicinia.node.services.waiting import is_open
 from vicinia.node.store.home import Home
 from vicinia.node.store.votes import Vote, Votes
 
@@ -76,9 +76,9 @@ def _known(homes: dict[str, Home], replica: Replica | None) -> set[bytes]:
 def _check_open(replica: Replica | None, job_hash: bytes, now_ms: int) -> str:
     """NotAccepted where the vote is over; a note where this home does not know of it yet."""
     record = replica.assembly.votes.get(job_hash) if replica is not None and replica.size else None
-    if record is None:
+    if replica is None or record is None:
         return "This home does not know of such a vote yet; yours waits until it is open."
-    if not is_open(record, now_ms):
+    if not is_open(replica, record, now_ms):
         raise NotAccepted("The vote on this job is over.", where=f"job {job_hash.hex()[:SHOWN]}")
     return ""
 

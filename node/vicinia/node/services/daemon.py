@@ -13,6 +13,7 @@ from vicinia.errors import Unavailable, ViciniaError
 from vicinia.node.services import enrolment, guard, integrity, release
 from vicinia.node.services.clock import Clock, HomeClock
 from vicinia.node.services.keyring import CONTACT, membership
+from vicinia.node.services.polling import ends_ms
 from vicinia.node.services.ports import Enroller, Link
 from vicinia.node.services.replica import Replica
 from vicinia.node.services.scheduler import Scheduler
@@ -148,7 +149,7 @@ class Resident:
             return
         now = self._clock()
         for job_hash, vote in self._replica.assembly.votes.items():
-            if job_hash not in self._expected and abs(vote.proposal.deadline - now) < _NEAR_MS:
+            if job_hash not in self._expected and abs(ends_ms(self._replica, vote) - now) < _NEAR_MS:
                 self._expected.add(job_hash)
                 self._worker.warm(self._home.name)
 

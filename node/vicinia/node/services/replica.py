@@ -206,7 +206,9 @@ class Replica:
             self._look_into(link, note, start, signed.checkpoint)
         try:
             self._take(leaves, note, tree)
-            if not self._store.advance(start, leaves, note):
+            if self._store.advance(start, leaves, note):
+                self._note_proposals(start, signed)
+            else:
                 # Another process was first; what it has stored, it has checked.
                 self._assembly = None
                 self.refresh()
@@ -215,6 +217,13 @@ class Replica:
             self._assembly = None
             self.refresh()
             raise
+
+    def _note_proposals(self, start: int, signed: SignedCheckpoint) -> None:
+        """Proposals since leaf `start` are confirmed from this checkpoint on, for all that this copy can tell."""
+        new = [job_hash for job_hash, vote in self.assembly.votes.items() if vote.leaf >= start]
+        confirmed = signed.kth_newest(self.assembly.bylaws.witnesses_needed)
+        if new and confirmed is not None:
+            self._store.note_witnessed(new, confirmed * 1000)
 
     def _tree_with(self, leaves: list[bytes]) -> Tree:
         return Tree(leaves) if self._assembly is None else self._assembly.tree_with(leaves)

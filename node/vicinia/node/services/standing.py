@@ -7,9 +7,9 @@ from vicinia.errors import ViciniaError
 from vicinia.node.output import when
 from vicinia.node.services import account, consent, deciding, departures, keyring
 from vicinia.node.services.clock import Clock
+from vicinia.node.services.polling import is_open
 from vicinia.node.services.replica import Replica
 from vicinia.node.services.rules import epsilon_of
-from vicinia.node.services.waiting import is_open
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.consents import Consents
@@ -130,7 +130,7 @@ def _asked(home: Home, replica: Replica | None, now_ms: int) -> dict[str, object
         own = {vote.job_hash: vote.choice for vote in Votes(home.database).all()}
         bylaws = replica.assembly.bylaws
         for job_hash, vote in replica.assembly.votes.items():
-            if is_open(vote, now_ms):
+            if is_open(replica, vote, now_ms):
                 open_votes[job_hash.hex()] = own.get(job_hash, "")
             stored = replica.store.job(job_hash)
             if stored is not None:

@@ -15,6 +15,7 @@ from vicinia.assembly.vote import Vote as Record
 from vicinia.errors import InternalFault, ProofInvalid, StorageFault, Unauthenticated, Unavailable, ViciniaError
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.keyring import household_id, identity
+from vicinia.node.services.polling import ends_ms, is_open
 from vicinia.node.services.ports import Link
 from vicinia.node.services.replica import Replica
 from vicinia.node.services.rules import choice_by_rule
@@ -41,14 +42,14 @@ def cast_votes(home: Home, replica: Replica, link: Link, clock: Clock) -> int:
     _tell_of_recovery(home, household, clock)
     for job_hash, record in assembly.votes.items():
         vote = votes.get(job_hash)
-        if _open(record, clock()):
+        if is_open(replica, record, clock()):
             if not record.is_elector(household):
                 continue
             vote = vote or _by_rule(home, replica, link, job_hash, household, clock)
             if vote is not None and vote.state in ("queued", "signed"):
                 sent += _cast(home, assembly, household, vote, link, clock)
         elif vote is not None:
-            _settle(home, assembly, record, household, vote, clock)
+            _settle(home, replica, record, household, vote, clock)
     return sent
 
 
@@ -63,11 +64,6 @@ def fetch_job(replica: Replica, link: Link, job_hash: bytes) -> Job:
         replica.store.put_job(job_hash, data)
         return job
     return Job.from_canonical(data)
-
-
-def _open(record: Record, now_ms: int) -> bool:
-    proposal = record.proposal
-    return record.closing is None and record.revoked is None and proposal.opens <= now_ms < proposal.deadline
 
 
 def _by_rule(
@@ -132,7 +128,7 @@ def _tell_of_recovery(home: Home, household: Household, clock: Clock) -> None:
         )
 
 
-def _settle(home: Home, assembly: Assembly, record: Record, household: Household, vote: Vote, clock: Clock) -> None:
+def _settle(home: Home, replica: Replica, record: Record, household: Household, vote: Vote, clock: Clock) -> None:
     """After the deadline: the ballot is the one that the close counts, or the household is told.
 
     It is told soon after the deadline already where the ballot is under no checkpoint that this home has accepted:
@@ -150,8 +146,8 @@ def _settle(home: Home, assembly: Assembly, record: Record, household: Household
         votes.change(vote, replace(vote, state="lost", reason=f"it was not in the log at the close.{instead}"))
         Alerts(home.database).add(f"Your vote on job {job} was not counted.{instead}", clock())
     elif record.revoked is None and not vote.reason and not _is(record.latest.get(household.index), vote):
-        patience = _POLLS * assembly.bylaws.poll_ms
-        if clock() >= record.proposal.deadline + patience:
+        patience = _POLLS * replica.assembly.bylaws.poll_ms
+        if clock() >= ends_ms(replica, record) + patience:
             votes.change(vote, replace(vote, reason="it was not in the confirmed log at the deadline"))
             Alerts(home.database).add(
                 f"Your vote on job {job} was not in the confirmed log when the time for votes was over.", clock()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.job import Job
 from vicinia.assembly.statements import Proposal
-from vicinia.assembly.vote import Vote as Record
 from vicinia.errors import ViciniaError
 from vicinia.node.services import consent
 from vicinia.node.services.keyring import is_joined, membership
+from vicinia.node.services.polling import ends_ms, is_open
 from vicinia.node.services.ports import Link
 from vicinia.node.services.replica import Replica
 from vicinia.node.services.rules import choice_by_rule, epsilon_of
@@ -22,12 +22,12 @@ from vicinia.node.store.home import Home
 from vicinia.node.store.votes import Votes
 from vicinia.tlog.statement import Statement
 
-__all__ = ["Stance", "Waiting", "is_open", "open_votes", "stance", "unsponsored"]
+__all__ = ["Stance", "Waiting", "open_votes", "stance", "unsponsored"]
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A job that waits for a sponsor or, in the log, for votes, until `deadline_ms` at the earliest.
+    """A job that waits for a sponsor or, in the log, for votes, until `deadline_ms`.
 
     `job` is None where its text is not known here; what is, is the text that the proposal names by hash.
     """
@@ -54,15 +54,13 @@ class Stance:
     sentence: str
 
 
-def is_open(record: Record, now_ms: int) -> bool:
-    """Whether a ballot would still be in time."""
-    return record.closing is None and record.revoked is None and now_ms < record.proposal.deadline
-
-
 def open_votes(replica: Replica, link: Link | None, now_ms: int) -> list[Waiting]:
     """Every vote that is open in the confirmed log, the one that ends first first."""
-    records = [record for record in replica.assembly.votes.values() if is_open(record, now_ms)]
-    found = [_waiting(record.proposal, "vote", replica, link) for record in records]
+    records = [record for record in replica.assembly.votes.values() if is_open(replica, record, now_ms)]
+    found = [
+        replace(_waiting(record.proposal, "vote", replica, link), deadline_ms=ends_ms(replica, record))
+        for record in records
+    ]
     return sorted(found, key=lambda one: (one.deadline_ms, one.job_hash))
 
 

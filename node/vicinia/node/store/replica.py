@@ -21,6 +21,7 @@ class ReplicaStore:
         self.database = Database(path, REPLICA)
         self._checkpoint = Kept(self.database, self._read_checkpoint)
         self._evidence = Kept(self.database, self._read_evidence)
+        self._witnessed = Kept(self.database, self._read_witnessed)
 
     def checkpoint(self) -> tuple[int, bytes] | None:
         """(size, note) of the last accepted checkpoint, or None."""
@@ -62,6 +63,17 @@ class ReplicaStore:
         """(when, what, ours, theirs, proof), oldest first. Any row halts every job."""
         return list(self._evidence())
 
+    def witnessed(self, job_hash: bytes) -> int | None:
+        """When (ms) witnesses had confirmed a proposal, as far as this copy knows; None where it does not."""
+        return self._witnessed().get(job_hash)
+
+    def note_witnessed(self, job_hashes: Sequence[bytes], at_ms: int) -> None:
+        """Keep when proposals that are new were confirmed; the first time counts."""
+        self.database.run_many(
+            "INSERT INTO witnessed(job_hash, at_ms) VALUES(?, ?) ON CONFLICT DO NOTHING",
+            [(job_hash, at_ms) for job_hash in job_hashes],
+        )
+
     def job(self, job_hash: bytes) -> bytes | None:
         """Canonical bytes of a job of the log, or None where it was not fetched yet."""
         row = self.database.one("SELECT job FROM job WHERE job_hash = ?", (job_hash,))
@@ -82,3 +94,7 @@ class ReplicaStore:
     def _read_evidence(self) -> list[tuple[int, str, bytes, bytes, bytes]]:
         rows = self.database.all("SELECT at_ms, what, ours, theirs, proof FROM evidence ORDER BY id")
         return [(int(a), str(b), bytes(c), bytes(d), bytes(e)) for a, b, c, d, e in rows]
+
+    def _read_witnessed(self) -> dict[bytes, int]:
+        rows = self.database.all("SELECT job_hash, at_ms FROM witnessed")
+        return {bytes(job_hash): int(at_ms) for job_hash, at_ms in rows}

@@ -69,4 +69,7 @@ REPLICA = (
     """
     ALTER TABLE evidence ADD COLUMN proof BLOB NOT NULL DEFAULT x'';
     """,
+    """
+    CREATE TABLE witnessed(job_hash BLOB PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT;
+    """,
 )
