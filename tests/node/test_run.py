@@ -51,7 +51,7 @@ def test_a_run_gives_the_sum_of_what_left(world: World) -> None:
 
 
 def test_a_run_is_attempted_again_where_no_roster_of_it_was_logged(world: World) -> None:
-    """The coordinator opens the same run under another manifest (docs/adr/0009): homes take it like a first one."""
+    """The coordinator opens the same run under another manifest (docs/adr/0011): homes take it like a first one."""
     job = world.server.accept_job()
     first = world.server.start_run(job)
     waiting = world.take_part(first)

@@ -50,7 +50,7 @@ class Recruiter:
             self._open_run(row, accepted.size, now_ms)
 
     def _open_run(self, row: JobRow, size: int, now_ms: int) -> None:
-        """A run, or another attempt at one, once nobody can be in the attempt before any more (docs/adr/0009)."""
+        """A run, or another attempt at one, once nobody can be in the attempt before any more (docs/adr/0011)."""
         step = self._phase_ms
         with self._database.read() as connection:
             before = runs.newest_of(connection, row.job_hash)
