@@ -21,7 +21,8 @@ from vicinia.assembly import build_member
 from vicinia.assembly.invitation import Invitation
 from vicinia.coordinator.config import Folder
 from vicinia.coordinator.services.cooperative import Cooperative
-from vicinia.errors import AlreadyExists, Code, Unavailable, ViciniaError
+from vicinia.errors import AlreadyExists, Code, StorageFault, Unavailable, ViciniaError
+from vicinia.tlog.checkpoint import Checkpoint, log_origin, sign_checkpoint
 from vicinia.v1 import enrolment_pb2, enrolment_pb2_grpc, log_pb2, log_pb2_grpc, rounds_pb2, rounds_pb2_grpc
 from vicinia.wire import error_from_rpc
 
@@ -178,3 +179,31 @@ def test_a_home_joins_polls_comes_back_after_a_kill_and_the_server_ends(served: 
     status, log = served.stop(signal.SIGTERM)
     assert (status, [json.loads(line)["message"] for line in log.splitlines()][-1]) == (0, "stopped")
     assert key.public.id not in log
+
+
+def test_the_server_ends_where_its_own_signature_proves_a_longer_log(founded: Village, tmp_path: Path) -> None:
+    village = founded.clone(tmp_path)
+    village.coordinator.close()
+    one = Served(village.folder.path)
+    one.start()
+    invitation, key, tls = invited(one), SigningKey.generate(), TlsKey.generate()
+    certificate = enrol(one, invitation, key, tls)
+    assert one.process is not None
+    with one.channel(invitation.authority, tls, certificate) as port:
+        log = log_pb2_grpc.LogStub(port)
+        longer = Checkpoint(log_origin(COOP), 99, bytes(32))
+        with pytest.raises(grpc.RpcError):
+            log.Cosign(log_pb2.CosignRequest(size=99, signature_line=sign_checkpoint(longer, key)), timeout=30)
+        assert poll(port).retry_after_ms > 0
+        log_key = SigningKey.from_seed(village.folder.log_key.read_bytes())
+        log.Cosign(log_pb2.CosignRequest(size=99, signature_line=sign_checkpoint(longer, log_key)), timeout=30)
+    said = one.process.communicate(timeout=60)[1].decode().splitlines()[-1]
+    assert one.process.returncode == StorageFault.exit_status
+    assert "one of 99 is signed already" in said
+    again = subprocess.run(
+        [sys.executable, "-m", "vicinia.coordinator.app", "--dir", str(village.folder.path), "serve", "--port", "0"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (again.returncode, "recover --from" in again.stderr) == (StorageFault.exit_status, True)

@@ -23,11 +23,14 @@ __all__ = ["alone", "serve"]
 
 _TICK_S = 0.1
 _GRACE_S = 3.0
+_LOOK_S = 0.5
 _log = logging.getLogger(__name__)
 
 
 def serve(folder: Folder, options: ServeOptions, clock: Clock) -> None:
     """Serve until SIGTERM or SIGINT; everything acknowledged is on disk, so that a kill loses nothing.
+
+    StorageFault where somebody proves meanwhile that the database is not the newest (docs/adr/0010).
 
     One process at a time in a folder: two would write two histories of one log.
     """
@@ -66,11 +69,15 @@ def _serve(folder: Folder, options: ServeOptions, clock: Clock) -> None:
     if options.ports_file is not None:
         _write_ports(options.ports_file, port, enrolment_port)
     _log.info("%s: serving on %s:%d, enrolment on %d", cooperative.ledger.coop, options.host, port, enrolment_port)
-    stopped.wait()
+    while not stopped.wait(_LOOK_S) and not cooperative.ledger.halted:
+        pass
     servers.stop(_GRACE_S)
     ticker.stop()
     cooperative.bulletin.flush()
     cooperative.database.close()
+    if cooperative.ledger.halted:
+        hint = "Start it again: it says what to do."
+        raise StorageFault(cooperative.ledger.halted, where=str(folder.last_signed), hint=hint)
     _log.info("stopped")
 
 
