@@ -7,7 +7,8 @@
     village.until(job, Stage.RELEASED)
 
 Homes run the real state machines; `village.silent` are those that no longer answer. Nothing goes over a network:
-calls are made as the servicers make them, with the caller's principal. `village.declining` poll and read manifests, but join no run.
+calls are made as the servicers make them, with the caller's principal. `village.declining` poll and read manifests,
+but join no run.
 """
 
 from __future__ import annotations

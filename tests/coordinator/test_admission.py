@@ -150,7 +150,7 @@ def test_many_certificates_of_one_household_are_one_caller(line: Line) -> None:
         assert {str(error_from_rpc(call)) for call in refused} == {"call: Too many calls at once. Try again later."}
 
 
-def test_a_seat_is_taken_from_who_holds_most_and_waits_longest() -> None:
+def test_a_seat_is_taken_from_who_holds_most_and_is_silent_for_longest() -> None:
     class Call:
         def __init__(self) -> None:
             self.cancelled = False
@@ -158,12 +158,18 @@ def test_a_seat_is_taken_from_who_holds_most_and_waits_longest() -> None:
         def cancel(self) -> None:
             self.cancelled = True
 
-    room, calls = Room(3), [Call() for _ in range(5)]
+    now = 0.0
+    room, calls = Room(3, lambda: now), [Call() for _ in range(6)]
     contexts: list[Any] = list(calls)
     with ExitStack() as stack:
-        for context, who in zip(contexts, ["early", "greedy", "greedy", "late", "later"], strict=True):
+        for context, who in zip(contexts[:5], ["early", "greedy", "greedy", "late", "later"], strict=True):
             stack.enter_context(room.seat(context, who))
-        assert [call.cancelled for call in calls] == [True, True, False, False, False]
+            now += 0.01
+        room.make_room()
+        assert not any(call.cancelled for call in calls)  # a burst: their messages are about to be read
+        now = 1.0
+        stack.enter_context(room.seat(contexts[5], "last"))
+        assert [call.cancelled for call in calls] == [True, True, True, False, False, False]
 
 
 def test_slots_are_given_back_and_shared_out() -> None:

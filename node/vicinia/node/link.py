@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from vicinia.identity import channel  # before grpc: it restricts the cipher suites
@@ -13,6 +15,7 @@ from vicinia.node.store.home import Home
 from vicinia.secagg.messages import Advert, ShareUpload, UnmaskShares
 from vicinia.v1 import enrolment_pb2_grpc, log_pb2, log_pb2_grpc, research_pb2_grpc, rounds_pb2_grpc
 from vicinia.wire import enrolment, error_from_rpc, log, research, rounds
+from vicinia.wire.errors import was_cut_off
 from vicinia.wire.log import SubmitReply
 from vicinia.wire.rounds import Phase, PollReply, Published
 from vicinia.wire.shape import MAX_MESSAGE_BYTES
@@ -22,6 +25,7 @@ __all__ = ["GrpcEnroller", "GrpcLink", "connect"]
 
 _SECONDS = 20.0
 _UPLOAD_SECONDS = 600.0
+_AGAIN_SECONDS = (0.3, 1.0, 3.0)
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", 120_000),
@@ -33,14 +37,19 @@ R = TypeVar("R")
 
 
 def _call(method: Callable[..., R], request: Any, seconds: float = _SECONDS) -> R:
-    """Call, and turn a refusal into the error that the other side raised."""
-    try:
-        return method(request, timeout=seconds)
-    except grpc.RpcError as error:
-        refusal = error_from_rpc(error)
-        # What the other side says of itself must not pass for something that this home has found out.
-        refusal.where = f"coordinator: {refusal.where}" if refusal.where else "coordinator"
-        raise refusal from error
+    """Call, and turn a refusal into the error that the other side raised; what a busy server cut off is said again."""
+    waits = iter(_AGAIN_SECONDS if not isinstance(request, Iterator) else ())
+    while True:
+        try:
+            return method(request, timeout=seconds)
+        except grpc.RpcError as error:
+            wait = next(waits, None) if was_cut_off(error) else None
+            if wait is None:
+                refusal = error_from_rpc(error)
+                # What the other side says of itself must not pass for something that this home has found out.
+                refusal.where = f"coordinator: {refusal.where}" if refusal.where else "coordinator"
+                raise refusal from error
+            time.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not secrecy
 
 
 class GrpcEnroller:

@@ -28,7 +28,7 @@ from vicinia.wire.shape import parse
 if TYPE_CHECKING:
     import grpc
 
-__all__ = ["STATUS", "TRAILER", "abort", "error_from_rpc", "error_to_trailer", "guard", "guarded"]
+__all__ = ["STATUS", "TRAILER", "abort", "error_from_rpc", "error_to_trailer", "guard", "guarded", "was_cut_off"]
 
 TRAILER = "vicinia-error-bin"
 
@@ -146,6 +146,11 @@ def error_from_rpc(error: grpc.RpcError, *, where: str = "") -> ViciniaError:
     status, details = _status(error)
     _log.debug("A call failed without a word of ours: %s %s", status or "no status", details)
     return _of_transport(status, details, where)
+
+
+def was_cut_off(error: grpc.RpcError) -> bool:
+    """Whether a busy server ended the call before it had read it: nothing happened, it may be made again at once."""
+    return _status(error)[0] == "CANCELLED" and all(key != TRAILER for key, _ in _trailing(error))
 
 
 def _of_transport(status: str, details: str, where: str) -> ViciniaError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from vicinia.errors import ProofInvalid
 from vicinia.identity import SigningKey, keys
 
@@ -12,7 +13,7 @@ class _Counted:
 
     def __init__(self, checked: list[bytes]) -> None:
         self._checked = checked
-        self._original = keys.Ed25519PublicKey
+        self._original = Ed25519PublicKey
 
     def from_public_bytes(self, raw: bytes) -> _Counted:
         self._raw = raw

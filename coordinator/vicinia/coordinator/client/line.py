@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ from vicinia.identity import channel as _tls  # noqa: F401 - before grpc: it res
 
 import grpc  # isort: skip
 from vicinia.errors import Unavailable
-from vicinia.wire.errors import TRAILER, error_from_rpc
+from vicinia.wire.errors import TRAILER, error_from_rpc, was_cut_off
 from vicinia.wire.shape import MAX_MESSAGE_BYTES
 
 __all__ = ["Line"]
@@ -19,6 +20,7 @@ __all__ = ["Line"]
 CONNECT_SECONDS = 5.0
 LOOK_SECONDS = 1.0
 CALL_SECONDS = 30.0
+AGAIN_SECONDS = (0.3, 1.0, 3.0)  # until a call that a busy server cut off is made again
 OPTIONS = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
 T = TypeVar("T")
 
@@ -35,10 +37,15 @@ class Line:
         """One call; a refusal becomes the error that the other side raised. Once reached, short cuts are waited out."""
         if not self._reached:
             self._reach()
-        try:
-            return method(request, timeout=CALL_SECONDS, wait_for_ready=True)
-        except grpc.RpcError as error:
-            raise self._meant(error) from error
+        waits = iter(AGAIN_SECONDS)
+        while True:
+            try:
+                return method(request, timeout=CALL_SECONDS, wait_for_ready=True)
+            except grpc.RpcError as error:
+                wait = next(waits, None) if was_cut_off(error) else None
+                if wait is None:
+                    raise self._meant(error) from error
+                time.sleep(wait)
 
     def close(self) -> None:
         """Hang up."""

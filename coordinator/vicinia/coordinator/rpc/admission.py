@@ -1,8 +1,8 @@
 """Who gets one of the server's threads, and for how long a call may keep one waiting for its message.
 
 gRPC gives a call its thread before the message is there, for unary calls as for streams: who opened calls and sent
-nothing would stop everybody else. So calls without their message sit in a room with few seats, and whoever comes
-while it is full takes the seat of who has waited longest.
+nothing would stop everybody else. So calls without their message sit in a room with few seats; while more sit in it,
+who has been silent for a moment has to go. An honest call's message may wait for a busy server, too, but not so long.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from vicinia.wire.errors import abort
 __all__ = ["Admission", "Room", "Slots", "Watch", "address_of"]
 
 _MESSAGE_S = 5.0  # a unary call's message follows its opening at once; a slow line takes a second or two
-_LOOK_S = 0.5
+_SILENT_S = 0.3  # what a call may keep the others waiting for when there is no seat left
+_LOOK_S = 0.1
 
 
 class Slots:
@@ -55,6 +56,7 @@ class Watch:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._due: dict[grpc.ServicerContext, float] = {}
+        self._rooms: list[Room] = []
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -83,8 +85,14 @@ class Watch:
         with self._lock:
             self._due[context] = self._monotonic() + seconds
 
+    def over(self, room: Room) -> None:
+        """Look after a room, too: whoever could take a seat in it may still wait for a thread."""
+        self._rooms.append(room)
+
     def look(self) -> None:
         """Cancel what is overdue."""
+        for room in self._rooms:
+            room.make_room()
         now = self._monotonic()
         with self._lock:
             late = [context for context, due in self._due.items() if due <= now]
@@ -99,37 +107,46 @@ class Watch:
 
 
 class Room:
-    """Seats for calls whose message has not come yet; there is always one for a newcomer.
+    """Seats for calls whose message has not come yet.
 
-    Who gives theirs up: of those that hold most seats, the call that has waited longest. An honest call sits here for
-    the time that a message takes, so that a flood of silent ones takes seats from itself.
+    Who gives theirs up when there are too few: of those that hold most seats, the call that has been silent for
+    longest, if that is long. So a flood of silent calls takes seats from itself, and a burst of honest ones, whose
+    messages only wait for this server to read them, costs nobody anything.
     """
 
-    def __init__(self, seats: int) -> None:
+    def __init__(self, seats: int, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._seats = seats
-        self._seated: dict[grpc.ServicerContext, object] = {}  # the longest wait first
+        self._monotonic = monotonic
+        self._seated: dict[grpc.ServicerContext, tuple[object, float]] = {}  # the longest wait first
         self._lock = threading.Lock()
 
     @contextmanager
     def seat(self, context: grpc.ServicerContext, who: object) -> Iterator[None]:
         """Until the message is there, or somebody else needs the seat: then the call is cancelled."""
         with self._lock:
-            sent_away = self._to_send_away() if len(self._seated) >= self._seats else None
-            self._seated[context] = who
-        if sent_away is not None:
-            sent_away.cancel()
+            self._seated[context] = who, self._monotonic()
+        self.make_room()
         try:
             yield
         finally:
             with self._lock:
                 self._seated.pop(context, None)
 
-    def _to_send_away(self) -> grpc.ServicerContext:
-        held = Counter(self._seated.values())
-        most = max(held.values())
-        context = next(one for one, who in self._seated.items() if held[who] == most)
-        del self._seated[context]
-        return context
+    def make_room(self) -> None:
+        """Send away who has been silent for long while others need the seat."""
+        gone: list[grpc.ServicerContext] = []
+        with self._lock:
+            while len(self._seated) > self._seats and (context := self._silent()) is not None:
+                del self._seated[context]
+                gone.append(context)
+        for context in gone:
+            context.cancel()
+
+    def _silent(self) -> grpc.ServicerContext | None:
+        """Of those that hold most seats and have been silent for long, the one that came first."""
+        held, since = Counter(who for who, _ in self._seated.values()), self._monotonic() - _SILENT_S
+        silent = [(-held[who], at, context) for context, (who, at) in self._seated.items() if at <= since]
+        return min(silent, key=lambda one: one[:2])[2] if silent else None
 
 
 class Admission(grpc.ServerInterceptor):
@@ -142,6 +159,7 @@ class Admission(grpc.ServerInterceptor):
         self._slots = slots
         self._room = room
         self._watch = watch
+        watch.over(room)
         self._who = who
 
     def intercept_service(self, continuation: Callable[[Any], Any], handler_call_details: Any) -> Any:
