@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import grpc
-from vicinia.errors import InvalidInput, Unauthenticated, Unavailable
+from vicinia.errors import InvalidInput, Unavailable, ViciniaError
 from vicinia.wire.errors import abort
 
 __all__ = ["Admission", "Room", "Slots", "Watch", "address_of"]
@@ -177,7 +177,7 @@ class Admission(grpc.ServerInterceptor):
             try:
                 with self._slots.one(self._who(context)):
                     return behaviour(requests, context)
-            except (Unavailable, Unauthenticated) as error:
+            except ViciniaError as error:
                 abort(context, error)
 
         return answer

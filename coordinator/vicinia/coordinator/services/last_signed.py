@@ -40,7 +40,9 @@ class LastSigned:
         except NotFound:
             return None
         except (InvalidInput, UnicodeDecodeError) as error:
-            raise StorageFault("The file does not say what the log has signed last.", where=str(self._path)) from error
+            what = "The file does not say what the log has signed last."
+            hint = "Move it away; the next start says how to go on without it."
+            raise StorageFault(what, where=str(self._path), hint=hint) from error
 
     def fault(self, kept: Checkpoint | None, tree: Tree) -> StorageFault | None:
         """Why this log may not go on, and what to do; None where it begins with what was signed last.
