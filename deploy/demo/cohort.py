@@ -10,7 +10,7 @@ from vicinia.assembly import Assembly
 from vicinia.coordinator.config import Folder
 from vicinia.coordinator.store import leaves, runs
 from vicinia.coordinator.store.database import Database
-from vicinia.coordinator.store.schema import leaf, person
+from vicinia.coordinator.store.schema import person
 from vicinia.errors import NotFound
 
 __all__ = ["Cohort", "phase_of", "read_cohort", "synchronised"]
@@ -42,23 +42,13 @@ def read_cohort(coordinator: Path, job_hash: str) -> Cohort:
     )
 
 
-def synchronised(coordinator: Path, members: int) -> int:
-    """How many households have polled with a checked copy of the log in which so many members are."""
+def synchronised(coordinator: Path) -> int:
+    """How many households have polled with a copy of the log that they have checked."""
     database = Database(Folder(coordinator).database)
     try:
         with database.read() as connection:
-            last = (
-                select(leaf.c.position)
-                .where(leaf.c.kind == "member")
-                .order_by(leaf.c.position)
-                .offset(members - 1)
-                .limit(1)
-            )
-            index = connection.execute(last).scalar_one_or_none()
-            if index is None:
-                return 0
-            up_to_date = (person.c.role == "household") & (person.c.log_size > index)
-            return int(connection.execute(select(func.count()).select_from(person).where(up_to_date)).scalar_one())
+            checked = (person.c.role == "household") & (person.c.log_size > 0)
+            return int(connection.execute(select(func.count()).select_from(person).where(checked)).scalar_one())
     finally:
         database.close()
 

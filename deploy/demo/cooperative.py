@@ -181,10 +181,10 @@ class Cooperative:
             self._processes.start(self.daemon(name), NODE, "run", "--dir", self.home(name))
 
     def await_homes(self) -> None:
-        """Wait until every home has a copy of the log, up to the last member, that it has checked."""
+        """Wait until every home has a copy of the log that it has checked."""
         everybody = len(self._cast.everybody)
         wait_until(
-            lambda: synchronised(self.coordinator_folder(), members=everybody) == everybody,
+            lambda: synchronised(self.coordinator_folder()) == everybody,
             seconds=START_SECONDS,
             what="every home to check the log",
             processes=self._processes,

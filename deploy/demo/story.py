@@ -100,7 +100,9 @@ class Story:
             self._coop.join()
         with self._tell.step("start", "Endorsed by 2 of 3 registrars, started, filled with their own rows") as step:
             self._coop.run_homes()
-            self._processes.at_once([self._coop.approve, self._coop.standing_votes, self._fill_homes])
+            self._processes.at_once(
+                [self._coop.approve, self._coop.standing_votes, self._fill_homes, self._coop.await_homes]
+            )
             step.say(f"{len(self._cast.hosted)} hosting processes, {len(self._cast.lone)} homes alone in theirs")
         refusing = self._report.households - self._report.consenting
         self._tell.note(f"{self._report.consenting} consent to this use of their rows, {refusing} do not")
@@ -112,10 +114,9 @@ class Story:
     def _ask(self) -> tuple[str, str]:
         self._tell.heading("A researcher asks")
         self._tell.note(self._spec.query)
-        with self._tell.step("submit", "Submitted; every home has checked the log; sponsored by a member") as step:
-            _, expected, job, commercial = self._processes.at_once(
+        with self._tell.step("submit", "Checked, submitted and sponsored by a member") as step:
+            expected, job, commercial = self._processes.at_once(
                 [
-                    self._coop.await_homes,
                     lambda: self._coop.check(UNIVERSITY, self._job_path),
                     lambda: self._coop.submit(UNIVERSITY, self._job_path),
                     lambda: self._coop.submit(AGENCY, self._commercial_job()),

@@ -24,7 +24,7 @@ class Refused(grpc.RpcError):
     def details(self) -> str:
         return ""
 
-    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+    def trailing_metadata(self) -> Any:
         return self._trailer
 
 
