@@ -110,7 +110,7 @@ def test_a_restored_store_locks_itself_until_its_key_is_rotated(tmp_path: Path) 
     home = server.homes(tmp_path, 2)[1]
     replica, link = server.replica(tmp_path), server.link(1)
     replica.sync(link)
-    guard.check_signatures(home, replica, server.clock)
+    guard.OwnSignatures(home, replica, server.clock).check()
     with home.critical("before"):
         home.facts.put("a", b"1")
     home.database.run("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -270,11 +270,11 @@ def test_a_locked_home_does_not_vote(voter: Voter) -> None:
 
 
 def test_a_ballot_from_another_copy_of_the_store_locks_the_home(voter: Voter) -> None:
-    guard.check_signatures(voter.home, voter.replica, voter.server.clock)
+    guard.OwnSignatures(voter.home, voter.replica, voter.server.clock).check()
     assert not voter.home.locked
     voter.server.coop.ballot(voter.job, 2, "yes")  # signed with this home's key, elsewhere
     voter.follow()
-    guard.check_signatures(voter.home, voter.replica, voter.server.clock)
+    guard.OwnSignatures(voter.home, voter.replica, voter.server.clock).check()
     assert voter.home.locked == guard.FOREIGN
     assert "locked" in Alerts(voter.home.database).all()[0][1]
 

@@ -57,13 +57,15 @@ class Bulletin:
         return PollReply(
             note=self._checkpoints.news_for(request.log_size, self._pace.interval(homes)),
             runs=runs,
-            retry_after_ms=self._retry_after(caller, homes, now_ms),
+            retry_after_ms=self._retry_after(caller, homes, now_ms, in_run=bool(runs)),
             uncosigned_note=self._checkpoints.due_for(caller.id),
         )
 
-    def _retry_after(self, caller: Principal, homes: int, now_ms: int) -> int:
+    def _retry_after(self, caller: Principal, homes: int, now_ms: int, *, in_run: bool) -> int:
         if caller.id in self._witnesses:
             return self._pace.witness_poll()
+        if in_run:
+            return self._pace.beside_poll(homes)
         due_ms = self._due_ms
         return self._pace.idle_poll(homes, None if due_ms is None else due_ms - now_ms)
 

@@ -13,7 +13,7 @@ _IDLE_POLLS_A_SECOND = 60  # a twentieth of what one core answers
 _BUSY_CALLS_A_SECOND = 200
 _STEPS_A_PHASE = 10
 _LEAST_STEPS_A_PHASE = 5
-_LEAST_POLLS_A_VOTE = 5
+_LEAST_POLLS_A_VOTE = 4
 _WITNESS_POLLS = 3  # in the time in which another home polls once: every step of a job waits for witnesses
 _SHORTEST_MS = 50
 
@@ -32,8 +32,11 @@ class Pace:
 
     def interval(self, homes: int) -> int:
         """Between two polls of a home at rest, when there are so many homes."""
-        longest = min(self.phase_ms // 2, self.vote_ms // _LEAST_POLLS_A_VOTE)
-        return max(self.poll_ms, min(homes * 1000 // _IDLE_POLLS_A_SECOND, longest))
+        return max(self.poll_ms, min(self.beside(homes), self.vote_ms // _LEAST_POLLS_A_VOTE))
+
+    def beside(self, homes: int) -> int:
+        """Between two polls of the daemon of a home in a run, for which its worker speaks."""
+        return max(self.poll_ms, min(homes * 1000 // _IDLE_POLLS_A_SECOND, self.phase_ms // 2))
 
     def step(self, homes: int) -> int:
         """Between two questions of a home in a run of so many homes: some ten a phase, fewer where they are many."""
@@ -50,7 +53,7 @@ class Pace:
 
     def gone(self, homes: int) -> int:
         """After this a home in a run of which neither daemon nor worker has been heard is gone."""
-        return max(3 * self.interval(homes), self.phase_ms // 4)
+        return max(3 * self.beside(homes), self.phase_ms // 4)
 
     def idle_poll(self, homes: int, due_ms: int | None = None) -> int:
         """What a home at rest is told, one of so many; `due_ms`: in what time there may be a run to hear of.
@@ -62,6 +65,10 @@ class Pace:
         if due_ms is None or not -2 * interval <= due_ms < idle:
             return idle
         return min(idle, max(0, due_ms) + _jittered(self.step(homes)))
+
+    def beside_poll(self, homes: int) -> int:
+        """What the daemon of a home in a run is told."""
+        return _jittered(self.beside(homes))
 
     def witness_poll(self) -> int:
         """What a witness is told, whatever the number of homes."""

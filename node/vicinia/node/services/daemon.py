@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from vicinia.errors import Unavailable, ViciniaError
-from vicinia.node.services import enrolment, guard, integrity, release
+from vicinia.node.services import enrolment, integrity, release
 from vicinia.node.services.clock import Clock, HomeClock
+from vicinia.node.services.guard import OwnSignatures
 from vicinia.node.services.keyring import CONTACT, membership
 from vicinia.node.services.polling import ends_ms
 from vicinia.node.services.ports import Enroller, Link
@@ -65,6 +66,7 @@ class Resident:
         self._enroller = enroller
         self._worker = worker
         self._clock = HomeClock(home.facts, clock)
+        self._signatures = OwnSignatures(home, replica, self._clock)
         self._link: Link | None = None
         self._expected: set[bytes] = set()
         self._lost = False
@@ -122,7 +124,7 @@ class Resident:
         if reply.note:
             self._replica.follow(link, reply.note)
         self._note_time()
-        guard.check_signatures(self._home, self._replica, self._clock)
+        self._signatures.check()
         release.settle(self._home, self._replica, self._clock)
         if self._replica.halted:
             Alerts(self._home.database).add(f"Every job is halted: {self._replica.halted}", self._clock())

@@ -16,9 +16,10 @@ from vicinia.node.store.home import Home
 from vicinia.node.store.signed import Signed
 from vicinia.tlog.statement import Statement
 
-__all__ = ["check_signatures", "lock", "rotate"]
+__all__ = ["OwnSignatures", "lock", "rotate"]
 
 _CHECKED = "signatures-checked"  # log size up to which this home has looked for its own signatures
+_WRITE_MS = 60_000
 FOREIGN = "the log holds a statement signed with this home's key that this store does not remember."
 
 
@@ -28,20 +29,37 @@ def lock(home: Home, reason: str, clock: Clock) -> None:
     Alerts(home.database).add(f"This home is locked: {reason} Run: vicinia-node unlock --rotate", clock())
 
 
-def check_signatures(home: Home, replica: Replica, clock: Clock) -> None:
-    """Look through the leaves since the last time; a forgotten signature of this home's key locks it."""
-    start = home.facts.number(_CHECKED)
-    if start >= replica.size or home.locked:
-        return
-    key, signed, end = identity(home.facts).public, Signed(home.database), replica.size
-    mark = key.hex.encode()
-    for leaf in replica.leaves_since(start):
-        if mark in leaf:
-            statement = Statement.parse(leaf)
-            if statement.signed_by(key) and not signed.has(statement.digest):
-                lock(home, FOREIGN, clock)
-                return
-    home.facts.put(_CHECKED, end)
+class OwnSignatures:
+    """Looks through the log for signatures of this home's key; one that the store has forgotten locks the home.
+
+    How far it has looked is written down now and then only, for SD cards wear: after a restart it looks at some leaves
+    again.
+    """
+
+    def __init__(self, home: Home, replica: Replica, clock: Clock) -> None:
+        self._home = home
+        self._replica = replica
+        self._clock = clock
+        self._checked = home.facts.number(_CHECKED)
+        self._written_ms = 0
+
+    def check(self) -> None:
+        """Look through the leaves since the last time."""
+        home, end = self._home, self._replica.size
+        if self._checked >= end or home.locked:
+            return
+        key, signed = identity(home.facts).public, Signed(home.database)
+        mark = key.hex.encode()
+        for leaf in self._replica.leaves_since(self._checked):
+            if mark in leaf:
+                statement = Statement.parse(leaf)
+                if statement.signed_by(key) and not signed.has(statement.digest):
+                    lock(home, FOREIGN, self._clock)
+                    return
+        self._checked = end
+        if self._clock() >= self._written_ms + _WRITE_MS:
+            self._written_ms = self._clock()
+            home.facts.put(_CHECKED, end)
 
 
 def rotate(home: Home, replica: Replica, link: Link, clock: Clock) -> str:
