@@ -82,7 +82,7 @@ class Cooperative:
         the vote.
         """
         each, text = len(self._cast.everybody) // (os.cpu_count() or 1), self._bylaws.read_text()
-        times = {"vote_seconds": 15 + max(0, each - 160) // 10, "phase_seconds": 10 + each // 20, "poll_ms": 500}
+        times = {"vote_seconds": 15 + max(0, each - 160) // 10, "phase_seconds": 10 + each // 80, "poll_ms": 500}
         missing = {name: value for name, value in times.items() if name not in tomllib.loads(text)}
         path = self._folder / "BYLAWS.toml"
         path.write_text(text + "".join(f"{name} = {value}\n" for name, value in missing.items()))

@@ -10,7 +10,7 @@ from vicinia.wire.limits import RETRY_MS
 __all__ = ["Pace"]
 
 _IDLE_POLLS_A_SECOND = 60  # a twentieth of what one core answers
-_BUSY_CALLS_A_SECOND = 200
+_BUSY_CALLS_A_SECOND = 320
 _STEPS_A_PHASE = 10
 _LEAST_STEPS_A_PHASE = 5
 _LEAST_POLLS_A_VOTE = 4
