@@ -64,9 +64,9 @@ class Bulletin:
     def _retry_after(self, caller: Principal, homes: int, now_ms: int, *, in_run: bool) -> int:
         if caller.id in self._witnesses:
             return self._pace.witness_poll()
-        if in_run:
-            return self._pace.beside_poll(homes)
         due_ms = self._due_ms
+        if in_run and due_ms is None:  # else there may be another run to hear of
+            return self._pace.beside_poll(homes)
         return self._pace.idle_poll(homes, None if due_ms is None else due_ms - now_ms)
 
     def next_step_ms(self) -> int:
