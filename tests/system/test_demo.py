@@ -83,7 +83,7 @@ def test_an_interrupted_demo_leaves_nothing(tmp_path: Path, number: signal.Signa
     process.send_signal(number)
     rest, _ = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "interrupted" in rest
+    assert "Interrupted" in rest
     assert "Traceback" not in rest
     assert list(temporary.glob("vicinia-demo-*")) == []
     assert _processes_of(tmp_path) == []
