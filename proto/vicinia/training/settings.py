@@ -1,0 +1,76 @@
+"""The parameters of a recipe: declared once with their bounds, whole numbers in the plan, decimals in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+
+from vicinia.errors import InvalidInput
+
+__all__ = ["NANO", "Setting", "from_file", "from_payload", "real"]
+
+NANO = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One parameter. `scale` is 1 for whole numbers and NANO for real ones, of which the plan holds 10^-9 units;
+    `low`, `high` and `default` are in the plan's units; without a default it must be given."""
+
+    name: str
+    low: int
+    high: int
+    default: int | None = None
+    scale: int = 1
+
+
+def real(name: str, low: str, high: str, default: str | None = None) -> Setting:
+    """A real parameter, its bounds written as decimals."""
+    usual = None if default is None else int(Decimal(default) * NANO)
+    return Setting(name, int(Decimal(low) * NANO), int(Decimal(high) * NANO), usual, NANO)
+
+
+def from_payload(settings: Iterable[Setting], payload: object, where: str) -> dict[str, int]:
+    """The plan's own form: every parameter is there, none that is unknown, each a whole number within its bounds."""
+    declared = {setting.name: setting for setting in settings}
+    if not isinstance(payload, Mapping) or payload.keys() != declared.keys():
+        odd = sorted(set(map(str, payload)) ^ declared.keys()) if isinstance(payload, Mapping) else []
+        raise InvalidInput(f"Missing or unknown parameters: {', '.join(odd)[:200]}.", where=where)
+    return {name: _within(declared[name], payload[name], where) for name in sorted(declared)}
+
+
+def from_file(settings: Iterable[Setting], table: Mapping[str, object], where: str) -> dict[str, int]:
+    """What a person wrote (whole numbers and Decimals), with the defaults filled in."""
+    declared = {setting.name: setting for setting in settings}
+    for name in table:
+        if name not in declared:
+            near = get_close_matches(name, declared, n=1)
+            known = ", ".join(sorted(declared)) or "none"
+            hint = f"Did you mean {near[0]!r}?" if near else f"Known parameters: {known}."
+            raise InvalidInput(f"The parameter {name!r} is unknown.", where=where, hint=hint)
+    return {name: _read(declared[name], table.get(name), where) for name in sorted(declared)}
+
+
+def _read(setting: Setting, value: object, where: str) -> int:
+    if value is None:
+        if setting.default is None:
+            raise InvalidInput(f"The parameter {setting.name!r} is missing.", where=where)
+        return setting.default
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
+        raise InvalidInput("This must be a number.", where=f"{where}.{setting.name}")
+    units = Decimal(value) * setting.scale
+    if units != units.to_integral_value():
+        what = "more than nine decimals" if setting.scale == NANO else "a fraction"
+        raise InvalidInput(f"{value} has {what}.", where=f"{where}.{setting.name}")
+    return _within(setting, int(units), where)
+
+
+def _within(setting: Setting, value: object, where: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidInput("This must be a whole number.", where=f"{where}.{setting.name}")
+    if not setting.low <= value <= setting.high:
+        shown = [Decimal(number) / setting.scale for number in (value, setting.low, setting.high)]
+        raise InvalidInput(f"{shown[0]} is outside {shown[1]}..{shown[2]}.", where=f"{where}.{setting.name}")
+    return value
