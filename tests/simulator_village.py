@@ -213,6 +213,7 @@ class Village:
             "recipient": "public",
             "datasets": ["budget"],
             "query": QUERY,
+            "training": None,
             "period": None,
             "rho_nano": 64_000_000,
             "floor": 3,

@@ -80,6 +80,7 @@ class JobSpec:
             "recipient": self.recipient or recipient,
             "datasets": list(datasets),
             "query": self.query,
+            "training": None,
             "period": list(self.period) if self.period else None,
             "rho_nano": rho_nano,
             "floor": floor if self.floor is None else self.floor,

@@ -21,7 +21,7 @@ from vicinia.query.sql import Statement, statement
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Connection", "household_vector"]
+__all__ = ["Connection", "answer", "household_vector"]
 
 MAX_INSTRUCTIONS = 4_000_000_000
 """SQLite virtual machine instructions of one statement: some minutes on a small device."""
@@ -67,7 +67,7 @@ def household_vector(
         raise InvalidInput("A period is two quarters such as 2014Q1, in order.", where="period")
     todo = statement(plan, period)
     try:
-        return _filled(plan, todo, _cells(plan, _rows(connection, todo, out_of_time)), rng)
+        return _filled(plan, todo, _cells(plan, answer(connection, todo, out_of_time)), rng)
     except Exception as defect:
         # No data may show in whether a home answers. Nor in its log: an exception's text can hold a value.
         trace = defect.__traceback__
@@ -87,8 +87,8 @@ def _filled(plan: Plan, todo: Statement, cells: Cells, rng: Callable[[int], byte
     return np.clip(vector, -1.0, 1.0, out=vector)
 
 
-def _rows(connection: Connection, todo: Statement, out_of_time: Callable[[], bool]) -> list[Sequence[Any]]:
-    """The answer's rows; none at all if the statement fails for whatever reason."""
+def answer(connection: Connection, todo: Statement, out_of_time: Callable[[], bool]) -> list[Sequence[Any]]:
+    """The rows of one of our own statements, under the authorizer and the limits; none at all if it fails."""
     left = MAX_INSTRUCTIONS // _PROGRESS_STEP
 
     def stop() -> int:
