@@ -10,7 +10,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from vicinia.errors import InvalidInput
@@ -97,7 +97,7 @@ def edges(dimensions: Dimensions) -> NDArray[np.float64]:
     scores of rare classes lie; ½ is a limit. More classes: tenths of the largest probability.
     """
     if dimensions.classes == 2:
-        limits = np.sin(np.arange(SCORE_BINS + 1) * (math.pi / (2 * SCORE_BINS))) ** 2
+        limits: NDArray[np.float64] = np.sin(np.arange(SCORE_BINS + 1) * (math.pi / (2 * SCORE_BINS))) ** 2
         limits[[0, SCORE_BINS // 2, SCORE_BINS]] = 0.0, 0.5, 1.0
         return limits
     return np.arange(TOP_BINS + 1) / TOP_BINS
@@ -108,9 +108,7 @@ def log_loss_bound(classes: int) -> float:
     return 3.0 + math.log(classes)
 
 
-def statistic(
-    dimensions: Dimensions, predictions: NDArray[np.float64], examples: Examples
-) -> NDArray[np.float64]:
+def statistic(dimensions: Dimensions, predictions: NDArray[np.float64], examples: Examples) -> NDArray[np.float64]:
     """The home's sums, float64[layout.length], with a norm of at most 1 whatever the predictions hold.
 
     predictions: as `Recipe.predict` says; without a target, float64[n, p]: what the model takes the inputs for (its
@@ -167,18 +165,18 @@ def _bounded(losses: NDArray[np.float64], most: float) -> NDArray[np.float64]:
     return np.clip(np.nan_to_num(losses, nan=most, posinf=most, neginf=most), 0.0, most)
 
 
-def _of_inputs(_: Dimensions, predictions: NDArray[np.float64], examples: Examples) -> dict[str, object]:
+def _of_inputs(_: Dimensions, predictions: NDArray[np.float64], examples: Examples) -> dict[str, Any]:
     errors = ((predictions - examples.inputs) ** 2).mean(axis=1)
     return {EXAMPLES: len(examples), ERROR: _bounded(errors, 1.0).sum()}
 
 
-def _of_reals(_: Dimensions, predictions: NDArray[np.float64], examples: Examples) -> dict[str, object]:
+def _of_reals(_: Dimensions, predictions: NDArray[np.float64], examples: Examples) -> dict[str, Any]:
     target = examples.target
     errors = _bounded((np.clip(predictions, -1.0, 1.0) - target) ** 2, 1.0)
     return {EXAMPLES: len(target), ERROR: errors.sum(), TARGET: target.sum(), SQUARE: (target**2).sum()}
 
 
-def _of_counts(dimensions: Dimensions, predictions: NDArray[np.float64], examples: Examples) -> dict[str, object]:
+def _of_counts(dimensions: Dimensions, predictions: NDArray[np.float64], examples: Examples) -> dict[str, Any]:
     target, rate = examples.target, np.clip(predictions, 1e-9, None)
     relative = np.where(target > 0, target * np.log(np.where(target > 0, target, 1.0) / rate), 0.0)
     deviances = _bounded(2 * dimensions.high * (relative - target + rate), DEVIANCE_BOUND)
@@ -190,7 +188,7 @@ def _of_counts(dimensions: Dimensions, predictions: NDArray[np.float64], example
     }
 
 
-def _of_classes(dimensions: Dimensions, predictions: NDArray[np.float64], examples: Examples) -> dict[str, object]:
+def _of_classes(dimensions: Dimensions, predictions: NDArray[np.float64], examples: Examples) -> dict[str, Any]:
     truth = examples.target.astype(np.int64)
     finite = np.isfinite(predictions).all(axis=1)
     probabilities = np.clip(np.nan_to_num(predictions), 0.0, 1.0)

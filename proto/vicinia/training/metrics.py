@@ -29,6 +29,8 @@ __all__ = ["Bin", "Metric", "calibration", "metrics"]
 
 _REPLICATES = 1_000
 _SEED = 0
+_SHARE = (0.0, 1.0)
+_RANGES = {"accuracy": _SHARE, "auc": _SHARE, "base_rate": _SHARE, "r_squared": (-np.inf, 1.0)}
 # A metric that so many of the replicates cannot compute rests on a number within two deviations of nothing.
 _MOST_UNDEFINED = 0.025
 
@@ -76,7 +78,8 @@ def metrics(dimensions: Dimensions, total: NDArray[np.float64], noise: float) ->
     """
     values = _figures(dimensions, total[None, :])
     replicates = _figures(dimensions, _replicates(total, noise))
-    return tuple(Metric(name, *_told(float(values[name][0]), replicates[name])) for name in values)
+    told = {name: _told(float(values[name][0]), replicates[name]) for name in values}
+    return tuple(Metric(name, _within(_RANGES.get(name), value), stderr) for name, (value, stderr) in told.items())
 
 
 def calibration(dimensions: Dimensions, total: NDArray[np.float64], noise: float) -> tuple[Bin, ...]:
@@ -93,10 +96,10 @@ def calibration(dimensions: Dimensions, total: NDArray[np.float64], noise: float
             both = again[:, :, place].sum(axis=1)
             share = _ratio(np.array([true]), np.array([false + true]))[0]
             observed, stderr = _told(float(share), _ratio(again[:, 1, place], both))
-            if observed is not None:
-                observed = min(1.0, max(0.0, observed))
             bins.append(
-                Bin(float(limits[place]), float(limits[place + 1]), false, true, unit, observed, stderr)
+                Bin(
+                    float(limits[place]), float(limits[place + 1]), false, true, unit, _within(_SHARE, observed), stderr
+                )
             )
     return tuple(bins)
 
@@ -115,9 +118,19 @@ def _told(value: float, replicates: NDArray[np.float64]) -> tuple[float | None, 
     return value, float(high - low) / 2
 
 
+def _within(limits: tuple[float, float] | None, value: float | None) -> float | None:
+    """A value brought back into its range when the noise has taken it out."""
+    return value if value is None or limits is None else min(limits[1], max(limits[0], value))
+
+
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
     """NaN where the denominator is not positive."""
     return np.where(whole > 0, part / np.where(whole > 0, whole, 1.0), np.nan)
+
+
+def _loss(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """NaN where the loss, or the denominator, is not positive."""
+    return _ratio(np.where(part > 0, part, np.nan), whole)
 
 
 def _figures(dimensions: Dimensions, totals: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -126,18 +139,21 @@ def _figures(dimensions: Dimensions, totals: NDArray[np.float64]) -> dict[str, N
     count = found[EXAMPLES]
     with np.errstate(all="ignore"):
         if dimensions.target is TargetKind.NONE:
-            return {"error": _ratio(found[ERROR], count)}
+            return {"error": _loss(found[ERROR], count)}
         if dimensions.target is TargetKind.REAL:
             spread = found[SQUARE] - _ratio(found[TARGET] ** 2, count)
             return {
-                "r_squared": np.minimum(1 - _ratio(found[ERROR], spread), 1.0),
-                "rmse": np.sqrt(_ratio(found[ERROR], count)),
+                "r_squared": 1 - _ratio(found[ERROR], spread),
+                "rmse": np.sqrt(_loss(found[ERROR], count)),
                 "mean": _ratio(found[TARGET], count),
             }
         if dimensions.target is TargetKind.COUNT:
-            named = {"deviance": DEVIANCE, "mean": TARGET, "mean_predicted": PREDICTED}
-            return {name: _ratio(found[key], count) for name, key in named.items()}
-        figures = {"log_loss": _ratio(found[LOSS], count), "accuracy": _ratio(found[CORRECT], count)}
+            return {
+                "deviance": _loss(found[DEVIANCE], count),
+                "mean": _ratio(found[TARGET], count),
+                "mean_predicted": _ratio(found[PREDICTED], count),
+            }
+        figures = {"log_loss": _loss(found[LOSS], count), "accuracy": _ratio(found[CORRECT], count)}
         if dimensions.classes == 2:
             figures["auc"] = _auc(found[SCORES])
             figures["base_rate"] = _ratio(found[SCORES][:, 1].sum(axis=1), count)

@@ -139,13 +139,18 @@ def _train(
             chosen = order[start : start + recipe.batch]
             network.differentiate(inputs[chosen], wanted[chosen], rate)
             if recipe.l2 or recipe.proximal:
-                for bias, weight in network.layers:
-                    bias *= 1 - rate * recipe.proximal
-                    weight *= 1 - rate * (recipe.proximal + recipe.l2)
+                _shrink(network, rate * recipe.proximal, rate * recipe.l2)
             if pull is not None:
                 numbers += pull
             numbers -= network.gradient
     return True
+
+
+def _shrink(network: Network, proximal: float, l2: float) -> None:
+    """The penalties' part of a step, but for the pull towards the received numbers."""
+    for bias, weight in network.layers:
+        np.multiply(bias, 1 - proximal, out=bias)
+        np.multiply(weight, 1 - proximal - l2, out=weight)
 
 
 def _wanted(recipe: Mlp, examples: Examples) -> NDArray[np.floating]:

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from vicinia.errors import InvalidInput, TooLarge
@@ -120,7 +121,7 @@ class Mlp:
     def shapes(self) -> Sequence[tuple[int, int]]:
         """(inputs, outputs) of each layer."""
         sizes = (self.dimensions.inputs, *self.hidden, self.outputs)
-        return list(zip(sizes[:-1], sizes[1:], strict=True))
+        return list(pairwise(sizes))
 
     @property
     def size(self) -> int:
@@ -159,7 +160,7 @@ class Mlp:
         ):
             raise InvalidInput("The model is none of this network.", where="model")
 
-    def layers(self, flat: NDArray[np.floating]) -> list[tuple[NDArray[np.floating], NDArray[np.floating]]]:
+    def layers(self, flat: NDArray[Any]) -> list[tuple[NDArray[Any], NDArray[Any]]]:
         """(bias, weight) of each layer as views into a model's numbers in one row."""
         views, start = [], 0
         for inputs, outputs in self.shapes:
@@ -197,7 +198,7 @@ class Mlp:
         told = float(released.total[self.layout().place(BELOW)][0]) / float(BELOW_SHARE)
         return min(1.0, max(0.0, told / max(released.cohort, 1) + 0.5))
 
-    def respond(self, outputs: NDArray[np.floating]) -> NDArray[np.floating]:
+    def respond(self, outputs: NDArray[Any]) -> NDArray[Any]:
         """What the last layer's numbers say, [n, outputs]: mean, rate or probabilities. Written over `outputs`.
 
         Each is its loss's canonical link: the loss's gradient by the outputs is this less the target.
@@ -216,21 +217,25 @@ class Mlp:
             outputs /= outputs.sum(axis=1, keepdims=True)
         return outputs
 
-    def activate(self, sums: NDArray[np.floating]) -> NDArray[np.floating]:
+    def activate(self, sums: NDArray[Any]) -> NDArray[Any]:
         """A hidden layer's units from their weighted sums, written over them."""
-        return np.maximum(sums, 0, out=sums) if self.activation == "relu" else np.tanh(sums, out=sums)
+        if self.activation == "relu":
+            np.maximum(sums, 0, out=sums)
+        else:
+            np.tanh(sums, out=sums)
+        return sums
 
     def predict(self, model: Model, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Real: float64[n]; count: the rate in units of the upper bound, float64[n]; classes: probabilities,
         float64[n, k]. Numbers that overflow are NaN or infinite."""
         self.check(model)
         layers = self.layers(model.flat())
-        units = np.asarray(inputs, dtype=np.float64)
+        units: NDArray[np.float64] = np.asarray(inputs, dtype=np.float64)
         with np.errstate(all="ignore"):
             for bias, weight in layers[:-1]:
                 units = self.activate(units @ weight + bias)
             bias, weight = layers[-1]
-            answer = self.respond(units @ weight + bias)
+            answer: NDArray[np.float64] = self.respond(units @ weight + bias)
         if self.dimensions.target is not TargetKind.CLASSES:
             return answer[:, 0]
         return np.hstack((1 - answer, answer)) if self.outputs == 1 else answer
@@ -239,5 +244,6 @@ class Mlp:
 def _uniform(seed: int, place: int, count: int) -> NDArray[np.float64]:
     """Numbers in (-1, 1), odd multiples of 2^-24."""
     stream = hashlib.shake_256(_DOMAIN + seed.to_bytes(8, "big") + place.to_bytes(1, "big")).digest(4 * count)
-    whole = (np.frombuffer(stream, "<u4") >> np.uint32(8)).astype(np.int64)
-    return (2 * whole + 1 - (1 << 24)) * 2.0**-24
+    whole = np.frombuffer(stream, "<u4").astype(np.float64) // 256
+    numbers: NDArray[np.float64] = (2 * whole + (1 - 2**24)) * 2.0**-24
+    return numbers
