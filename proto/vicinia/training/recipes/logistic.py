@@ -144,9 +144,9 @@ class Logistic:
             values=values.reshape(-1),
             gradient=released.total[layout.place(GRADIENT)] * self.gradient_unit,
             curvature=self._curvature(released.total[layout.place(CURVATURE)]),
-            noise=released.noise,
-            gradient_unit=self.gradient_unit,
-            curvature_unit=self.curvature_unit,
+            gradient_noise=released.noise * self.gradient_unit,
+            curvature_noise=released.noise * self.curvature_unit,
+            slots=layout.blocks[1].length,
         )
         penalty = np.full(self.shape, self.l2 / NANO * released.cohort)
         penalty[:, 0] = 0.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import log, sqrt
+from math import hypot, log, sqrt
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -107,9 +107,9 @@ class Poisson:
             values=np.append(model["intercept"], model["coef"][0]),
             gradient=released.total[layout.place(GRADIENT)] * self.gradient_unit,
             curvature=unpack(released.total[layout.place(CURVATURE)], size) * self.curvature_unit,
-            noise=released.noise,
-            gradient_unit=self.gradient_unit,
-            curvature_unit=self.curvature_unit,
+            gradient_noise=released.noise * self.gradient_unit,
+            curvature_noise=released.noise * self.curvature_unit,
+            slots=layout.blocks[1].length,
         )
         if not kept.rounds:
             view = _at_the_mean(view)
@@ -134,8 +134,8 @@ def _at_the_mean(view: LocalView) -> LocalView:
     """
     constant = view.curvature[:, 0]
     products = constant - view.gradient
-    count = max(float(constant[0]), view.noise * view.curvature_unit, 1e-300)
-    hidden = max(2 * view.noise * view.gradient_unit / count, 1e-6)
+    count = max(float(constant[0]), view.curvature_noise, 1e-300)
+    hidden = max(2 * view.gradient_noise / count, 1e-6)
     mean = min(max(float(products[0]) / count, hidden), 1.0)
     values = view.values.copy()
     values[0] = log(mean)
@@ -143,7 +143,7 @@ def _at_the_mean(view: LocalView) -> LocalView:
         values=values,
         gradient=mean * constant - products,
         curvature=mean * view.curvature,
-        noise=view.noise,
-        gradient_unit=view.gradient_unit,
-        curvature_unit=view.curvature_unit,
+        gradient_noise=hypot(view.gradient_noise, view.curvature_noise),
+        curvature_noise=mean * view.curvature_noise,
+        slots=view.slots,
     )
