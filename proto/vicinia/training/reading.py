@@ -92,8 +92,7 @@ def _columns(term: Term, values: Values) -> NDArray[np.float64]:
     """float64[n, len(term.names)]: standardised, NaN where a value is missing."""
     if term.category is None:
         clamped: NDArray[np.float64] = np.clip(_numbers(values), float(term.low), float(term.high))
-        column: NDArray[np.float64] = ((clamped - term.middle) / term.radius).reshape(-1, 1)
-        return column
+        return np.asarray((clamped - term.middle) / term.radius, dtype=np.float64).reshape(-1, 1)
     places = _places(term, values)
     columns = (places[:, None] == np.arange(1, len(term.values))).astype(np.float64)
     columns[np.isnan(places)] = np.nan

@@ -11,7 +11,7 @@ from vicinia.coordinator.store.schema import run
 from vicinia.errors import InternalFault
 from vicinia.wire.rounds import Phase
 
-__all__ = ["ENDED", "MAX_ATTEMPTS", "Phase", "RunRow", "active", "add", "change", "find", "newest_of", "phase_of"]
+__all__ = ["ENDED", "MAX_ATTEMPTS", "Phase", "RunRow", "active", "add", "change", "find", "newest_of", "phase_of", "release_of"]
 
 
 ENDED = frozenset({Phase.DONE, Phase.FAILED})
@@ -69,6 +69,12 @@ def newest_of(connection: Connection, job_hash: bytes) -> RunRow | None:
     """The newest run of a job."""
     query = select(run).where(run.c.job_hash == job_hash).order_by(run.c.number.desc(), run.c.attempt.desc()).limit(1)
     return _row(connection.execute(query).mappings().one_or_none())
+
+
+def release_of(connection: Connection, job_hash: bytes, number: int) -> bytes | None:
+    """What run `number` of a job released."""
+    query = select(run.c.release).where(run.c.job_hash == job_hash, run.c.number == number, run.c.release.is_not(None))
+    return connection.execute(query).scalar_one_or_none()
 
 
 def active(connection: Connection) -> list[RunRow]:

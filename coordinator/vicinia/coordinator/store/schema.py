@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBina
 
 __all__ = [
     "VERSION",
+    "artifact",
     "checkpoint",
     "cosignature",
     "invitation",
@@ -22,7 +23,7 @@ __all__ = [
 metadata = MetaData()
 
 # The newest migration: a database that names it needs no other.
-VERSION = "0003"
+VERSION = "0004"
 
 leaf = Table(
     "leaf",
@@ -129,6 +130,15 @@ run = Table(
     Column("release_index", Integer),
     Column("attempt", Integer, nullable=False, server_default=text("0")),  # at this number, from 0
     Index("run_job", "job_hash", "number", "attempt", unique=True),
+)
+
+# Models, noisy sums and cards of trainings, each under the hash that the log names.
+artifact = Table(
+    "artifact",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("job_hash", LargeBinary, ForeignKey("job.job_hash"), nullable=False),
+    Column("body", LargeBinary, nullable=False),
 )
 
 # What the homes sent in one phase: adverts, sealed shares, the digest of an input, attestations, revealed shares.

@@ -1,1 +1,1 @@
-"""What a home computes in a training round, a module for each recipe; imported only while a round runs."""
+"""A home's part in each recipe of model training: bounded numbers out of its own examples. Loaded for a round only."""
