@@ -14,6 +14,7 @@ __all__ = ["NANO", "Parameter", "decimal_text"]
 NANO = 10**9
 _DECIMALS = 9
 _MAX_DIGITS = 18  # before the decimal point; more cannot be within anybody's bounds
+_LARGE = 10 ** (_MAX_DIGITS + _DECIMALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Parameter:
         if isinstance(value, bool) or not isinstance(value, int):
             raise InvalidInput("This must be a whole number of 10^-9.", where=where)
         if not self.low <= value <= self.high:
-            raise self._outside(Decimal(value).scaleb(-_DECIMALS), where)
+            raise self._outside(decimal_text(value) if abs(value) < _LARGE else "A number this large", where)
         return value
 
     def read(self, value: Any, where: str) -> int:
@@ -38,16 +39,16 @@ class Parameter:
         if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
             raise InvalidInput("This must be a number.", where=where, hint=self.hint)
         number = Decimal(value)
-        if number.adjusted() >= _MAX_DIGITS:
-            raise self._outside(number, where)
+        if number and number.adjusted() >= _MAX_DIGITS:
+            raise self._outside("A number this large", where)
         exponent = number.as_tuple().exponent
         if not isinstance(exponent, int) or exponent < -_DECIMALS:
             raise InvalidInput(f"{number:.6g} has more than nine decimals.", where=where)
         return self.check(int(Fraction(number) * NANO), where)
 
-    def _outside(self, value: Decimal, where: str) -> InvalidInput:
+    def _outside(self, value: str, where: str) -> InvalidInput:
         bounds = f"{decimal_text(self.low)}..{decimal_text(self.high)}"
-        return InvalidInput(f"{value:.9g} is outside {bounds}.", where=where, hint=self.hint)
+        return InvalidInput(f"{value} is outside {bounds}.", where=where, hint=self.hint)
 
 
 def decimal_text(nano: int) -> str:
