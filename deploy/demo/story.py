@@ -84,7 +84,7 @@ class Story:
     def _check_job(self, definition: DataSet) -> None:
         """Refuse a job that does not fit the data before anything is founded."""
         try:
-            compile_query(self._spec.query, {definition.name: definition})
+            compile_query(self._spec.query or "", {definition.name: definition})
         except InvalidInput as error:
             hint = f"{error.hint} The map declares {definition.name!r}; a job for it is given with --job JOB.toml."
             raise InvalidInput(error.what, where=f"{self._job_path.name}, {error.where}", hint=hint.strip()) from error
@@ -113,7 +113,7 @@ class Story:
 
     def _ask(self) -> tuple[str, str]:
         self._tell.heading("A researcher asks")
-        self._tell.note(self._spec.query)
+        self._tell.note(self._spec.query or "")
         with self._tell.step("submit", "Checked, submitted and sponsored by a member") as step:
             expected, job, commercial = self._processes.at_once(
                 [
@@ -209,7 +209,7 @@ class Story:
         self._report.dropped = self._report.consenting - len(survivors)
         self._promise("every home that consented and lived took part", set(self._cast.survivors) <= set(survivors))
         self._promise("nobody else took part", set(survivors) <= set(self._cast.consenting))
-        plan = compile_query(self._spec.query, {self._definition.name: self._definition})
+        plan = compile_query(self._spec.query or "", {self._definition.name: self._definition})
         rows = truth.beside(plan, result["cells"], {name: vectors[name]["vector"] for name in survivors})
         self._report.cells = rows
         self._tell.result(self._spec.title, rows)

@@ -125,6 +125,12 @@ class TrainingPlan(Payload):
         return self.rounds + self.spare
 
     @property
+    def sentence(self) -> str:
+        """What is learnt from what, in one line."""
+        aim = f" to predict {self.target.label}" if self.target is not None else ""
+        return f"Train a model ({self.recipe.name}){aim} from {', '.join(one.label for one in self.inputs)}"
+
+    @property
     def datasets(self) -> tuple[str, ...]:
         """The data sets that it reads, in the order of the inputs."""
         named = [one.dataset for one in self.inputs] + ([self.target.dataset] if self.target is not None else [])

@@ -55,7 +55,14 @@ class ModelCard:
 
     @classmethod
     def of(
-        cls, job: Job, training: Training, model: Model, releases: Sequence[RoundRelease], vote: Vote, delta: float, now_ms: int
+        cls,
+        job: Job,
+        training: Training,
+        model: Model,
+        releases: Sequence[RoundRelease],
+        vote: Vote,
+        delta: float,
+        now_ms: int,
     ) -> Self:
         """Write the card of a training that has ended after these rounds, in their order."""
         plan = training.plan
@@ -87,7 +94,10 @@ class ModelCard:
             "parameters": model.size,
             "metrics": [
                 {
-                    one.name: [None if one.value is None else _text(one.value), None if one.stderr is None else _text(one.stderr)]
+                    one.name: [
+                        None if one.value is None else _text(one.value),
+                        None if one.stderr is None else _text(one.stderr),
+                    ]
                     for one in release.metrics
                 }
                 for release in releases

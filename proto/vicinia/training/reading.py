@@ -92,7 +92,9 @@ def _columns(term: Term, values: Values) -> NDArray[np.float64]:
     """float64[n, len(term.names)]: standardised, NaN where a value is missing."""
     if term.category is None:
         clamped: NDArray[np.float64] = np.clip(_numbers(values), float(term.low), float(term.high))
-        return np.asarray((clamped - term.middle) / term.radius, dtype=np.float64).reshape(-1, 1)
+        unit = np.empty((len(values), 1))
+        unit[:, 0] = (clamped - term.middle) / term.radius
+        return unit
     places = _places(term, values)
     columns = (places[:, None] == np.arange(1, len(term.values))).astype(np.float64)
     columns[np.isnan(places)] = np.nan
@@ -108,7 +110,8 @@ def _target(design: Design, values: Values, n: int) -> NDArray[np.float64]:
     numbers = np.clip(_numbers(values), float(target.low), float(target.high))
     if design.dimensions.target is TargetKind.COUNT:
         return numbers / float(target.high)
-    return (numbers - target.middle) / target.radius
+    unit: NDArray[np.float64] = (numbers - target.middle) / target.radius
+    return unit
 
 
 def _numbers(values: Values) -> NDArray[np.float64]:

@@ -17,8 +17,9 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
+from vicinia.assembly.statements import Model
 from vicinia.assembly.vote import Vote
 from vicinia.errors import InvalidInput, NotAccepted, ProofInvalid
 from vicinia.tlog.canonical import canonical, parse_canonical
@@ -132,7 +133,8 @@ def check_round(
     """
     logged = model_logged(vote, run)
     model_as_logged(logged.digest, logged.clip_nano, model, clip)
-    expected, before = training.first_clip_nano, training.plan.initial
+    expected = training.first_clip_nano
+    before: bytes | None = training.plan.initial
     for earlier in range(run + 1):
         statement = model_logged(vote, earlier)
         clip_follows(statement.clip_nano, expected, earlier)
@@ -143,7 +145,7 @@ def check_round(
         expected = training.clip_after(expected, release.below_nano if release is not None else None)
 
 
-def model_logged(vote: Vote, run: int) -> Any:
+def model_logged(vote: Vote, run: int) -> Model:
     """The model of every round is in the log, fixed before anybody was in it."""
     found = vote.models.get(run)
     if found is None:

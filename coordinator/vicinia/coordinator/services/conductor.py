@@ -170,14 +170,14 @@ class Conductor:
             if positions != int.from_bytes(live.row.survivors or b"", "little"):
                 raise _PlainFailure("The sum of this run is not that of its survivors.")
             masked = np.frombuffer(total, "<u4") & np.uint32((1 << live.noise.width) - 1)
-            total, plan = live.round.unmask(masked), live.terms.plan
+            sums, plan = live.round.unmask(masked), live.terms.plan
             if isinstance(plan, Training):
                 release, vector = round_release(
-                    live.terms, plan, live.noise, live.manifest, total, live.row.survivor_count
+                    live.terms, plan, live.noise, live.manifest, sums, live.row.survivor_count
                 )
                 self._release(live, release.canonical(), vector)
             else:
-                body = release_body(live.terms, plan, live.noise, live.row.number, total, live.row.survivor_count)
+                body = release_body(live.terms, plan, live.noise, live.row.number, sums, live.row.survivor_count)
                 self._release(live, body)
 
     def _release(self, live: LiveRun, body: bytes, vector: bytes | None = None) -> None:

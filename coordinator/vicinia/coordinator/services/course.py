@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
+from vicinia.coordinator.services.frame import Arrays
 from vicinia.coordinator.services.strategist import Finished, Strategist
 from vicinia.errors import InternalFault
 from vicinia.training.compiled import Training
 from vicinia.training.model import Model
 from vicinia.training.recipe import Aggregate, UpdateRecipe
 from vicinia.training.rounds import RoundRelease
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Course", "Released"]
 
@@ -47,7 +51,9 @@ class Course:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     @property
@@ -99,15 +105,16 @@ class Course:
         return self._strategist
 
 
-def _arrays(like: Model, flat: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]:
-    """The numbers by array, float64, in the model's order."""
-    found, start = {}, 0
+def _arrays(like: Model, flat: NDArray[np.float64]) -> Arrays:
+    """The numbers by array, in the model's order."""
+    found: dict[str, NDArray[np.float64]] = {}
+    start = 0
     for name, array in like.arrays:
         found[name] = flat[start : start + array.size].reshape(array.shape)
         start += array.size
     return found
 
 
-def _model(like: Model, arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]) -> Model:
+def _model(like: Model, arrays: Arrays) -> Model:
     """The model of these numbers, in its own precision."""
     return Model(tuple((name, arrays[name].astype(array.dtype)) for name, array in like.arrays))

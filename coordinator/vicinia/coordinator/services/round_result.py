@@ -38,9 +38,8 @@ def round_release(
         recipe = cast("UpdateRecipe", training.recipe)
         aggregate = Aggregate(sums[training.training_slots], sigma, survivors - survivors % 10)
         below, weight = to_nano(recipe.below_clip(aggregate)), recipe.summed_weight(aggregate)
-    measured = ()
-    if training.evaluation is not None:
-        measured = metrics(training.design.dimensions, sums[training.evaluation_slots], sigma)
+    part = sums[training.evaluation_slots]
+    measured = metrics(training.design.dimensions, part, sigma) if training.evaluation is not None else ()
     release = RoundRelease(
         coop=terms.job.coop,
         job=terms.job.hash,

@@ -126,9 +126,7 @@ class Trainer:
             clip_nano = held.training.clip_after(clip_nano, release.below_nano if release is not None else None)
         body = model.to_bytes()
         statement = build_model(self._ledger.coop, row.job_hash, number, model.digest, clip_nano)
-        self._ledger.append(
-            self._ledger.sign(statement), lambda connection, _: _keep(connection, row.job_hash, body)
-        )
+        self._ledger.append(self._ledger.sign(statement), lambda connection, _: _keep(connection, row.job_hash, body))
 
     def _finish(self, row: JobRow, held: _Held, vote: Vote, model: Model) -> None:
         """Log the end of the training: its card, which names the model, in one transaction with both."""

@@ -11,7 +11,20 @@ from vicinia.coordinator.store.schema import run
 from vicinia.errors import InternalFault
 from vicinia.wire.rounds import Phase
 
-__all__ = ["ENDED", "MAX_ATTEMPTS", "Phase", "RunRow", "active", "add", "change", "find", "newest_of", "phase_of", "release_of"]
+__all__ = [
+    "ENDED",
+    "MAX_ATTEMPTS",
+    "Phase",
+    "RunRow",
+    "active",
+    "add",
+    "change",
+    "find",
+    "newest_of",
+    "phase_of",
+    "release_of",
+    "releases_before",
+]
 
 
 ENDED = frozenset({Phase.DONE, Phase.FAILED})
@@ -75,6 +88,12 @@ def release_of(connection: Connection, job_hash: bytes, number: int) -> bytes | 
     """What run `number` of a job released."""
     query = select(run.c.release).where(run.c.job_hash == job_hash, run.c.number == number, run.c.release.is_not(None))
     return connection.execute(query).scalar_one_or_none()
+
+
+def releases_before(connection: Connection, job_hash: bytes, number: int) -> tuple[bytes, ...]:
+    """What the runs of a job below `number` released, in their order."""
+    mine = (run.c.job_hash == job_hash) & (run.c.number < number) & run.c.release.is_not(None)
+    return tuple(connection.execute(select(run.c.release).where(mine).order_by(run.c.number)).scalars())
 
 
 def active(connection: Connection) -> list[RunRow]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -23,6 +23,7 @@ from vicinia.secagg.manifest import PROTOCOL, Manifest
 from vicinia.secagg.parameters import Parameters, corrupt_bound
 from vicinia.tlog.canonical import canonical, parse_canonical
 from vicinia.training.computation import Computation, compile_job, noise_for
+from vicinia.training.model import Model
 
 __all__ = ["Terms", "read_manifest"]
 
@@ -55,7 +56,10 @@ def read_manifest(run_id: bytes, manifest_bytes: bytes, job_bytes: bytes, coop: 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A run as this home has to compute it: everything follows from the manifest, the job and the log."""
+    """A run as this home has to compute it: everything follows from the manifest, the job and the log.
+
+    `model`: what a round of a training begins with, under the hash in the manifest, once it was fetched.
+    """
 
     manifest: Manifest
     job: Job
@@ -67,6 +71,7 @@ class Terms:
     cost: Cost
     budget: Budget
     epsilon: float
+    model: Model | None = None
 
     @classmethod
     def of(cls, manifest: Manifest, job: Job, assembly: Assembly, household: str) -> Terms:
@@ -99,6 +104,15 @@ class Terms:
             budget=Budget(bylaws.rho_job_nano, Limits(bylaws.rho_period_nano, bylaws.rho_lifetime_nano)),
             epsilon=rho_to_epsilon(job.rho_nano * runs, float(bylaws.delta_dp)),
         )
+
+    @property
+    def question(self) -> str:
+        """What is computed, in words: the query, or what is learnt from what."""
+        return self.job.query if self.job.training is None else self.job.training.sentence
+
+    def beginning_with(self, model: Model) -> Terms:
+        """The same with the model of the round."""
+        return replace(self, model=model)
 
     def noise(self, parameters: Parameters) -> NoisePlan:
         """How a roster of these parameters encodes and adds noise; InvalidInput where no plan exists."""
