@@ -20,7 +20,7 @@ from vicinia.training.examples import Examples
 from vicinia.training.model import Model
 from vicinia.training.recipe import Aggregate
 from vicinia.training.recipes.mlp import BELOW, UPDATE, WEIGHT, Mlp
-from vicinia.training.settings import NANO, from_file
+from vicinia.training.settings import from_file
 
 LIMIT = 24
 KINDS = (
@@ -64,7 +64,7 @@ def exact(recipe: Mlp, seed: int = 1) -> Model:
 
 def wanted(recipe: Mlp, examples: Examples) -> NDArray[np.float64]:
     if recipe.outputs > 1:
-        return np.eye(recipe.outputs)[examples.target.astype(int)]
+        return np.equal(examples.target[:, None], np.arange(recipe.outputs)).astype(np.float64)
     return examples.target[:, None]
 
 
@@ -89,7 +89,7 @@ def test_gradients_are_finite_differences(dimensions: Dimensions, network: dict[
 
 @pytest.mark.parametrize("dimensions", KINDS)
 def test_one_step_is_the_gradient_with_its_penalties(dimensions: Dimensions) -> None:
-    recipe = made(dimensions, hidden_1=5, epochs=1, batch=LIMIT, l2=NANO // NANO, proximal=0, learning_rate=1)
+    recipe = made(dimensions, hidden_1=5, epochs=1, batch=LIMIT, l2=1, learning_rate=1)
     model, examples = exact(recipe), some(dimensions)
     own = Network(recipe, model.flat())
     own.differentiate(examples.inputs, wanted(recipe, examples), 1.0)
@@ -114,9 +114,7 @@ def test_the_proximal_term_pulls_back() -> None:
 
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)
-WEIGHTS = st.one_of(
-    st.floats(-3e38, 3e38), st.sampled_from([0.0, 1e-45, -1e-38, 3.4e38, -3.4e38]), st.floats(-2, 2)
-)
+WEIGHTS = st.one_of(st.floats(-3e38, 3e38), st.sampled_from([0.0, 1e-45, -1e-38, 3.4e38, -3.4e38]), st.floats(-2, 2))
 
 
 @settings(max_examples=200, deadline=None)
@@ -260,18 +258,18 @@ def accuracy(recipe: Mlp, model: Model, inputs: NDArray[np.float64], target: NDA
 
 
 def test_learns_what_scikit_learns_perceptron_does() -> None:
-    """200 homes without noise, 12 rounds: within .01 of its accuracy (.84; a linear model has .61). 2,000 homes of
-    which ten hold the same rows each, ε = 2 (ρ = .064) for all rounds together: within .015."""
+    """200 homes without noise, 10 rounds: within .015 of its accuracy (.84; a linear model has .61). 2,000 homes, of
+    which ten hold the same rows each, with ε = 2 (ρ = .064) for all rounds together: within .02."""
     sklearn = pytest.importorskip("sklearn.neural_network")
     train, test = crossed(200, 1), crossed(300, 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pooled = sklearn.MLPClassifier((8,), max_iter=100, random_state=0)
+        pooled = sklearn.MLPClassifier((8,), max_iter=60, random_state=0)
         pooled.fit(train[0].reshape(-1, 4), train[1].reshape(-1))
     reference = pooled.score(test[0].reshape(-1, 4), test[1].reshape(-1))
-    recipe, homes = made(KINDS[2], hidden_1=8, learning_rate=1, epochs=3), list(homes_of(*train))
-    for rho_nano, copies, margin in ((None, 1, 0.01), (64_000_000, 10, 0.015)):
-        *_, (model, _) = federated(recipe, homes, 12, rho_nano, copies=copies)
+    recipe, homes = made(KINDS[2], hidden_1=8, learning_rate=2, epochs=2, batch=12), list(homes_of(*train))
+    for rho_nano, copies, margin in ((None, 1, 0.015), (64_000_000, 10, 0.02)):
+        *_, (model, _) = federated(recipe, homes, 10, rho_nano, copies=copies)
         assert accuracy(recipe, model, *test) > reference - margin
 
 

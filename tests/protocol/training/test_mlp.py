@@ -36,7 +36,8 @@ def sums(recipe: Mlp, update: float, weight: float, below: float, noise: float =
 
 
 def test_is_an_update_recipe() -> None:
-    recipe: UpdateRecipe = made(TWO)
+    recipe = made(TWO)
+    assert all(hasattr(recipe, name) for name in dir(UpdateRecipe) if not name.startswith("_"))
     assert (recipe.name, recipe.version, recipe.rounds()) == ("mlp", 1, None)
 
 
