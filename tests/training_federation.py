@@ -49,22 +49,29 @@ def released(total: NDArray[np.float64], noise: float, homes: int, draw: np.rand
 
 
 def federated(
-    recipe: Mlp, homes: Sequence[Examples], rounds: int, rho_nano: int | None = None, clipping: Clipping | None = None
+    recipe: Mlp,
+    homes: Sequence[Examples],
+    rounds: int,
+    rho_nano: int | None = None,
+    *,
+    copies: int = 1,
+    clipping: Clipping | None = None,
 ) -> Iterator[tuple[Model, float]]:
     """FedAvg with the adaptive clip: the model after each round, with the clip it was trained with.
 
-    rho_nano: of all rounds together; without it there is no noise.
+    rho_nano: of all rounds together; without it there is no noise; copies: how many homes hold the same rows each,
+    which costs no time.
     """
     clipping = clipping or Clipping()
     layout, model, clip_nano = recipe.layout(), recipe.initial(), clipping.first
-    noise = 0.0 if rho_nano is None else noise_of(layout, rho_nano // rounds, len(homes))
+    noise = 0.0 if rho_nano is None else noise_of(layout, rho_nano // rounds, copies * len(homes))
     draw = np.random.default_rng(5)
     for number in range(rounds):
         clip, total = clip_nano / NANO, np.zeros(layout.length)
         for place, examples in enumerate(homes):
             stream = chacha_stream((number * len(homes) + place).to_bytes(32, "big"))
             total += statistic(recipe, model, examples, clip, stream)
-        sums = released(total, noise, len(homes), draw)
+        sums = released(copies * total, noise, copies * len(homes), draw)
         model = model.with_flat(model.flat() + recipe.mean_update(sums, clip))
         yield model, clip
         clip_nano = next_clip(clip_nano, to_nano(recipe.below_clip(sums)), clipping.quantile, clipping.rate)

@@ -16,7 +16,8 @@ from vicinia.training.settings import NANO
 
 __all__ = ["MAX_CLIP_NANO", "MAX_RATE_NANO", "MIN_CLIP_NANO", "next_clip", "to_nano"]
 
-MIN_CLIP_NANO = 1_000  # 10^-6
+# The smallest norm that a chain comes to, 10^-6: from far smaller ones rounding would let none rise again.
+MIN_CLIP_NANO = 1_000
 MAX_CLIP_NANO = 1_000_000 * NANO
 MAX_RATE_NANO = 2 * NANO
 # The decimal module rounds its exponential correctly (General Decimal Arithmetic Specification, 1.70), and a norm
@@ -38,7 +39,7 @@ def next_clip(clip_nano: int, below_nano: int, quantile_nano: int, rate_nano: in
     wanted; rate_nano: η, 0 for a norm that stays. InvalidInput for what a plan cannot hold.
     """
     limits = (
-        ("clip", clip_nano, MIN_CLIP_NANO, MAX_CLIP_NANO),
+        ("clip", clip_nano, 1, MAX_CLIP_NANO),
         ("quantile", quantile_nano, 0, NANO),
         ("rate", rate_nano, 0, MAX_RATE_NANO),
     )

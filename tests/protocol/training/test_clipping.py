@@ -72,7 +72,7 @@ def test_a_share_beyond_its_bounds_is_clamped(below: int) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        (MIN_CLIP_NANO - 1, 0, 0, 0),
+        (0, 0, 0, 0),
         (MAX_CLIP_NANO + 1, 0, 0, 0),
         (NANO, 0, -1, 0),
         (NANO, 0, NANO + 1, 0),
@@ -83,6 +83,10 @@ def test_a_share_beyond_its_bounds_is_clamped(below: int) -> None:
 def test_refuses_what_a_plan_cannot_hold(arguments: tuple[int, int, int, int]) -> None:
     with pytest.raises(InvalidInput):
         next_clip(*arguments)
+
+
+def test_a_first_clip_below_the_bounds_is_raised() -> None:
+    assert next_clip(1, 0, NANO // 2, NANO) == MIN_CLIP_NANO
 
 
 def test_follows_a_quantile() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from vicinia.errors import InvalidInput
-from vicinia.training.clipping import MAX_CLIP_NANO, MIN_CLIP_NANO
+from vicinia.training.clipping import MAX_CLIP_NANO
 from vicinia.training.dimensions import TargetKind
 from vicinia.training.recipes.mlp import BELOW, BELOW_SHARE, UPDATE, WEIGHT, WEIGHT_SHARE
 from vicinia.training.settings import NANO
@@ -51,7 +51,7 @@ def statistic(
     ran out, or the numbers left the finite ones. InvalidInput for a model of another network or a clip that is none.
     """
     recipe.check(model)
-    if not MIN_CLIP_NANO <= clip * NANO <= MAX_CLIP_NANO:
+    if not 1 / NANO <= clip <= MAX_CLIP_NANO / NANO:
         raise InvalidInput(f"An update cannot be cut to a norm of {clip}.", where="training.clip")
     layout = recipe.layout()
     vector = np.zeros(layout.length)
