@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from training_task import COUNT_HIGH, INPUTS, RECORDS, Task, auc, r_squared, synthetic
-from vicinia.node.training import linear, logistic, poisson
+from training_task import COUNT_HIGH, INPUTS, RECORDS, Task, r_squared, synthetic
+from vicinia.node.training import linear
 from vicinia.privacy.conversion import epsilon_to_rho_nano
 from vicinia.privacy.noise import NoisePlan
 from vicinia.training.dimensions import Dimensions, TargetKind
@@ -15,9 +15,6 @@ from vicinia.training.examples import Examples
 from vicinia.training.model import Model
 from vicinia.training.recipe import Aggregate, Recipe
 from vicinia.training.recipes.linear import Linear
-from vicinia.training.recipes.logistic import Logistic
-from vicinia.training.recipes.poisson import Poisson
-from vicinia.training.settings import from_file
 
 __all__ = ["measure", "train"]
 
@@ -56,7 +53,7 @@ def train(
 
 def measure() -> list[tuple[str, str]]:
     """Figures as (what, value) rows: each the mean and the worst of a few draws of the noise, on other homes."""
-    from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor
+    from sklearn.linear_model import LinearRegression
 
     task, other = synthetic(HOMES, 1), synthetic(2_000, 2)
     pooled, inputs = task.pooled, other.pooled
@@ -76,7 +73,8 @@ def measure() -> list[tuple[str, str]]:
             "real",
             r_squared(truth, least.predict(inputs)),
             lambda seed, recipe=recipe: r_squared(
-                truth, recipe.predict(train(recipe, linear.statistic, task, "real", rounds=1, epsilon=1, seed=seed), inputs)
+                truth,
+                recipe.predict(train(recipe, linear.statistic, task, "real", rounds=1, epsilon=1, seed=seed), inputs),
             ),
             ".03",
         )

@@ -35,7 +35,8 @@ scikit-learn's `Ridge` has alpha = l2·cohort·m for the same, `LogisticRegressi
 def length_squared(inputs: int, radius: int, extra: int) -> float:
     """R² + e: what a whole example's squared length is at most, once weighted; radius in 10^-9·√p."""
     share = radius / NANO
-    return inputs * share * share + extra
+    whole: float = inputs * share**2 + extra
+    return whole
 
 
 def weights(inputs: NDArray[np.float64], bound: float, extra: int) -> NDArray[np.float64]:
