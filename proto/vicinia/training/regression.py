@@ -35,13 +35,13 @@ scikit-learn's `Ridge` has alpha = l2·cohort·m for the same, `LogisticRegressi
 def length_squared(inputs: int, radius: int, extra: int) -> float:
     """R² + e: what a whole example's squared length is at most, once weighted; radius in 10^-9·√p."""
     share = radius / NANO
-    whole: float = inputs * share**2 + extra
-    return whole
+    return inputs * share * share + extra
 
 
 def weights(inputs: NDArray[np.float64], bound: float, extra: int) -> NDArray[np.float64]:
     """w of each example, float64[n]; bound: R² + e."""
-    return np.minimum(1.0, bound / ((inputs * inputs).sum(axis=1) + extra))
+    whole: NDArray[np.float64] = np.minimum(1.0, bound / ((inputs * inputs).sum(axis=1) + extra))
+    return whole
 
 
 @dataclass(frozen=True)

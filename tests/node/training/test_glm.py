@@ -91,7 +91,7 @@ def test_the_units_alone_keep_the_bound_so_that_nothing_is_ever_cut(
     examples = Examples.cleaned(inputs, target, 1, recipe.dimensions)
     whole: list[NDArray[np.float64]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "clip_vector", lambda vector, *_: (whole.append(vector), vector)[1])
+        patch.setattr(module, "clip_vector", lambda vector, *_: _kept(whole, vector))
         _assert_bounded(module.statistic(recipe, model, examples, 1.0, None), recipe)
     assert whole
 
@@ -162,7 +162,7 @@ def test_gradient_and_curvature_are_those_of_the_loss(name: str) -> None:
     captured: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
         recipe_module = "vicinia.training.recipes." + type(recipe).name
-        patch.setattr(recipe_module + ".newton", lambda kept, view, *rest: (captured.append(view), _stop()))
+        patch.setattr(recipe_module + ".newton", lambda kept, view, *rest: _stop(_kept(captured, view)))
         with pytest.raises(StopIteration):
             recipe.step(_started(recipe), _released(vector))
     curvature = captured[0].curvature
@@ -174,7 +174,12 @@ def test_gradient_and_curvature_are_those_of_the_loss(name: str) -> None:
     assert layout.place(CURVATURE).stop == layout.length
 
 
-def _stop() -> Any:
+def _kept(seen: list[Any], value: Any) -> Any:
+    seen.append(value)
+    return value
+
+
+def _stop(_: object) -> None:
     raise StopIteration
 
 
