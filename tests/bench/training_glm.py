@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from training_task import COUNT_HIGH, INPUTS, RECORDS, Task, r_squared, synthetic
-from vicinia.node.training import linear
+from training_task import COUNT_HIGH, INPUTS, RECORDS, Task, auc, r_squared, synthetic
+from vicinia.node.training import linear, logistic, poisson
 from vicinia.privacy.conversion import epsilon_to_rho_nano
 from vicinia.privacy.noise import NoisePlan
 from vicinia.training.dimensions import Dimensions, TargetKind
@@ -15,6 +17,9 @@ from vicinia.training.examples import Examples
 from vicinia.training.model import Model
 from vicinia.training.recipe import Aggregate, Recipe
 from vicinia.training.recipes.linear import Linear
+from vicinia.training.recipes.logistic import Logistic
+from vicinia.training.recipes.poisson import Poisson
+from vicinia.training.settings import from_file
 
 __all__ = ["measure", "train"]
 
@@ -25,6 +30,8 @@ REPEATS = 3
 REAL = Dimensions(INPUTS, TargetKind.REAL)
 CLASSES = Dimensions(INPUTS, TargetKind.CLASSES, classes=2)
 KINDS = Dimensions(INPUTS, TargetKind.CLASSES, classes=3)
+RADII = ("1", "0.5")
+Case: TypeAlias = tuple[str, Any, Dimensions, Statistic, str, int, Any, Callable[..., float], str]
 COUNTS = Dimensions(INPUTS, TargetKind.COUNT, high=COUNT_HIGH)
 
 
@@ -52,30 +59,75 @@ def train(
 
 
 def measure() -> list[tuple[str, str]]:
-    """Figures as (what, value) rows: each the mean and the worst of a few draws of the noise, on other homes."""
-    from sklearn.linear_model import LinearRegression
+    """Figures as (what, value) rows: the mean and the worst of a few draws of the noise, scored on other homes."""
+    from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor
+    from sklearn.metrics import d2_tweedie_score
 
     task, other = synthetic(HOMES, 1), synthetic(2_000, 2)
-    pooled, inputs = task.pooled, other.pooled
-    rows = []
+    inputs = other.pooled
 
-    def row(what: str, target: str, reference: float, score: Callable[[int], float], wanted: str) -> None:
-        scores = [score(seed) for seed in range(REPEATS)]
-        figure = f"{np.mean(scores):.4f}, worst {min(scores):.4f}; scikit-learn {reference:.4f}"
-        rows.append((f"{what}, {HOMES:,} homes, epsilon 1", figure + (f" (target: within {wanted})" if wanted else "")))
+    def explained(truth: NDArray[np.float64], means: NDArray[np.float64]) -> float:
+        return float(d2_tweedie_score(truth, np.maximum(means, 1e-9), power=1))
 
-    truth = other.real.reshape(-1)
-    least = LinearRegression().fit(pooled, task.real.reshape(-1))
-    for radius in ("1", "0.5"):
-        recipe = Linear.of(REAL, {})
-        row(
-            f"linear R², radius {radius}",
+    def ranked(truth: NDArray[np.float64], chances: NDArray[np.float64]) -> float:
+        return auc(truth, chances[:, 1])
+
+    def right(truth: NDArray[np.float64], chances: NDArray[np.float64]) -> float:
+        return float((chances.argmax(axis=1) == truth).mean())
+
+    cases: tuple[Case, ...] = (
+        (
+            "linear R²",
+            Linear,
+            REAL,
+            linear.statistic,
             "real",
-            r_squared(truth, least.predict(inputs)),
-            lambda seed, recipe=recipe: r_squared(
-                truth,
-                recipe.predict(train(recipe, linear.statistic, task, "real", rounds=1, epsilon=1, seed=seed), inputs),
-            ),
-            ".03",
-        )
+            1,
+            LinearRegression(),
+            r_squared,
+            " (target: within .03)",
+        ),
+        (
+            "logistic AUC",
+            Logistic,
+            CLASSES,
+            logistic.statistic,
+            "classes",
+            ROUNDS,
+            LogisticRegression(C=1e6),
+            ranked,
+            " (target: within .01)",
+        ),
+        (
+            "three classes, share right",
+            Logistic,
+            KINDS,
+            logistic.statistic,
+            "kinds",
+            ROUNDS,
+            LogisticRegression(C=1e6),
+            right,
+            "",
+        ),
+        ("Poisson D²", Poisson, COUNTS, poisson.statistic, "counts", ROUNDS, PoissonRegressor(alpha=0), explained, ""),
+    )
+    rows = []
+    for what, kind, dimensions, statistic, target, rounds, pooled, score, wanted in cases:
+        truth = getattr(other, target).reshape(-1)
+        pooled.fit(task.pooled, getattr(task, target).reshape(-1))
+        guess = pooled.predict_proba if hasattr(pooled, "predict_proba") else pooled.predict
+        reference = score(truth, guess(inputs))
+        for radius in RADII:
+            recipe = kind.of(dimensions, from_file(kind.settings, {"radius": Decimal(radius)}, "bench"))
+            scores = []
+            for seed in range(REPEATS):
+                model = train(recipe, statistic, task, target, rounds=rounds, epsilon=1.0, seed=seed)
+                scores.append(score(truth, recipe.predict(model, inputs)))
+            figure = f"{np.mean(scores):.4f}, worst {min(scores):.4f}; scikit-learn {reference:.4f}{wanted}"
+            rows.append((f"{what}, {HOMES:,} homes, epsilon 1, radius {radius}", figure))
     return rows
+
+
+if __name__ == "__main__":
+    for what, value in measure():
+        print(f"{what:70} {value}")

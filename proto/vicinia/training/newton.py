@@ -8,9 +8,9 @@ noise. What the rounds say is kept in two parts:
 - an equation A θ = b of what gradients say. Near θ_r, the gradient at θ is G + C(θ - θ_r), so (recursive least squares
   with forgetting) A ← λA + C, b ← λb + Cθ_r - G, and θ ← (A + penalty)⁻¹ b.
 
-θ_r solved the kept equation, so if that still held, G + penalty·θ_r would be noise alone. λ is the square that noise
-would have over the square that was seen, at most 1. Without noise k is 1 and λ is 0, which is plain Newton; near the
-solution λ is 1, and the noise of all those rounds averages out.
+θ_r solved the kept equation, so if that still held, G + penalty·θ_r would be noise alone; what it is beyond that is
+taken for an error of the kept equation, and λ weighs the two by their mean squares, at most 1. Without noise k is 1 and
+λ is 0, which is plain Newton; near the solution λ is 1, and the noise of all those rounds averages out.
 
 Two guards keep a noisy step from diverging: eigenvalues below the noise are raised to it
 (`vicinia.training.symmetric.Curvature`), and a step is no longer than `trust`.
@@ -42,13 +42,13 @@ _NAMES = ("kept_matrix", "kept_right", "kept_curvature", "kept_rounds")
 @dataclass(frozen=True)
 class Kept:
     """What earlier rounds left: A float64[d, d], b float64[d], C float64[d, d], the summed weight of the rounds in A
-    and b, the sum of weight²·(variance of the noise in a gradient), and the variance of the noise on C's diagonal."""
+    and b, the variance of the noise in an entry of b - Aθ, and that of the noise on C's diagonal."""
 
     matrix: NDArray[np.float64]
     right: NDArray[np.float64]
     curvature: NDArray[np.float64]
     rounds: float = 0.0
-    gradient_variance: float = 0.0
+    variance: float = 0.0
     curvature_variance: float = 0.0
 
     @staticmethod
@@ -71,7 +71,7 @@ class Kept:
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
         """For a model: `kept_matrix` and `kept_curvature` (packed), `kept_right` and `kept_rounds` (the numbers)."""
-        numbers = np.array([self.rounds, self.gradient_variance, self.curvature_variance])
+        numbers = np.array([self.rounds, self.variance, self.curvature_variance])
         parts = (pack(self.matrix), self.right, pack(self.curvature), numbers)
         return {name: settled(part) for name, part in zip(_NAMES, parts, strict=True)}
 
@@ -102,25 +102,24 @@ class NewtonStep:
 def newton(kept: Kept, view: LocalView, penalty: NDArray[np.float64], trust: float) -> NewtonStep:
     """Take the step; penalty: what the ridge adds to the curvature's diagonal, float64[d], for one round."""
     curvature, variance = _filtered(kept, view)
-    forget = _weight(kept, view, penalty)
-    now = Kept(
-        matrix=forget * kept.matrix + curvature,
-        right=forget * kept.right + curvature @ view.values - view.gradient,
-        curvature=curvature,
-        rounds=forget * kept.rounds + 1.0,
-        gradient_variance=forget**2 * kept.gradient_variance + view.gradient_noise**2,
-        curvature_variance=variance,
-    )
-    whole = now.matrix + now.rounds * np.diag(penalty)
+    forget, left = _weight(kept, view, penalty)
+    gradient_variance = forget**2 * left + view.gradient_noise**2
+    rounds = forget * kept.rounds + 1.0
+    matrix = forget * kept.matrix + curvature
+    right = forget * kept.right + curvature @ view.values - view.gradient
+    whole = matrix + rounds * np.diag(penalty)
     # The matrices in A were filtered from the same noise, which does not average out in their sum.
-    spread = now.rounds**2 * variance
+    spread = rounds**2 * variance
     inverse = Curvature(whole, noise_floor(sqrt(spread), len(penalty)))
-    step = inverse.solve(now.right - whole @ view.values)
+    step = inverse.solve(right - whole @ view.values)
     step *= min(1.0, trust / max(float(np.linalg.norm(step)), 1e-300))
-    values = np.clip(view.values + step, -_LARGEST, _LARGEST)
-    noise = noise_covariance(inverse, now.gradient_variance, spread, values - view.values)
-    sampling = now.rounds * inverse.sandwich(Curvature(now.matrix, 0.0).matrix)
-    return NewtonStep(values, noise, sampling, now)
+    moved = spread / 2 * float(step @ step) * (1 + 1 / len(step))
+    return NewtonStep(
+        values=np.clip(view.values + step, -_LARGEST, _LARGEST),
+        noise=noise_covariance(inverse, gradient_variance, spread, step),
+        sampling=rounds * inverse.sandwich(Curvature(matrix, 0.0).matrix),
+        kept=Kept(matrix, right, curvature, rounds, gradient_variance + moved, variance),
+    )
 
 
 def _filtered(kept: Kept, view: LocalView) -> tuple[NDArray[np.float64], float]:
@@ -134,10 +133,13 @@ def _filtered(kept: Kept, view: LocalView) -> tuple[NDArray[np.float64], float]:
     return kept.curvature + gain * apart, gain * seen
 
 
-def _weight(kept: Kept, view: LocalView, penalty: NDArray[np.float64]) -> float:
-    """λ: how far what is kept agrees with what this round saw."""
+def _weight(kept: Kept, view: LocalView, penalty: NDArray[np.float64]) -> tuple[float, float]:
+    """λ, and the mean square of the error in an entry of the kept b - Aθ, its bias at θ_r included."""
     if not kept.rounds:
-        return 0.0
+        return 0.0, 0.0
     seen = view.gradient + penalty * view.values
-    expected = view.gradient_noise**2 + kept.gradient_variance / kept.rounds**2
-    return min(1.0, expected * len(seen) / max(float(seen @ seen), 1e-300))
+    own = view.gradient_noise**2
+    per_round = max(kept.variance / kept.rounds**2, float(seen @ seen) / len(seen) - own)
+    if own >= kept.rounds * per_round:
+        return 1.0, kept.rounds**2 * per_round
+    return own / (kept.rounds * per_round), kept.rounds**2 * per_round

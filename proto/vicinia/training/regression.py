@@ -40,7 +40,8 @@ def length_squared(inputs: int, radius: int, extra: int) -> float:
 
 def weights(inputs: NDArray[np.float64], bound: float, extra: int) -> NDArray[np.float64]:
     """w of each example, float64[n]; bound: R² + e."""
-    return np.minimum(1.0, bound / ((inputs * inputs).sum(axis=1) + extra))
+    whole: NDArray[np.float64] = np.minimum(1.0, bound / ((inputs * inputs).sum(axis=1) + extra))
+    return whole
 
 
 @dataclass(frozen=True)

@@ -82,13 +82,13 @@ class Poisson:
 
     @property
     def curvature_unit(self) -> float:
-        """What a slot of the curvature is multiplied by."""
-        return self.bound
+        """What a slot of the curvature is multiplied by: half of what would do, to leave the gradient more room."""
+        return 2 * self.bound
 
     def layout(self) -> VectorLayout:
-        """Two blocks: the residual and the mean can both be 1."""
+        """Two blocks: the residual can be 1 where the mean is, and the curvature counts half."""
         size = self.dimensions.inputs + 1
-        return VectorLayout((Block(GRADIENT, size), Block(CURVATURE, triangle(size))), Fraction(2))
+        return VectorLayout((Block(GRADIENT, size), Block(CURVATURE, triangle(size))), Fraction(5, 4))
 
     def initial(self) -> Model:
         """Zeros: every mean is the count's upper bound, until the first round has told the homes' mean."""
@@ -116,8 +116,9 @@ class Poisson:
         penalty = np.full(size, self.l2 / NANO * released.cohort)
         penalty[0] = 0.0
         taken = newton(kept, view, penalty, self.trust / NANO)
-        variances = (np.maximum(np.diag(taken.noise), 0.0), np.maximum(np.diag(taken.sampling), 0.0))
-        estimate = Estimate(taken.values[None], variances[0][None], variances[1][None])
+        noise, sampling = (np.maximum(np.diag(part), 0.0)[None] for part in (taken.noise, taken.sampling))
+        # A count of high·t with mean high·exp(η) tells high times what the loss in t does.
+        estimate = Estimate(taken.values[None], noise, sampling / self.dimensions.high)
         return Model.of(estimate.arrays() | taken.kept.arrays())
 
     def predict(self, model: Model, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
