@@ -127,4 +127,5 @@ class _Grower:
 
     @staticmethod
     def _inside(running: NDArray[np.float64], start: int, end: int) -> NDArray[np.float64]:
-        return running[start + 1 : end] - running[start]
+        inside: NDArray[np.float64] = running[start + 1 : end] - running[start]
+        return inside

@@ -74,6 +74,7 @@ def _sums(recipe: Trees, model: Model, examples: Examples) -> NDArray[np.float64
     places = places + 2 * fine * np.arange(inputs)
     gradient, hessian = gradients(recipe, scores, examples.target)
     length = 2 * fine * inputs
-    sums = np.bincount(places.ravel(), np.repeat(gradient / examples.limit, inputs), length)
-    sums += np.bincount((places + fine).ravel(), np.repeat(HESSIAN_WEIGHT * hessian / examples.limit, inputs), length)
+    sums = np.zeros(length)
+    for shift, numbers in ((0, gradient), (fine, HESSIAN_WEIGHT * hessian)):
+        sums += np.bincount((places + shift).ravel(), np.repeat(numbers / examples.limit, inputs), length)
     return sums

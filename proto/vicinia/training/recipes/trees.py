@@ -57,7 +57,7 @@ class Trees:
 
     `tree_rounds`: rounds after the first; `bins`: quantile bins of an input; `contexts`: parts of the context, a power
     of two that divides `bins`; `trees`: the most that a round adds (no more than inputs); `learning_rate` (10^-9) of
-    them: at most 2/trees converges however the inputs are correlated; `l2` (10^-9): added to Hessians, in homes;
+    them: below 2/trees it converges however the inputs are correlated; `l2` (10^-9): added to Hessians, in homes;
     `caution` (10^-9): see `Pruning`; `unclipped` (10^-9): the share of homes whose sums are left as long as they are.
 
     The model: `round`, `radius`, `base` float64[1]; `edges` [p, bins - 1]; `order` [p], inputs by their strength alone;
@@ -71,7 +71,7 @@ class Trees:
         Setting("tree_rounds", 1, 500, 12),
         Setting("bins", 2, 64, 16),
         Setting("contexts", 1, 16, 4),
-        Setting("trees", 1, 64, 4),
+        Setting("trees", 1, 64, 3),
         real("learning_rate", "0.01", "1", "0.5"),
         real("l2", "0", "10000", "2"),
         real("caution", "0", "100", "5"),
@@ -93,7 +93,7 @@ class Trees:
         """From the plan's parameters; InvalidInput or TooLarge where they, or the target, are none for it."""
         kind = dimensions.target
         if kind is TargetKind.NONE or (kind is TargetKind.CLASSES and dimensions.classes != 2):
-            hint = "Use multinomial regression for more classes." if kind is TargetKind.CLASSES else None
+            hint = "Use multinomial regression for more classes." if kind is TargetKind.CLASSES else ""
             raise InvalidInput(
                 "Boosted trees predict a number or one of two classes.", where="training.target", hint=hint
             )
@@ -260,7 +260,8 @@ class Trees:
         wanted = np.arange(1, self.bins) / self.bins
         if below[-1] <= 0.0:
             return 2.0 * wanted - 1.0
-        return np.interp(wanted * below[-1], below, ends)
+        edges: NDArray[np.float64] = np.interp(wanted * below[-1], below, ends)
+        return edges
 
     def _grow(self, arrays: dict[str, NDArray[np.float64]], place: int, sums: Sums, pruning: Pruning) -> None:
         inputs = self.dimensions.inputs
@@ -314,7 +315,8 @@ class Trees:
 
 def _places(numbers: NDArray[np.floating], last: int) -> NDArray[np.int64]:
     """Whole numbers from 0 to `last` from whatever finite numbers a model holds."""
-    return np.clip(numbers, 0.0, float(last)).astype(np.int64)
+    places: NDArray[np.int64] = np.clip(numbers, 0.0, float(last)).astype(np.int64)
+    return places
 
 
 def _within_parts(sums: Sums, pruning: Pruning) -> NDArray[np.float64]:
@@ -322,7 +324,8 @@ def _within_parts(sums: Sums, pruning: Pruning) -> NDArray[np.float64]:
     be added by each of them, and the model would overshoot."""
     gradient = sums.gradients.sum(axis=2, keepdims=True)
     hessian = np.maximum(sums.hessians.sum(axis=2, keepdims=True), pruning.least)
-    return sums.gradients - sums.hessians * (gradient / hessian)
+    left: NDArray[np.float64] = sums.gradients - sums.hessians * (gradient / hessian)
+    return left
 
 
 def _reconciled(sums: Sums) -> Sums:
@@ -330,6 +333,7 @@ def _reconciled(sums: Sums) -> Sums:
 
     def even(table: NDArray[np.float64]) -> NDArray[np.float64]:
         totals = table.sum(axis=2, keepdims=True)
-        return table + (totals.mean(axis=0, keepdims=True) - totals) / table.shape[2]
+        moved: NDArray[np.float64] = table + (totals.mean(axis=0, keepdims=True) - totals) / table.shape[2]
+        return moved
 
     return Sums(even(sums.gradients), even(sums.hessians), sums.gradient_noise, sums.hessian_noise)
