@@ -77,15 +77,14 @@ def train_kmeans(
     """Train on consecutive homes of 24 records; without an ε there is no noise."""
     dimensions = Dimensions(inputs.shape[1], TargetKind.NONE)
     recipe = KMeans.of(dimensions, from_file(KMeans.settings, table, "parameters"))
-    homes, draw, model = _homes(inputs, dimensions), np.random.Generator(np.random.PCG64(seed)), recipe.initial()
+    pooled, homes = _pooled(inputs), len(inputs) // RECORDS
+    draw, model = np.random.Generator(np.random.PCG64(seed)), recipe.initial()
     rounds = recipe.rounds() or 0
-    noise = 0.0 if epsilon is None else noise_of(recipe.layout(), rounds, len(homes), epsilon)
+    noise = 0.0 if epsilon is None else noise_of(recipe.layout(), rounds, homes, epsilon)
     for _ in range(rounds):
-        total = np.zeros(recipe.layout().length)
-        for home in homes:
-            total += kmeans.statistic(recipe, model, home, 1.0, None)
+        total = kmeans.sums(recipe, model, pooled)
         total += noise * draw.normal(size=len(total))
-        model = recipe.step(model, Aggregate(total, noise, len(homes) // 10 * 10))
+        model = recipe.step(model, Aggregate(total, noise, homes // 10 * 10))
     return recipe, model
 
 
@@ -95,16 +94,13 @@ def train_pca(
     """The same for principal components."""
     dimensions = Dimensions(inputs.shape[1], TargetKind.NONE)
     recipe = PCA.of(dimensions, from_file(PCA.settings, table, "parameters"))
-    homes, model = _homes(inputs, dimensions), recipe.initial()
-    noise = 0.0 if epsilon is None else noise_of(recipe.layout(), 1, len(homes), epsilon)
-    total = np.zeros(recipe.layout().length)
-    for home in homes:
-        total += pca.statistic(recipe, model, home, 1.0, None)
+    homes = len(inputs) // RECORDS
+    noise = 0.0 if epsilon is None else noise_of(recipe.layout(), 1, homes, epsilon)
+    total = pca.sums(recipe, _pooled(inputs))
     total += noise * np.random.Generator(np.random.PCG64(seed)).normal(size=len(total))
-    return recipe, recipe.step(model, Aggregate(total, noise, len(homes) // 10 * 10))
+    return recipe, recipe.step(recipe.initial(), Aggregate(total, noise, homes // 10 * 10))
 
 
-def _homes(inputs: NDArray[np.float64], dimensions: Dimensions) -> list[Examples]:
-    target = np.zeros(RECORDS)
-    starts = range(0, len(inputs), RECORDS)
-    return [Examples.cleaned(inputs[start : start + RECORDS], target, RECORDS, dimensions) for start in starts]
+def _pooled(inputs: NDArray[np.float64]) -> Examples:
+    """All homes' examples at once: the homes' vectors are sums, so theirs is the sum of them."""
+    return Examples(inputs, np.zeros(len(inputs)), RECORDS)

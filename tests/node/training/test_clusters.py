@@ -51,3 +51,14 @@ def test_counts_and_offsets_are_those_of_the_nearest_centres() -> None:
     assert vector[layout.place(COUNTS)] / counted == pytest.approx([0.5, 0.25, 0.0])
     found = vector[layout.place(OFFSETS)].reshape(3, 2) * CLUSTERS.reach / offset
     assert found == pytest.approx(np.array([[0.0, 0.1], [0.0, 0.1], [0.0, 0.0]]) / 4)
+
+
+def test_the_homes_add_up_to_the_pooled_sums() -> None:
+    inputs = np.random.default_rng(3).uniform(-1, 1, (40, 2))
+    pooled = Examples(inputs, np.zeros(40), 4)
+    homes = [Examples.cleaned(inputs[at : at + 4], np.zeros(4), 4, NONE) for at in range(0, 40, 4)]
+    model = CLUSTERS.initial()
+    summed = np.sum([kmeans.statistic(CLUSTERS, model, home, 1.0, None) for home in homes], axis=0)
+    assert summed == pytest.approx(kmeans.sums(CLUSTERS, model, pooled), abs=1e-9)
+    summed = np.sum([pca.statistic(COMPONENTS, model, home, 1.0, None) for home in homes], axis=0)
+    assert summed == pytest.approx(pca.sums(COMPONENTS, pooled), abs=1e-9)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vicinia.training.model import Model
     from vicinia.training.recipes.kmeans import KMeans
 
-__all__ = ["statistic"]
+__all__ = ["statistic", "sums"]
 
 
 def statistic(
@@ -25,6 +25,12 @@ def statistic(
     stream: object,  # noqa: ARG001
 ) -> NDArray[np.float64]:
     """The home's vector, float64[recipe.layout().length]; of clip and stream it makes no use."""
+    layout = recipe.layout()
+    return clip_vector(sums(recipe, model, examples), layout.norm_squared, layout.group_lengths)
+
+
+def sums(recipe: KMeans, model: Model, examples: Examples) -> NDArray[np.float64]:
+    """The vector before the norm is made sure of, which leaves it as it is but for rounding: the sum of homes'."""
     layout = recipe.layout()
     vector = np.zeros(layout.length)
     if not len(examples):
@@ -43,4 +49,4 @@ def statistic(
     vector[layout.place(OFFSETS)] = offset * share * summed
     squares = np.minimum(lengths, 1.0) ** 2
     vector[layout.place(SPREADS)] = spread * share * np.bincount(nearest, squares, clusters)
-    return clip_vector(vector, layout.norm_squared, layout.group_lengths)
+    return vector
