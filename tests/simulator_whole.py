@@ -13,16 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from simulator_village import COOP, MAP, Home, Village
 from vicinia.errors import Unavailable
 from vicinia.identity import Principal, TlsKey, VerifyingKey
+from vicinia.node.services.consent import ConsentRecord
 from vicinia.node.services.participation import Participation
 from vicinia.node.services.replica import Cooperative as Pinned
 from vicinia.node.services.replica import Replica
-from vicinia.node.store.consents import Consent, Consents
+from vicinia.node.store.consents import Consents
 from vicinia.node.store.datasets import DataSets
 from vicinia.node.store.home import Home as Store
 from vicinia.node.store.replica import ReplicaStore
@@ -192,7 +194,8 @@ class Whole(Village):
 
 
 def allow(store: Store, now_ms: int) -> None:
-    """Consent to research on the budget, with room for any budget of privacy."""
-    Consents(store.database).add(
-        Consent("budget", "dpv:NonCommercialResearch", "public", "allow", 3, 10**6, now_ms, now_ms + 10**10)
+    """Consent to research on the budget by public institutions."""
+    record = ConsentRecord(
+        "budget", "dpv:NonCommercialResearch", "public", "allow", 0, Decimal(10_000), now_ms + 10**10, now_ms
     )
+    Consents(store.database).add(record.dataset, record.purpose, record.recipient, record.encode())
