@@ -157,9 +157,7 @@ class Whole(Village):
     def participation(self, number: int, run_id: bytes) -> Participation:
         """Home `number` in a run, as its worker would take it up, or take it up again after a restart."""
         elapsed = lambda: self.now_ms / 1000  # noqa: E731
-        return Participation(
-            self.stores[number], self.replica, self.link(number), run_id, lambda: self.now_ms, elapsed
-        )
+        return Participation(self.stores[number], self.replica, self.link(number), run_id, lambda: self.now_ms, elapsed)
 
     def run(self, number: int, run_id: bytes) -> Run | None:
         """What home `number` knows of a run."""

@@ -31,13 +31,14 @@ def read_examples(
     limit: int,
     rng: Callable[[int], bytes],
     out_of_time: Callable[[], bool],
+    trouble: Callable[[str], None],
 ) -> Examples:
     """At most `limit` examples, picked at random where there are more. connections: data set name -> where its rows
-    are; a data set that is missing has none. rng(n): n fresh uniform bytes. out_of_time: true ends the statement."""
+    are; a data set that is missing has none. rng(n): n fresh uniform bytes. out_of_time: true ends the statement. trouble: told why a statement gave no rows."""
     if design.rows is None:
-        raw, target = _household(design, connections, period, out_of_time)
+        raw, target = _household(design, connections, period, out_of_time, trouble)
     else:
-        raw, target = _rows(design, connections, period, out_of_time)
+        raw, target = _rows(design, connections, period, out_of_time, trouble)
     inputs = np.concatenate([_columns(term, values) for term, values in zip(design.terms, raw, strict=True)], axis=1)
     standardised = _target(design, target, len(inputs))
     chosen = _chosen(len(inputs), limit, rng)
@@ -52,6 +53,7 @@ def _rows(
     connections: Mapping[str, Connection],
     period: tuple[str, str] | None,
     out_of_time: Callable[[], bool],
+    trouble: Callable[[str], None],
 ) -> tuple[list[Values], Values]:
     """One list of values a term, and the target's; row by row."""
     every = (*design.terms, design.target) if design.target is not None else design.terms
@@ -61,7 +63,7 @@ def _rows(
         return [[] for _ in design.terms], []
     wanted = [term.category or term.expression for term in every]
     todo = row_statement(plan, [one for one in wanted if one is not None], period, MAX_ROWS)
-    rows = answer(connection, todo, out_of_time)
+    rows = answer(connection, todo, out_of_time, trouble)
     columns: list[Values] = [[row[place] for row in rows] for place in range(len(every))]
     return columns[: len(design.terms)], columns[len(design.terms)] if design.target is not None else [0.0] * len(rows)
 
@@ -71,6 +73,7 @@ def _household(
     connections: Mapping[str, Connection],
     period: tuple[str, str] | None,
     out_of_time: Callable[[], bool],
+    trouble: Callable[[str], None],
 ) -> tuple[list[Values], Values]:
     """The household's one value of each term: the mean of a number, the value of a category that most rows have."""
 
@@ -79,7 +82,7 @@ def _household(
         if connection is None:
             return [None]
         todo = statement(term.plan, period)
-        rows = answer(connection, todo, out_of_time)
+        rows = answer(connection, todo, out_of_time, trouble)
         if term.expression is not None:
             return [rows[0][todo.measures[term.expression]] if rows else None]
         counted = [(row[1], -term.values.index(row[0]), row[0]) for row in rows if row[0] in term.values]

@@ -125,6 +125,7 @@ def _encoded(
 
     groups = terms.plan.layout.group_lengths
     late = False
+    troubles: list[str] = []
 
     def out() -> bool:
         nonlocal late
@@ -132,8 +133,9 @@ def _encoded(
         return late
 
     try:
-        exact = exact_vector(home, terms, out)
-        return exact, encode(exact, plan, seed, groups), "the query took too long" if late else ""
+        exact = exact_vector(home, terms, out, troubles.append)
+        trouble = "the query took too long" if late else "".join(troubles[:1])
+        return exact, encode(exact, plan, seed, groups), trouble
     except Exception as defect:
         # Silence would tell. The text of an exception can hold a value, so that its kind must be enough for the log.
         _log.error("%s: its contribution met a defect and is zeros (%s)", home.name, type(defect).__name__)
@@ -155,8 +157,11 @@ def _tell(home: Home, terms: Terms, trouble: str) -> None:
             Alerts(home.database).add(sentence, system_clock())
 
 
-def exact_vector(home: Home, terms: Terms, out_of_time: Callable[[], bool]) -> NDArray[np.float64]:
-    """The household's vector; zeros where the home has no such table or imported it under another definition."""
+def exact_vector(
+    home: Home, terms: Terms, out_of_time: Callable[[], bool], trouble: Callable[[str], None]
+) -> NDArray[np.float64]:
+    """The household's vector; zeros where the home has no such table or imported it under another definition, and,
+    told by `trouble`, where the query fails."""
     import numpy
 
     plan = terms.plan
@@ -166,15 +171,21 @@ def exact_vector(home: Home, terms: Terms, out_of_time: Callable[[], bool]) -> N
         if not known:
             return numpy.zeros(plan.layout.length)
         if isinstance(plan, Training):
-            return _trained(plan, terms, reader, known, out_of_time)
+            return _trained(plan, terms, reader, known, out_of_time, trouble)
         cells = chacha_stream(os.urandom(32), b"cells").bytes
-        return household_vector(plan, reader.connection, terms.job.period, cells, out_of_time=out_of_time)
+        period = terms.job.period
+        return household_vector(plan, reader.connection, period, cells, out_of_time=out_of_time, trouble=trouble)
     finally:
         reader.close()
 
 
 def _trained(
-    plan: Training, terms: Terms, reader: Database, known: Sequence[DataSet], out_of_time: Callable[[], bool]
+    plan: Training,
+    terms: Terms,
+    reader: Database,
+    known: Sequence[DataSet],
+    out_of_time: Callable[[], bool],
+    trouble: Callable[[str], None],
 ) -> NDArray[np.float64]:
     """The vector of a round of training, from the model that the home has verified."""
     from vicinia.node.training.round import round_vector
@@ -185,7 +196,7 @@ def _trained(
     stream = chacha_stream(os.urandom(32), b"training")
     connections = {one.name: reader.connection for one in known}
     limit = plan.plan.examples
-    examples = read_examples(plan.design, connections, terms.job.period, limit, stream.bytes, out_of_time)
+    examples = read_examples(plan.design, connections, terms.job.period, limit, stream.bytes, out_of_time, trouble)
     return round_vector(
         plan,
         terms.model,
