@@ -225,6 +225,28 @@ def test_a_run_of_a_backup_is_not_continued(accepted: tuple[Village, Job], tmp_p
     assert (older.row(job).stage, "backup" in older.row(job).reason) == (Stage.FAILED, True)
 
 
+@pytest.mark.parametrize("attempt", [0, 2])
+def test_a_lost_attempt_at_a_run_counts(accepted: tuple[Village, Job], tmp_path: Path, attempt: int) -> None:
+    village, job = accepted
+    village.silent = set(range(1, 8))
+    for _ in range(400):
+        village.tick()
+        if village.row(job).stage is Stage.RECRUITING and village.run_of(job).attempt == attempt:
+            break
+        village.wait(5)
+    older = village.clone(tmp_path / "backup")
+    resign(village, village.village[5])
+    village.tick()
+    bring_along(village, older)
+    opened(older).recovery.take_from(CopyOfLog.read(copy_of(village, tmp_path / "replica.db")))
+    assert older.row(job).stage is (Stage.FAILED if attempt == 2 else Stage.ACCEPTED)
+    older.restart()
+    for _ in range(100):
+        older.tick()
+        older.wait(5)
+    assert older.run_of(job).attempt == min(attempt + 1, 2)
+
+
 def test_a_copy_that_is_too_short_says_how_many_are_missing(village: Village, backup: Village, tmp_path: Path) -> None:
     resign(village, village.village[6])
     village.tick()

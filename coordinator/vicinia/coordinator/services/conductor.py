@@ -203,8 +203,7 @@ class Conductor:
         reason = shown(reason)
         if stage is None:
             certificate = self._ledger.assembly.vote_on(row.job_hash).certificate
-            number, attempt = row.following
-            again = certificate is not None and number < certificate.max_runs and attempt < runs.MAX_ATTEMPTS
+            again = certificate is not None and row.may_follow(certificate.max_runs)
             stage = Stage.ACCEPTED if again else Stage.FAILED
         with self._live.gate(row.run_id).exclusive():
             with self._database.write("fail run") as connection:

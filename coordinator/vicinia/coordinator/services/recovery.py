@@ -132,6 +132,8 @@ class Recovery:
         """What the backup has of a run may contradict what its homes have seen since: none is continued."""
         with self._database.write("end the runs of a backup") as connection:
             for run in runs.active(connection):
+                certificate = self._ledger.assembly.vote_on(run.job_hash).certificate
+                again = certificate is not None and run.may_follow(certificate.max_runs)
                 runs.change(connection, run.run_id, (run.phase,), phase=Phase.FAILED, reason=_LOST)
-                jobs.move(connection, run.job_hash, Stage.ACCEPTED if run.roster is None else Stage.FAILED, _LOST)
+                jobs.move(connection, run.job_hash, Stage.ACCEPTED if again else Stage.FAILED, _LOST)
                 messages.erase(connection, run.run_id)
