@@ -19,7 +19,15 @@ from vicinia.coordinator.services.copy_of_log import CopyOfLog
 from vicinia.coordinator.services.overview import overview
 from vicinia.coordinator.store import checkpoints, leaves, people
 from vicinia.coordinator.store.jobs import Stage
-from vicinia.errors import AlreadyExists, InvalidInput, NotFound, ProofInvalid, StorageFault, TooLarge
+from vicinia.errors import (
+    AlreadyExists,
+    InvalidInput,
+    NotFound,
+    ProofInvalid,
+    StorageFault,
+    TooLarge,
+    Unauthenticated,
+)
 from vicinia.identity import SigningKey, TlsKey
 from vicinia.node.store.schema import REPLICA
 from vicinia.tlog.checkpoint import Checkpoint, log_origin, sign_checkpoint
@@ -191,6 +199,13 @@ def opened(village: Village) -> Cooperative:
     return Cooperative.open(village.folder, lambda: village.now_ms, forked=True)
 
 
+def enrol(village: Village, token: bytes) -> None:
+    """A new household, with an invitation."""
+    key = SigningKey.generate()
+    leaf = build_member(COOP, key.public).sign(key).leaf()
+    village.coordinator.enrolment.enrol(token, leaf, TlsKey.generate().signing_request())
+
+
 def test_a_backup_goes_on_with_the_leaves_of_a_homes_copy(village: Village, tmp_path: Path) -> None:
     older = village.clone(tmp_path / "backup")
     key = SigningKey.generate()
@@ -223,6 +238,56 @@ def test_a_run_of_a_backup_is_not_continued(accepted: tuple[Village, Job], tmp_p
     assert older.run_of(job).phase is Phase.FAILED
     older.tick()
     assert (older.row(job).stage, "backup" in older.row(job).reason) == (Stage.FAILED, True)
+
+
+def test_an_invitation_that_was_used_since_the_backup_admits_nobody_else(village: Village, tmp_path: Path) -> None:
+    token = village.invitation().token
+    unused = village.invitation().token
+    older = village.clone(tmp_path / "backup")
+    enrol(village, token)
+    for registrar in village.village[:2]:
+        village.approve(registrar)
+    village.tick()
+    bring_along(village, older)
+    done = opened(older).recovery.take_from(CopyOfLog.read(copy_of(village, tmp_path / "replica.db")))
+    assert done.voided == 2
+    older.restart()
+    for one in (token, unused):
+        with pytest.raises(Unauthenticated, match="expired"):
+            enrol(older, one)
+    enrol(older, older.invitation().token)
+
+
+def test_invitations_end_where_the_file_is_made_anew(village: Village) -> None:
+    token = village.invitation().token
+    village.tick()
+    village.folder.last_signed.unlink()
+    assert opened(village).recovery.take_as_newest().voided == 1
+    village.restart()
+    with pytest.raises(Unauthenticated, match="expired"):
+        enrol(village, token)
+
+
+@pytest.mark.parametrize("attempt", [0, 2])
+def test_a_lost_attempt_at_a_run_counts(accepted: tuple[Village, Job], tmp_path: Path, attempt: int) -> None:
+    village, job = accepted
+    village.silent = set(range(1, 8))
+    for _ in range(400):
+        village.tick()
+        if village.row(job).stage is Stage.RECRUITING and village.run_of(job).attempt == attempt:
+            break
+        village.wait(5)
+    older = village.clone(tmp_path / "backup")
+    resign(village, village.village[5])
+    village.tick()
+    bring_along(village, older)
+    opened(older).recovery.take_from(CopyOfLog.read(copy_of(village, tmp_path / "replica.db")))
+    assert older.row(job).stage is (Stage.FAILED if attempt == 2 else Stage.ACCEPTED)
+    older.restart()
+    for _ in range(100):
+        older.tick()
+        older.wait(5)
+    assert older.run_of(job).attempt == min(attempt + 1, 2)
 
 
 def test_a_copy_that_is_too_short_says_how_many_are_missing(village: Village, backup: Village, tmp_path: Path) -> None:

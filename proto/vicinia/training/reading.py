@@ -34,7 +34,8 @@ def read_examples(
     trouble: Callable[[str], None],
 ) -> Examples:
     """At most `limit` examples, picked at random where there are more. connections: data set name -> where its rows
-    are; a data set that is missing has none. rng(n): n fresh uniform bytes. out_of_time: true ends the statement. trouble: told why a statement gave no rows."""
+    are; a data set that is missing has none. rng(n): n fresh uniform bytes. out_of_time: true ends the statement.
+    trouble: told why a statement gave no rows."""
     if design.rows is None:
         raw, target = _household(design, connections, period, out_of_time, trouble)
     else:

@@ -215,8 +215,7 @@ class Conductor:
         reason = shown(reason)
         if stage is None:
             certificate = self._ledger.assembly.vote_on(row.job_hash).certificate
-            number, attempt = row.following
-            again = certificate is not None and number < certificate.max_runs and attempt < runs.MAX_ATTEMPTS
+            again = certificate is not None and row.may_follow(certificate.max_runs)
             # A training ends with what it has, which the trainer sees to.
             again = again or bool(self._ledger.assembly.vote_on(row.job_hash).releases)
             stage = Stage.ACCEPTED if again else Stage.FAILED

@@ -12,7 +12,7 @@ from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.copy_of_log import CopyOfLog
 from vicinia.coordinator.services.last_signed import LastSigned, contradiction
 from vicinia.coordinator.services.ledger import Ledger
-from vicinia.coordinator.store import checkpoints, jobs, messages, people, runs, tray
+from vicinia.coordinator.store import checkpoints, invitations, jobs, messages, people, runs, tray
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.jobs import JobRow, Stage
 from vicinia.coordinator.store.people import Person
@@ -30,11 +30,15 @@ _LOST = "The coordinator was restored from a backup, and the run was lost."
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """`added` leaves make a log of `size`; `missing` more were signed, and are in another home's copy, if anywhere."""
+    """`added` leaves make a log of `size`; `missing` more were signed, and are in another home's copy, if anywhere.
+
+    `voided` invitations can no longer be used.
+    """
 
     added: int
     size: int
     missing: int
+    voided: int
 
 
 class Recovery:
@@ -53,8 +57,9 @@ class Recovery:
         with self._database.read() as connection:
             newest = checkpoints.newest(connection)
         size = newest[0].size if newest else 0
+        voided = self._void_invitations()
         self._signed.write(Checkpoint(log_origin(self._ledger.coop), size, self._ledger.tree.root(size)))
-        return Recovered(0, self._ledger.size, 0)
+        return Recovered(0, self._ledger.size, 0, voided)
 
     def take_from(self, copy: CopyOfLog) -> Recovered:
         """Append what the copy has more, each leaf under the assembly's rules, all under a root that this log signed.
@@ -71,6 +76,7 @@ class Recovery:
         if contradiction(tree, ours) or (kept is not None and kept.size <= tree.size and contradiction(tree, kept)):
             raise ProofInvalid("The copy is of another history than this database.", where=copy.where)
         self._end_runs()
+        voided = self._void_invitations()
         for index in range(before, theirs.size):
             self._append(index, copy.leaves[index], copy.jobs)
         if kept is None or kept.size < theirs.size:
@@ -79,7 +85,12 @@ class Recovery:
             if checkpoints.of_size(connection, theirs.size) is None:
                 checkpoints.add(connection, theirs.size, sign_checkpoint(theirs, self._ledger.key), self._clock())
         missing = 0 if kept is None else max(0, kept.size - theirs.size)
-        return Recovered(theirs.size - before, theirs.size, missing)
+        return Recovered(theirs.size - before, theirs.size, missing, voided)
+
+    def _void_invitations(self) -> int:
+        """Which of them were used since the backup is not known, nor in the log: none may admit a second household."""
+        with self._database.write("void invitations") as connection:
+            return invitations.void(connection, self._clock())
 
     def _append(self, index: int, leaf: bytes, known: Mapping[bytes, bytes]) -> None:
         statement = Statement.parse(leaf)
@@ -132,6 +143,8 @@ class Recovery:
         """What the backup has of a run may contradict what its homes have seen since: none is continued."""
         with self._database.write("end the runs of a backup") as connection:
             for run in runs.active(connection):
+                certificate = self._ledger.assembly.vote_on(run.job_hash).certificate
+                again = certificate is not None and run.may_follow(certificate.max_runs)
                 runs.change(connection, run.run_id, (run.phase,), phase=Phase.FAILED, reason=_LOST)
-                jobs.move(connection, run.job_hash, Stage.ACCEPTED if run.roster is None else Stage.FAILED, _LOST)
+                jobs.move(connection, run.job_hash, Stage.ACCEPTED if again else Stage.FAILED, _LOST)
                 messages.erase(connection, run.run_id)

@@ -61,6 +61,11 @@ class RunRow:
         """(number, attempt) of what comes after this: the same run again where no roster of it was logged."""
         return (self.number, self.attempt + 1) if self.roster is None else (self.number + 1, 0)
 
+    def may_follow(self, max_runs: int) -> bool:
+        """Whether anything may come after this, ended without a result, under a certificate for so many runs."""
+        number, attempt = self.following
+        return number < max_runs and attempt < MAX_ATTEMPTS
+
 
 _COLUMNS = tuple(RunRow.__dataclass_fields__)
 _FIND = select(run).where(run.c.run_id == bindparam("id"))
