@@ -18,7 +18,7 @@ from simulator_link import Server, remember
 from vicinia.errors import Unauthenticated, Unavailable, ViciniaError
 from vicinia.identity import CertificateAuthority, Principal, Role
 from vicinia.node.services import daemon as module
-from vicinia.node.services import enrolment, keyring
+from vicinia.node.services import enrolment, guard, keyring
 from vicinia.node.services.clock import HomeClock
 from vicinia.node.services.daemon import Daemon, Resident
 from vicinia.node.services.ports import Enroller
@@ -230,3 +230,17 @@ def test_the_protocols_that_a_home_speaks() -> None:
     from vicinia.secagg.manifest import PROTOCOL
 
     assert module.PROTOCOLS == (PROTOCOL,)
+
+
+def test_a_locked_home_is_unlocked_when_its_new_key_is_in_the_confirmed_log(household: Household) -> None:
+    home, server = household.home, household.server
+    household.replica.sync(server.link(0))
+    home.lock("restored")
+    link = server.link(0)
+    assert guard.rotate(home, household.replica, link, server.clock)
+    household.resident.visit()
+    assert home.locked  # the witnesses have not seen it
+    server.confirm()
+    household.resident.visit()
+    assert not home.locked
+    assert Alerts(home.database).all() == []

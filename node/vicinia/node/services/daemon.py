@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from vicinia.errors import Unavailable, ViciniaError
-from vicinia.node.services import enrolment, integrity, release
+from vicinia.node.services import enrolment, guard, integrity, release
 from vicinia.node.services.clock import Clock, HomeClock
 from vicinia.node.services.guard import OwnSignatures
 from vicinia.node.services.keyring import CONTACT, membership
@@ -124,6 +124,7 @@ class Resident:
         if reply.note:
             self._replica.follow(link, reply.note)
         self._note_time()
+        guard.finish(self._home, self._replica, link, self._clock)
         self._signatures.check()
         release.settle(self._home, self._replica, self._clock)
         if self._replica.halted:
