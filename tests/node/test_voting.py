@@ -299,3 +299,19 @@ def test_who_hears_late_of_a_proposal_may_vote_as_long_as_the_vote_is_open(tmp_p
     assert server.coop.assembly.vote_on(job.hash).latest[2].choice == "yes"
     server.coop.now_ms += 2_000
     assert not is_open(replica, replica.assembly.vote_on(job.hash), server.clock())
+
+
+def test_a_log_that_grows_while_a_ballot_is_sent_stops_nothing(voter: Voter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Homes of one process share the copy of the log."""
+    original = SimulatedLink.submit
+
+    def meanwhile(link: SimulatedLink, statement: bytes) -> object:
+        answer = original(link, statement)
+        voter.server.propose_job(title="Another one")
+        voter.replica.sync(voter.server.link(1))
+        return answer
+
+    voter.queue("yes")
+    monkeypatch.setattr(SimulatedLink, "submit", meanwhile)
+    assert voter.cast() == 1
+    assert len(voter.replica.assembly.votes) == 2

@@ -151,7 +151,7 @@ class Resident:
         if not self._replica.size or self._home.locked:
             return
         now = self._clock()
-        for job_hash, vote in self._replica.assembly.votes.items():
+        for job_hash, vote in list(self._replica.assembly.votes.items()):
             if job_hash not in self._expected and abs(ends_ms(self._replica, vote) - now) < _NEAR_MS:
                 self._expected.add(job_hash)
                 self._worker.warm(self._home.name)

@@ -85,7 +85,7 @@ class Terms:
         if job.datasets != (plan.dataset.name,):
             raise InvalidInput("The job names other data sets than its query reads.", where="query")
         bylaws = assembly.bylaws
-        certificate = assembly.certificates.get(manifest.job)
+        certificate = vote.certificate
         runs = certificate.max_runs if certificate is not None else bylaws.max_runs
         dated = job.period if plan.dataset.time_column is not None else None
         first, last = dated or ("", "")

@@ -40,7 +40,7 @@ def cast_votes(home: Home, replica: Replica, link: Link, clock: Clock) -> int:
     if household is None or not household.active:
         return 0
     _tell_of_recovery(home, household, clock)
-    for job_hash, record in assembly.votes.items():
+    for job_hash, record in list(assembly.votes.items()):  # other homes follow the log while this one sends
         vote = votes.get(job_hash)
         if is_open(replica, record, clock()):
             if not record.is_elector(household):
