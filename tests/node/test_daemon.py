@@ -13,8 +13,9 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from node.test_voting import RULES
 from simulator_cooperative import Cooperative
-from simulator_link import Server, remember
+from simulator_link import Link, Server, remember
 from vicinia.errors import Unauthenticated, Unavailable, ViciniaError
 from vicinia.identity import CertificateAuthority, Principal, Role
 from vicinia.node.services import daemon as module
@@ -244,3 +245,22 @@ def test_a_locked_home_is_unlocked_when_its_new_key_is_in_the_confirmed_log(hous
     household.resident.visit()
     assert not home.locked
     assert Alerts(home.database).all() == []
+
+
+def test_a_job_that_is_withheld_keeps_a_home_from_no_run(household: Household) -> None:
+    job = household.server.accept_job()
+    withheld = household.server.propose_job(title="Another one")
+    remember(household.home, household.server)
+    Votes(household.home.database).put_rules(RULES, household.server.coop.now_ms)
+    original = Link.job
+
+    def withhold(link: Link, job_hash: bytes) -> bytes:
+        if job_hash == withheld.hash:
+            raise Unavailable("not now.")
+        return original(link, job_hash)
+
+    run_id = household.server.start_run(job)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Link, "job", withhold)
+        household.resident.visit()
+    assert household.hands.tasks == [(household.home.name, run_id)]

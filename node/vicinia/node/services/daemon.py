@@ -85,9 +85,9 @@ class Resident:
             self._back()
             self._note_contact()
             self._follow_log(link, reply)
-            cast_votes(self._home, self._replica, link, self._clock)
             self._take_runs(reply)
             self._expect_runs()
+            cast_votes(self._home, self._replica, link, self._clock)  # last: it asks for more than the poll gave
             return reply.retry_after_ms / 1000 * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, not secrecy
         except Unavailable as error:
             return self._away(error)
