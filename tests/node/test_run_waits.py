@@ -83,3 +83,27 @@ def test_a_run_that_another_process_decided_on_sends_what_is_in_the_journal(
     assert 0.25 <= (second.advance() or 0) <= 0.5
     assert second.advance() is not None  # a second, different advert is an error of the simulator
     assert world.step(1, run_id) == "advertise"
+
+
+def test_a_run_goes_on_where_another_process_takes_in_more_of_the_log(world: World) -> None:
+    """The daemon follows a log that grows while the worker takes part; both have the same file."""
+    worker, daemon = world.replica, world.server.replica(world.folder)
+
+    def grown(title: str) -> None:
+        worker.sync(world.server.link(1))
+        world.server.propose_job(title=title)
+        daemon.sync(world.server.link(2))
+
+    run_id = world.server.start_run(world.server.accept_job())
+    everybody = world.take_part(run_id)
+    grown("before the decision")
+    for one in everybody:
+        one.advance()
+    assert (world.step(1, run_id), world.reason(1, run_id)) == ("advertise", "")
+    run = world.server.run
+    assert run is not None
+    run.close_phase()
+    grown("before the roster is checked")
+    for one in everybody:
+        one.advance()
+    assert (world.step(1, run_id), world.reason(1, run_id)) == ("share", "")

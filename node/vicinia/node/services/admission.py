@@ -79,8 +79,9 @@ def check_logged(engagement: Engagement, view: RosterView, roster: bytes, terms:
     """Check 5: the roster leaf is in the log that the witnesses have confirmed, and says exactly this."""
     engagement.await_log(max(view.checkpoint_size, view.roster_leaf + 1))
     manifest, replica, runs = terms.manifest, engagement.replica, engagement.runs
+    signed = replica.checkpoint  # first: the assembly holds all that is under it
     verdict = replica.assembly.roster_logged(
-        manifest.job, manifest.run, roster, view.roster_leaf, engagement.clock(), replica.checkpoint
+        manifest.job, manifest.run, roster, view.roster_leaf, engagement.clock(), signed
     )
     runs.extend(engagement.run_id, [Line(f"roster: {c.name}", c.ok, c.sentence) for c in verdict.checks])
     failure = verdict.first_failure

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from vicinia.errors import Unavailable, ViciniaError
-from vicinia.node.services import enrolment, integrity, release
+from vicinia.node.services import enrolment, guard, integrity, release
 from vicinia.node.services.backoff import Backoff
 from vicinia.node.services.clock import Clock, HomeClock
 from vicinia.node.services.guard import OwnSignatures
@@ -85,9 +85,9 @@ class Resident:
             self._back()
             self._note_contact()
             self._follow_log(link, reply)
-            cast_votes(self._home, self._replica, link, self._clock)
             self._take_runs(reply)
             self._expect_runs()
+            cast_votes(self._home, self._replica, link, self._clock)  # last: it asks for more than the poll gave
             return reply.retry_after_ms / 1000 * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, not secrecy
         except Unavailable as error:
             return self._away(error)
@@ -124,6 +124,7 @@ class Resident:
         if reply.note:
             self._replica.follow(link, reply.note)
         self._note_time()
+        guard.finish(self._home, self._replica, link, self._clock)
         self._signatures.check()
         release.settle(self._home, self._replica, self._clock)
         if self._replica.halted:
@@ -150,7 +151,7 @@ class Resident:
         if not self._replica.size or self._home.locked:
             return
         now = self._clock()
-        for job_hash, vote in self._replica.assembly.votes.items():
+        for job_hash, vote in list(self._replica.assembly.votes.items()):
             if job_hash not in self._expected and abs(ends_ms(self._replica, vote) - now) < _NEAR_MS:
                 self._expected.add(job_hash)
                 self._worker.warm(self._home.name)

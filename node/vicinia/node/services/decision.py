@@ -102,7 +102,8 @@ def _checked(
         "The run relies on the log that this home has checked.",
         "The run relies on another history of the log than this home has checked.",
     )
-    verdict = replica.assembly.may_run(job, manifest.run, clock(), replica.checkpoint)
+    signed = replica.checkpoint  # first: the assembly holds all that is under it
+    verdict = replica.assembly.may_run(job, manifest.run, clock(), signed)
     for check in verdict.checks:
         lines.append(Line(check.name, check.ok, check.sentence))
         if not check.ok:

@@ -89,6 +89,7 @@ class Engagement:
 
     def await_log(self, size: int) -> None:
         """Unavailable until the confirmed log has this size; NotAccepted where there is evidence against it."""
+        self.replica.refresh()  # the daemon follows the log while the worker takes part
         if size > self.replica.size:
             self.replica.sync(self.link)
         if self.replica.halted:
