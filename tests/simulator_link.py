@@ -223,8 +223,10 @@ class Link:
             return SubmitReply(made.digest, server.coop.leaves.index(statement))
         return SubmitReply(made.digest, server.coop.append(made))
 
-    def pending(self, kinds: Sequence[str]) -> list[bytes]:
-        return [one.leaf() for one in self._up().tray.values() if one.kind in kinds]
+    def pending(self, kinds: Sequence[str], after: bytes = b"") -> list[bytes]:
+        digests = list(self._up().tray)
+        shown = digests[digests.index(after) + 1 :] if after in digests else digests
+        return [self._server.tray[one].leaf() for one in shown if self._server.tray[one].kind in kinds]
 
     def endorse(self, digest: bytes, key: bytes, signature: bytes) -> SubmitReply:
         from vicinia.identity import VerifyingKey

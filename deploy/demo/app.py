@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -28,8 +29,19 @@ WIDTH = 120  # where the output is no terminal
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the demo; 0 when everything was as promised, 1 when not, 2 for a wrong command line or unfit data."""
+    """Run the demo; 0 when everything was as promised, 1 when not, 2 for a wrong command line or unfit data.
+
+    A defect of the demo itself is one sentence, too; its traceback goes to a file.
+    """
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        return _started(argv, errors)
+    except Exception as defect:
+        errors.print(f"error: {_reported(defect)}", markup=False)
+        return 1
+
+
+def _started(argv: Sequence[str], errors: Console) -> int:
     try:
         options = parse_arguments(list(argv))
     except ViciniaError as error:
@@ -76,6 +88,21 @@ def _play(options: Options, folder: Path, processes: Supervisor) -> Report:
     if options.json is not None:
         options.json.write_text(json.dumps(report.payload(), indent=1) + "\n")
     return report
+
+
+def _reported(defect: Exception) -> str:
+    """Write a defect's traceback to a file of its own, which outlives the demo's folder; the sentence that names it."""
+    if isinstance(defect, OSError):
+        where = f"{defect.filename}: " if defect.filename else ""
+        what = f"{where}The system refused ({defect.strerror or type(defect).__name__})."
+    else:
+        what = f"The demo has a defect ({type(defect).__name__}). Please report it to its makers."
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="vicinia-demo-defect-", suffix=".txt", delete=False) as file:
+            file.write("".join(traceback.format_exception(defect)))
+    except OSError:
+        return what
+    return f"{what} The details are in {file.name}."
 
 
 def _leave_running(folder: Path, processes: Supervisor) -> None:

@@ -20,9 +20,10 @@ from deploy.demo.processes import Supervisor
 from deploy.demo.progress import Follower
 from deploy.demo.waiting import wait_until
 
-__all__ = ["AGENCY", "RECIPIENT", "UNIVERSITY", "Cooperative", "Group"]
+__all__ = ["AGENCY", "BYLAWS", "RECIPIENT", "UNIVERSITY", "Cooperative", "Group"]
 
 HERE = Path(__file__).resolve().parent
+BYLAWS = HERE / "BYLAWS.toml"
 COOP = "demo"
 NODE, COORDINATOR, CONSOLE = "vicinia-node", "vicinia-coordinator", "vicinia"
 START_SECONDS = 120
@@ -46,7 +47,7 @@ class Cooperative:
     """Founds the cooperative in a folder and leads it through a job, one method for each step."""
 
     def __init__(
-        self, folder: Path, cast: Cast, data: Households, processes: Supervisor, bylaws: Path = HERE / "BYLAWS.toml"
+        self, folder: Path, cast: Cast, data: Households, processes: Supervisor, bylaws: Path = BYLAWS
     ) -> None:
         self._folder = folder
         self._bylaws = bylaws

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.jobspec import JobSpec
 from vicinia.errors import InvalidInput, RoundFailed
 from vicinia.privacy.conversion import rho_to_epsilon
@@ -18,9 +19,9 @@ from vicinia.query.plan import compile_query
 
 from deploy.demo import breakin, truth
 from deploy.demo.arguments import Options
-from deploy.demo.choices import cast_homes
+from deploy.demo.choices import cast_homes, require_cohort
 from deploy.demo.cohort import read_cohort
-from deploy.demo.cooperative import AGENCY, RECIPIENT, UNIVERSITY, Cooperative
+from deploy.demo.cooperative import AGENCY, BYLAWS, RECIPIENT, UNIVERSITY, Cooperative
 from deploy.demo.data import built_in, households
 from deploy.demo.processes import Supervisor, resident_mb
 from deploy.demo.report import Report
@@ -70,10 +71,12 @@ class Story:
             wanted = options.households or DEFAULT_HOUSEHOLDS
             least = options.households or LEAST_HOUSEHOLDS
             data = households(definition.name, mapping, source, map_path, wanted, least)
+            bylaws = ByLaws.from_toml(BYLAWS.read_text(), BYLAWS.name)
             cast = cast_homes(
                 data.names, data.dataset, options.refuse, processes=options.processes, lone=options.lone,
                 drop=options.drop, seed=options.seed,
             )  # fmt: skip
+            require_cohort(cast, data.dataset, bylaws, self._spec.floor or bylaws.floor, options.seed)
             step.say(f"{definition.description}: {len(data.names)} households, {len(definition.columns)} columns")
         self._cast = cast
         self._definition = definition

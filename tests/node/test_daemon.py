@@ -8,12 +8,13 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from simulator_cooperative import Cooperative
+from simulator_cooperative import BYLAWS, Cooperative
 from simulator_link import Server, remember
 from vicinia.errors import Unauthenticated, Unavailable, ViciniaError
 from vicinia.identity import CertificateAuthority, Principal, Role
@@ -47,9 +48,11 @@ class Hands:
 
 
 class Household:
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, number: int = 0) -> None:
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, number: int = 0, coop: Cooperative | None = None
+    ) -> None:
         monkeypatch.setattr(enrolment, "renewal_ms", lambda certificate: 10**15)
-        self.server = Server(Cooperative.found(households=4))
+        self.server = Server(coop or Cooperative.found(households=4))
         self.home: Home = self.server.homes(folder, 4)[number]
         self.replica = self.server.replica(folder)
         self.hands = Hands()
@@ -161,6 +164,27 @@ def test_a_lost_coordinator_is_told_once_and_asked_ever_less(
     household.server.down = False
     assert household.resident.visit() < 1
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+@pytest.mark.parametrize(("phase", "longest"), [(1, 1), (8, 4), (30, 15), (3600, 60)])
+def test_a_home_comes_back_within_half_a_phase_and_not_when_the_others_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: int, longest: float
+) -> None:
+    coop = Cooperative.found(households=4, bylaws=replace(BYLAWS, phase_seconds=phase))
+    household = Household(tmp_path, monkeypatch, coop=coop)
+    household.resident.visit()
+    household.server.down = True
+    delays = [household.resident.visit() for _ in range(40)]
+    assert longest / 2 <= max(delays[10:]) <= longest
+    assert len(set(delays)) == 40
+    household.server.down = False
+    household.resident.visit()
+    household.server.down = True
+    assert household.resident.visit() <= 0.5
+    run = household.server.participation(household.home, 0, household.replica, bytes(32))
+    waits = [run.advance() or 0.0 for _ in range(40)]
+    assert min(longest, 10) / 2 <= max(waits) <= min(longest, 10)
+    assert len(set(waits)) == 40
 
 
 def test_a_daemon_ends_when_it_is_told_to(household: Household) -> None:

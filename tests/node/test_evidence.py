@@ -125,7 +125,7 @@ def test_a_query_has_a_limit_of_time(village: Village, monkeypatch: pytest.Monke
     asked: list[bool] = []
     over: list[bool] = []
 
-    def vector(plan: Any, *_: Any, out_of_time: Callable[[], bool]) -> Any:
+    def vector(plan: Any, *_: Any, out_of_time: Callable[[], bool], **__: Any) -> Any:
         asked.append(out_of_time())
         over.append(True)
         asked.append(out_of_time())
@@ -141,7 +141,7 @@ def test_a_query_has_a_limit_of_time(village: Village, monkeypatch: pytest.Monke
     definition = canonical(terms.plan.dataset.payload())
     monkeypatch.setattr(contribution, "household_vector", vector)
     monkeypatch.setattr(DataSets, "get", lambda *_: definition)
-    contribution.exact_vector(village.homes[0], terms, lambda: bool(over))
+    contribution.exact_vector(village.homes[0], terms, lambda: bool(over), lambda _: None)
     assert asked == [False, True]
 
 

@@ -109,9 +109,9 @@ class GrpcLink:
         """Hand in a statement."""
         return log.SUBMIT_REPLY.read(_call(self._log.Submit, log.SUBMIT_REQUEST.write(log.SubmitRequest(statement))))
 
-    def pending(self, kinds: Sequence[str]) -> list[bytes]:
-        """Statements that wait for this home's signature."""
-        request = log.PENDING_REQUEST.write(log.PendingRequest(tuple(kinds)))
+    def pending(self, kinds: Sequence[str], after: bytes = b"") -> list[bytes]:
+        """Statements that wait for this home's signature, a portion of them."""
+        request = log.PENDING_REQUEST.write(log.PendingRequest(tuple(kinds), after))
         return list(log.PENDING_REPLY.read(_call(self._log.Pending, request)).statements)
 
     def endorse(self, digest: bytes, key: bytes, signature: bytes) -> SubmitReply:

@@ -122,6 +122,7 @@ def _encoded(
 
     groups = terms.plan.layout.group_lengths
     late = False
+    troubles: list[str] = []
 
     def out() -> bool:
         nonlocal late
@@ -129,8 +130,9 @@ def _encoded(
         return late
 
     try:
-        exact = exact_vector(home, terms, out)
-        return exact, encode(exact, plan, seed, groups), "the query took too long" if late else ""
+        exact = exact_vector(home, terms, out, troubles.append)
+        trouble = "the query took too long" if late else "".join(troubles[:1])
+        return exact, encode(exact, plan, seed, groups), trouble
     except Exception as defect:
         # Silence would tell. The text of an exception can hold a value, so that its kind must be enough for the log.
         _log.error("%s: its contribution met a defect and is zeros (%s)", home.name, type(defect).__name__)
@@ -152,8 +154,11 @@ def _tell(home: Home, terms: Terms, trouble: str) -> None:
             Alerts(home.database).add(sentence, system_clock())
 
 
-def exact_vector(home: Home, terms: Terms, out_of_time: Callable[[], bool]) -> NDArray[np.float64]:
-    """The household's vector; zeros where the home has no such table or imported it under another definition."""
+def exact_vector(
+    home: Home, terms: Terms, out_of_time: Callable[[], bool], trouble: Callable[[str], None]
+) -> NDArray[np.float64]:
+    """The household's vector; zeros where the home has no such table or imported it under another definition, and,
+    told by `trouble`, where the query fails."""
     plan = terms.plan
     reader = home.reader()
     try:
@@ -162,6 +167,7 @@ def exact_vector(home: Home, terms: Terms, out_of_time: Callable[[], bool]) -> N
 
             return numpy.zeros(plan.layout.length)
         cells = chacha_stream(os.urandom(32), b"cells").bytes
-        return household_vector(plan, reader.connection, terms.job.period, cells, out_of_time=out_of_time)
+        period = terms.job.period
+        return household_vector(plan, reader.connection, period, cells, out_of_time=out_of_time, trouble=trouble)
     finally:
         reader.close()

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from vicinia.errors import Unavailable, ViciniaError
 from vicinia.node.services import enrolment, integrity, release
+from vicinia.node.services.backoff import Backoff
 from vicinia.node.services.clock import Clock, HomeClock
 from vicinia.node.services.guard import OwnSignatures
 from vicinia.node.services.keyring import CONTACT, membership
@@ -29,7 +30,6 @@ __all__ = ["PROTOCOLS", "Daemon", "Resident", "Worker"]
 
 PROTOCOLS = (1,)
 _THREADS = 4  # they wait for the network; more would only fight for the interpreter
-_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 60.0
 _AFTER_TROUBLE = 5.0
 _NEAR_MS = 10_000
 _RENEW_SECONDS = 600.0  # between two attempts to renew a certificate that is still valid
@@ -70,7 +70,7 @@ class Resident:
         self._link: Link | None = None
         self._expected: set[bytes] = set()
         self._lost = False
-        self._backoff = _FIRST_BACKOFF
+        self._backoff = Backoff(replica)
         self._noted = 0
         self._renewal_ms = 0  # before this the certificate needs no look
         self._renew_after = 0.0
@@ -194,15 +194,13 @@ class Resident:
         if not self._lost:
             self._lost = True
             _log.warning("%s: the coordinator cannot be reached (%s)", self._home.name, error.what)
-        delay = self._backoff * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not secrecy
-        self._backoff = min(self._backoff * 2, _LONGEST_BACKOFF)
-        return delay
+        return self._backoff.wait()
 
     def _back(self) -> None:
         if self._lost:
             self._lost = False
             _log.info("%s: the coordinator is back", self._home.name)
-        self._backoff = _FIRST_BACKOFF
+        self._backoff.reset()
 
 
 class Daemon:

@@ -24,6 +24,7 @@ from vicinia.errors import (
 )
 from vicinia.node.services import account, guard, release
 from vicinia.node.services.admission import admit, meet
+from vicinia.node.services.backoff import Backoff
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.contribution import Prepared, prepare
 from vicinia.node.services.engagement import Engagement
@@ -43,7 +44,6 @@ from vicinia.wire.rounds import Outcome, Phase
 
 __all__ = ["Participation"]
 
-_RETRY = 0.5
 _LONGEST_RETRY = 10.0
 _SHORTEST = 0.02
 _UNMET_SECONDS = 600.0  # after this the worker lets go of a run that it never met; the daemon may ask again
@@ -75,13 +75,13 @@ class Participation:
         self._prepared: Prepared | None = None
         self._sent = False
         self._shared = 0.0
-        self._retry = _RETRY
+        self._backoff = Backoff(replica, _LONGEST_RETRY)
 
     def advance(self) -> float | None:
         """Seconds until the next call, or None when the run is over for this home."""
         try:
             delay = self._advance()
-            self._retry = _RETRY
+            self._backoff.reset()
             return delay
         except (Unavailable, Unauthenticated, InternalFault, StorageFault) as error:
             return self._wait_or_give_up(error)  # the other side may get over it, and keys once erased are gone
@@ -198,5 +198,4 @@ class Participation:
             engagement.link = self._reconnect(engagement.link)
         except ViciniaError as trouble:
             _log.warning("%s: no new connection (%s)", self._home.name, trouble)
-        delay, self._retry = self._retry, min(self._retry * 2, _LONGEST_RETRY)
-        return delay
+        return self._backoff.wait()
