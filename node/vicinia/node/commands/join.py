@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vicinia.assembly.invitation import Invitation
-from vicinia.errors import InvalidInput, ViciniaError
+from vicinia.errors import AlreadyExists, InvalidInput, ViciniaError
 from vicinia.node.commands.arguments import file_path, some_text
 from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.homes import read_lines, read_names
@@ -122,7 +122,7 @@ def _wanted(context: Context, arguments: argparse.Namespace) -> tuple[dict[str, 
         joined = keyring.is_joined(home.facts)
         home.close()
         if joined:
-            raise InvalidInput("This home has joined already.", where=str(selection.root))
+            raise AlreadyExists("This home has joined already.", where=str(selection.root))
     return wanted, texts
 
 
