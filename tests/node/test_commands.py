@@ -291,3 +291,13 @@ def test_help_begins_with_examples_and_explains_what_is_for_many_homes(capsys: p
     out = capsys.readouterr().out
     assert "examples:" in out
     assert "for many homes at once (demos, tests):" in out
+
+
+def test_a_home_that_is_not_locked_has_nothing_to_unlock(shell: Shell) -> None:
+    shell("init", "--dir", shell.folder / "home")
+    status, err = shell.refused("unlock", "--dir", shell.folder / "home")
+    assert (status, "is not locked" in err) == (2, True)
+    home = Home.open(shell.folder / "home")
+    home.lock("the store was restored.")
+    home.close()
+    assert "may have forgotten" in shell.refused("unlock", "--dir", shell.folder / "home")[1]

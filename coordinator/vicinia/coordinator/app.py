@@ -213,8 +213,10 @@ def _read(path: Path) -> str:
         return path.read_text("utf-8")
     except FileNotFoundError as error:
         raise NotFound("There is no such file.", where=str(path)) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"The file cannot be read: {error}.", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput("The file is not UTF-8 text.", where=f"{path}, byte {error.start}") from None
+    except OSError as error:
+        raise InvalidInput(f"The file cannot be read: {error.strerror}.", where=str(path)) from error
 
 
 def _located(path: Path, parse: Any) -> Any:
