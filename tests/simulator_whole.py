@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator_village import COOP, MAP, Home, Village
+from vicinia.coordinator.services.cooperative import Cooperative
 from vicinia.errors import Unavailable
 from vicinia.identity import Principal, TlsKey, VerifyingKey
 from vicinia.node.services.consent import ConsentRecord
@@ -123,7 +124,7 @@ class ServiceLink:
         pass
 
     @property
-    def _services(self) -> Any:
+    def _services(self) -> Cooperative:
         return self.whole.coordinator
 
 

@@ -82,6 +82,19 @@ def test_what_cannot_be_approved_keeps_nothing_else_from_it(shell: Shell, member
     assert "8 approved, 2 not" in lines[-1]
 
 
+def test_a_digest_may_stand_after_an_option_and_what_was_approved_is_said(
+    shell: Shell, member: Home, tray: Tray
+) -> None:
+    first, second = (digest.hex() for digest in tray.digests[:2])
+    status, out, _ = shell("registrar", "approve", first, "--dir", member.directory, second)
+    assert status == 0
+    assert set(tray.signed) == set(tray.digests[:2])
+    for line in out.splitlines():
+        assert line.startswith("a new household with key ")
+    assert first in out
+    assert second in out
+
+
 def test_a_whole_portion_that_fails_hides_none_behind_it(shell: Shell, member: Home, tray: Tray) -> None:
     tray.refuse(PermissionDenied("no."), *range(PORTION + 1))
     tray.refuse(NotFound("taken meanwhile."), PORTION + 1)

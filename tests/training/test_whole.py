@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 from simulator_village import MAP
 from simulator_whole import Whole
 from vicinia.assembly.toml import TomlFile

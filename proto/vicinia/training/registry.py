@@ -21,7 +21,7 @@ RECIPES: Mapping[str, str] = {
     "linear": "Linear",
     "logistic": "Logistic",
     "mlp": "Mlp",
-    "pca": "Pca",
+    "pca": "PCA",
     "poisson": "Poisson",
     "trees": "Trees",
 }

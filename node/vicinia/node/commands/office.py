@@ -35,7 +35,9 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         epilog="example: vicinia-node registrar approve --all",
     )
     registrar.add_argument("action", choices=("pending", "approve"), help="list what waits, or approve it")
-    registrar.add_argument("digests", nargs="*", metavar="DIGEST", help="which statements to approve")
+    registrar.add_argument(
+        "digests", nargs="*", metavar="DIGEST", help="which statements to approve: all 64 digits that `pending` shows"
+    )
     registrar.add_argument("--all", action="store_true", help="approve everything that waits")
     registrar.set_defaults(run=run)
 
@@ -59,7 +61,7 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
 def _tell(context: Context, approval: office.Approval) -> int:
     """Show what became of each; the exit status is that of what went wrong, where all that did has the same."""
     lines = [
-        f"{digest.hex()}: {'waits for ' + state if state else 'in the log'}"
+        f"{approval.said[digest]}: {'waits for ' + state if state else 'in the log'} ({digest.hex()})"
         for digest, state in approval.approved.items()
     ]
     document = {

@@ -30,6 +30,14 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
 def run(context: Context, arguments: argparse.Namespace) -> int:
     """Rotate the key of the one selected home, charge forgotten runs, and unlock it."""
     if not arguments.rotate:
+        with context.home() as home:
+            locked = home.locked
+        if not locked:
+            raise InvalidInput(
+                "This home is not locked, so there is nothing to do.",
+                where="unlock",
+                hint="It gets a new key all the same with: vicinia-node unlock --rotate",
+            )
         raise InvalidInput(
             "A restored home may have forgotten what it signed and spent.",
             where="unlock",

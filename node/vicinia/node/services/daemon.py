@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from vicinia.errors import Unavailable, ViciniaError
+from vicinia.node.output import counted
 from vicinia.node.services import enrolment, guard, integrity, release
 from vicinia.node.services.backoff import Backoff
 from vicinia.node.services.clock import Clock, HomeClock
@@ -230,7 +231,7 @@ class Daemon:
         for resident in self._residents:
             resident.resume()
             scheduler.add(resident.visit)
-        _log.info("serving %d home(s)", len(self._residents))
+        _log.info("serving %s", counted(len(self._residents), "home"))
         try:
             scheduler.run(stop)
         finally:

@@ -28,11 +28,12 @@ _AWAY = 3  # calls in a row that did not reach the coordinator: the next ones wo
 class Approval:
     """What became of what waited, by digest: endorsed, and whom it still waits for; or not endorsed, and why not.
 
-    `ended` says why what may wait besides was not tried, where it was not.
+    `said`: what each is about, in a few words. `ended` says why what may wait besides was not tried, where it was not.
     """
 
     approved: dict[bytes, str] = field(default_factory=dict)
     failed: dict[bytes, ViciniaError] = field(default_factory=dict)
+    said: dict[bytes, str] = field(default_factory=dict)
     ended: ViciniaError | None = None
 
     @property
@@ -107,6 +108,7 @@ def _endorse_each(home: Home, link: Link, statements: Iterable[Statement], clock
     """Endorse one after the other, whatever becomes of each; only a coordinator that is away ends it."""
     away = 0
     for one in statements:
+        approval.said[one.digest] = describe(one)
         try:
             approval.approved[one.digest] = _endorse(home, link, one, clock)
             away = 0
