@@ -113,7 +113,8 @@ def _target(design: Design, values: Values, n: int) -> NDArray[np.float64]:
         return _places(target, values)
     numbers = np.clip(_numbers(values), float(target.low), float(target.high))
     if design.dimensions.target is TargetKind.COUNT:
-        return numbers / float(target.high)
+        rate: NDArray[np.float64] = numbers / float(target.high)
+        return rate
     unit: NDArray[np.float64] = (numbers - target.middle) / target.radius
     return unit
 
