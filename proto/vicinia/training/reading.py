@@ -100,8 +100,9 @@ def _columns(term: Term, values: Values) -> NDArray[np.float64]:
         unit[:, 0] = (clamped - term.middle) / term.radius
         return unit
     places = _places(term, values)
-    columns = (places[:, None] == np.arange(1, len(term.values))).astype(np.float64)
-    columns[np.isnan(places)] = np.nan
+    columns = np.full((len(values), len(term.values) - 1), np.nan)
+    known = ~np.isnan(places)
+    columns[known] = places[known, np.newaxis] == np.arange(1, len(term.values))
     return columns
 
 

@@ -11,6 +11,7 @@ from vicinia.coordinator.clock import Clock, as_datetime
 from vicinia.coordinator.rpc.admission import Admission, Room, Slots, Watch, address_of
 from vicinia.coordinator.rpc.caller import certificate_callers
 from vicinia.coordinator.rpc.enrolment import EnrolmentServicer
+from vicinia.coordinator.rpc.health import Health
 from vicinia.coordinator.rpc.log import LogServicer
 from vicinia.coordinator.rpc.port import require_free
 from vicinia.coordinator.rpc.research import ResearchServicer
@@ -77,6 +78,7 @@ class Servers:
         log = LogServicer(cooperative.ledger, cooperative.checkpoints, cooperative.statements, caller_of)
         log_pb2_grpc.add_LogServicer_to_server(log, self._main)
         research_pb2_grpc.add_ResearchServicer_to_server(ResearchServicer(cooperative.research, caller_of), self._main)
+        self._health = Health(self._main)
         self._enrolment = self._server(_ENROLMENT_THREADS, "enrol", 2 * _ENROLMENT_THREADS, address_of)
         enrolment_pb2_grpc.add_EnrolmentServicer_to_server(EnrolmentServicer(cooperative.enrolment), self._enrolment)
         self._credentials = channel.server_credentials(identity)
@@ -99,6 +101,7 @@ class Servers:
 
     def stop(self, grace_s: float) -> None:
         """Take no new calls, let those under way finish."""
+        self._health.end()
         for stopped in [self._main.stop(grace_s), self._enrolment.stop(grace_s)]:
             stopped.wait()
         self._watch.stop()
