@@ -187,8 +187,11 @@ class Mlp:
         return mean * (clip / max(1.0, length))
 
     def summed_weight(self, released: Aggregate) -> float:
-        """Homes with examples, or examples over m: at most the cohort; and where it is less than two standard deviations
-        of its noise, those, or the cohort when they exceed it: a mean of next to nothing is small, never anything."""
+        """Homes with examples, or examples over m: at most the cohort.
+
+        Where it is less than two standard deviations of its noise, it is those, or the cohort when they exceed it: a
+        mean of next to nothing is small, never anything.
+        """
         share = float(WEIGHT_SHARE)
         estimate = float(released.total[self.layout().place(WEIGHT)][0]) / share
         least = min(2 * released.noise / share, max(float(released.cohort), 1.0))
