@@ -154,6 +154,7 @@ def test_a_weight_below_its_noise_makes_the_step_small(weight: float) -> None:
     found = recipe.summed_weight(sums(recipe, 1.0, weight, 0, noise=3.0, cohort=200))
     assert 2 * 3.0 * 8 <= found <= 210
     assert recipe.summed_weight(sums(recipe, 0.0, 0.0, 0, noise=0.0)) > 0
+    assert 200 <= recipe.summed_weight(sums(recipe, 1.0, weight, 0, noise=30.0, cohort=200)) <= 210
 
 
 @pytest.mark.parametrize(("told", "share"), [(0, 0.5), (50, 1.0), (-50, 0.0), (900, 1.0), (-900, 0.0), (-20, 0.3)])

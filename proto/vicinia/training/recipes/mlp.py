@@ -187,11 +187,15 @@ class Mlp:
         return mean * (clip / max(1.0, length))
 
     def summed_weight(self, released: Aggregate) -> float:
-        """Homes with examples, or examples over m: never more than the cohort, and never less than two standard
-        deviations of its noise, so that a mean of next to nothing is small rather than anything."""
+        """Homes with examples, or examples over m: at most the cohort.
+
+        Where it is less than two standard deviations of its noise, it is those, or the cohort when they exceed it: a
+        mean of next to nothing is small, never anything.
+        """
         share = float(WEIGHT_SHARE)
         estimate = float(released.total[self.layout().place(WEIGHT)][0]) / share
-        return max(min(estimate, released.cohort + 10.0), 2 * released.noise / share, 1e-6)
+        least = min(2 * released.noise / share, max(float(released.cohort), 1.0))
+        return max(min(estimate, released.cohort + 10.0), least, 1e-6)
 
     def below_clip(self, released: Aggregate) -> float:
         """The share of homes whose update was not cut, in [0, 1]; homes without examples count as half."""
