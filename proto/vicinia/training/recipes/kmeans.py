@@ -47,8 +47,8 @@ class KMeans:
         Setting("clusters", 1, 200, 8),
         Setting("lloyd_rounds", 1, 200, 8),
         Setting("seed", 0, 2**31 - 1, 0),
-        real("radius", "0.01", "2", "0.6"),
-        real("counts", "0.05", "0.9", "0.4"),
+        real("radius", "0.01", "2", "0.4"),
+        real("counts", "0.05", "0.9", "0.2"),
     )
 
     dimensions: Dimensions
@@ -117,6 +117,8 @@ class KMeans:
         centres[seen] = np.clip(centres[seen] + moves[seen], -1.0, 1.0)
         done = int(min(max(float(model["round"][0]), 0.0), float(self.lloyd_rounds))) + 1
         if seen.any() and done <= max(1, self.lloyd_rounds - 3):
+            if seen.all() and done % 2 == 0:
+                seen &= ~_misplaced(centres, spreads, sizes)
             _reseed(centres, seen, np.maximum(spreads, 0.0), np.maximum(sizes, 1e-9))
         return Model.of(
             {
@@ -143,6 +145,25 @@ def _squared(inputs: NDArray[np.float64], centres: NDArray[np.floating]) -> NDAr
     """Squared distances float64[n, k]."""
     columns = [np.square(inputs - centre).sum(axis=1) for centre in centres]
     return np.stack(columns, axis=1)
+
+
+def _misplaced(
+    centres: NDArray[np.float64], spreads: NDArray[np.float64], sizes: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """At most one centre: the smaller of the two that are cheapest to merge (Ward's cost), where another centre's
+    examples lie so much wider than usual that half of the excess is more than that cost."""
+    count = len(centres)
+    found = np.zeros(count, dtype=np.bool_)
+    if count < 3:
+        return found
+    excess = spreads - sizes * np.median(spreads / sizes)
+    cost = _squared(centres, centres) * (sizes[:, None] * sizes / (sizes[:, None] + sizes))
+    cost[np.arange(count), np.arange(count)] = np.inf
+    first, second = divmod(int(np.argmin(cost)), count)
+    widest = int(np.argmax(excess))
+    if widest not in {first, second} and excess[widest] / 2.0 > cost[first, second]:
+        found[first if sizes[first] < sizes[second] else second] = True
+    return found
 
 
 def _reseed(
