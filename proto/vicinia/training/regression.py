@@ -79,7 +79,8 @@ def standard_errors(model: Model, limit: int) -> StandardErrors:
 
     The noise part follows from the known deviation of the noise through the last solve (delta method); the sampling
     part is the model-based one, for independent examples: it does not know that examples of one home may be alike, nor
-    the rounding down of weights. A ridge penalty's bias is no part of it.
+    the rounding down of weights. The bias of a ridge penalty, or of directions
+    whose curvature lies below the noise (they are shrunk), is no part of it.
     """
 
     def both(name: str) -> NDArray[np.float64]:

@@ -47,12 +47,12 @@ def unpack(slots: NDArray[np.float64], size: int) -> NDArray[np.float64]:
 
 
 def noise_floor(deviation: float, size: int) -> float:
-    """Half the spectral norm of the noise in a matrix whose diagonal has that deviation (off-diagonals less by sqrt 2).
+    """The spectral norm of the noise in a matrix whose diagonal has that deviation (off-diagonals less by sqrt 2).
 
     The largest eigenvalue of such a matrix is near deviation * sqrt(2 size) (Wigner's semicircle): below about that, an
-    eigenvalue tells of the noise and not of the data. Half of it cost least in experiments.
+    eigenvalue tells of the noise and not of the data.
     """
-    return deviation * sqrt(2 * size) / 2
+    return deviation * sqrt(2 * size)
 
 
 class Curvature:

@@ -41,7 +41,7 @@ CASES: dict[str, tuple[Any, ModuleType]] = {
     "poisson, full radius": (_recipe(Poisson, Dimensions(INPUTS, TargetKind.COUNT), radius=NANO), poisson),
 }
 each = pytest.mark.parametrize(("recipe", "module"), CASES.values(), ids=CASES)
-_SMALL = settings(max_examples=60, deadline=None)
+_SMALL = settings(max_examples=30, deadline=None)
 
 
 def _with(recipe: Any, numbers: NDArray[np.float64]) -> Model:
