@@ -172,8 +172,9 @@ class Conductor:
             masked = np.frombuffer(total, "<u4") & np.uint32((1 << live.noise.width) - 1)
             sums, plan = live.round.unmask(masked), live.terms.plan
             if isinstance(plan, Training):
+                closing = len(self._ledger.assembly.vote_on(live.row.job_hash).releases) >= plan.plan.rounds
                 release, vector = round_release(
-                    live.terms, plan, live.noise, live.manifest, sums, live.row.survivor_count
+                    live.terms, plan, live.noise, live.manifest, sums, live.row.survivor_count, closing=closing
                 )
                 self._release(live, release.canonical(), vector)
             else:
