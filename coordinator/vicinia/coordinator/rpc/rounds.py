@@ -7,8 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import grpc
-from vicinia.coordinator.rpc.admission import Slots, Watch
+from vicinia.coordinator.rpc.admission import BYTES_A_SECOND
 from vicinia.coordinator.rpc.caller import CallerOf
+from vicinia.coordinator.rpc.slots import Slots
+from vicinia.coordinator.rpc.watch import Watch
 from vicinia.coordinator.services.bulletin import Bulletin
 from vicinia.coordinator.services.intake import Intake
 from vicinia.errors import PermissionDenied
@@ -22,7 +24,6 @@ from vicinia.wire.upload import UploadHeader, receive_upload
 __all__ = ["RoundsServicer"]
 
 _HEADER_S = 10.0
-_BYTES_A_SECOND = 16 * 1024  # a slow line; who is slower is cancelled
 
 
 @guard
@@ -75,7 +76,7 @@ class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
 
         def accept(header: UploadHeader) -> None:
             self._intake.expect(caller, header)
-            self._watch.extend(context, _HEADER_S + header.packed_bytes / _BYTES_A_SECOND)
+            self._watch.extend(context, _HEADER_S + header.packed_bytes / BYTES_A_SECOND)
 
         with self._uploads.one(caller.id):
             with self._watch.limit(context, _HEADER_S):
