@@ -7,11 +7,14 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vicinia.errors import InvalidInput
+from vicinia.assembly.bylaws import ByLaws
+from vicinia.coordinator.client.cohort import Cohort
+from vicinia.errors import InvalidInput, RoundFailed
+from vicinia.secagg.parameters import corrupt_bound, parameters
 
 from deploy.demo.arguments import ROLES, Refusal
 
-__all__ = ["Cast", "cast_homes", "refuses"]
+__all__ = ["Cast", "cast_homes", "refuses", "require_cohort"]
 
 REGISTRARS = 3
 YES, NO = 0.70, 0.20  # the rest abstains
@@ -82,6 +85,49 @@ def cast_homes(
         by_hand=by_hand,
         sponsor=alone[0],
     )
+
+
+def require_cohort(cast: Cast, dataset: str, bylaws: ByLaws, floor: int, seed: int) -> None:
+    """InvalidInput, with how many are needed and what to change, where those who consent are too few for a sum.
+
+    `floor` is the job's. What the homes and the coordinator would refuse after everything else is refused at once.
+    """
+    members, consenting = len(cast.everybody), len(cast.consenting)
+    if _may_add_up(consenting, members, bylaws, floor):
+        return
+    cohort = Cohort.of(floor, bylaws, members)
+    if cohort.needed:
+        hint = _fewer_refuse(cast.everybody, dataset, bylaws, floor, seed)
+    else:
+        lower = f"a floor of {cohort.possible_floor} or less in the job" if cohort.possible_floor else ""
+        more = f"--households {cohort.members_needed} or more" if cohort.members_needed else ""
+        hint = f"Take {' or '.join(filter(None, (lower, more))) or 'a lower floor in the job'}."
+    needed = cohort.sentence.removesuffix(".")
+    raise InvalidInput(
+        f"Of {members} households only {consenting} would consent. {needed[0].upper()}{needed[1:]}.",
+        where="--refuse" if cohort.needed else "--households",
+        hint=hint,
+    )
+
+
+def _may_add_up(homes: int, members: int, bylaws: ByLaws, floor: int) -> bool:
+    if homes < 1:
+        return False
+    try:
+        parameters(homes, corrupt_bound(members, bylaws.gamma), bylaws.delta, floor)
+    except RoundFailed:
+        return False
+    return True
+
+
+def _fewer_refuse(names: Sequence[str], dataset: str, bylaws: ByLaws, floor: int, seed: int) -> str:
+    """The largest fraction, in steps of a twentieth, that may refuse."""
+    for twentieths in range(19, 0, -1):
+        rule = Refusal("fraction", twentieths / 20)
+        homes = sum(not refuses(rule, dataset, name, seed) for name in names)
+        if _may_add_up(homes, len(names), bylaws, floor):
+            return f"Let fewer refuse: --refuse {rule.fraction:g} or less."
+    return "Let nobody refuse: --refuse none."
 
 
 def _alone(names: Sequence[str], dropped: Sequence[str], lone: int) -> list[str]:

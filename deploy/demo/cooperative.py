@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import time
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,16 +16,18 @@ from vicinia.errors import NotFound, RoundFailed
 from deploy.demo.choices import Cast
 from deploy.demo.cohort import synchronised
 from deploy.demo.data import Households
+from deploy.demo.machine import Machine
 from deploy.demo.processes import Supervisor
 from deploy.demo.progress import Follower
 from deploy.demo.waiting import wait_until
 
-__all__ = ["AGENCY", "RECIPIENT", "UNIVERSITY", "Cooperative", "Group"]
+__all__ = ["AGENCY", "BYLAWS", "RECIPIENT", "UNIVERSITY", "Cooperative", "Group"]
 
 HERE = Path(__file__).resolve().parent
+BYLAWS = HERE / "BYLAWS.toml"
 COOP = "demo"
 NODE, COORDINATOR, CONSOLE = "vicinia-node", "vicinia-coordinator", "vicinia"
-START_SECONDS = 120
+LISTEN_SECONDS, START_SECONDS = 30, 120  # on an idle machine
 NOT_FOUND = NotFound.exit_status
 UNIVERSITY, AGENCY = "university", "agency"
 RECIPIENT = "non-profit"
@@ -46,13 +48,15 @@ class Cooperative:
     """Founds the cooperative in a folder and leads it through a job, one method for each step."""
 
     def __init__(
-        self, folder: Path, cast: Cast, data: Households, processes: Supervisor, bylaws: Path = HERE / "BYLAWS.toml"
+        self, folder: Path, cast: Cast, data: Households, processes: Supervisor, bylaws: Path = BYLAWS
     ) -> None:
         self._folder = folder
         self._bylaws = bylaws
         self._cast = cast
         self._data = data
         self._processes = processes
+        self.machine = Machine.idle()
+        self.phase_seconds = 0  # known once the cooperative is founded
         homes = folder / "homes"
         hosted = [Group(f"host{i}", homes / f"host{i}", names) for i, names in enumerate(cast.hosted, start=1)]
         self.groups = (Group("lone", homes / "lone", cast.lone), *hosted)
@@ -67,7 +71,10 @@ class Cooperative:
         """Make the keys of the elected homes, then found the cooperative with their public halves."""
         elected = (*self._cast.registrars, self._cast.witness)
         lone = self.groups[0].folder
+        began = time.monotonic()
         made = self._node_json("init", "--homes", str(lone), "--names", self._list("elected", elected))["homes"]
+        self.machine = Machine.measured(time.monotonic() - began)
+        self._processes.slowness = self.machine.slowness
         keys = [made[name]["key"] for name in elected]
         registrars = [word for key in keys[:-1] for word in ("--registrar", key)]
         self._processes.run(
@@ -76,16 +83,13 @@ class Cooperative:
         )  # fmt: skip
 
     def _rules(self) -> Path:
-        """The by-laws, with times that this machine bears where the file has none: all homes share its cores.
-
-        A phase ends when all have answered; the longest that it may take grows with the homes of a core, and so does
-        the vote.
-        """
-        each, text = len(self._cast.everybody) // (os.cpu_count() or 1), self._bylaws.read_text()
-        times = {"vote_seconds": 15 + max(0, each - 160) // 10, "phase_seconds": 10 + each // 80, "poll_ms": 500}
-        missing = {name: value for name, value in times.items() if name not in tomllib.loads(text)}
+        """The by-laws, with times that this machine bears where the file has none: all homes share its cores."""
+        text = self._bylaws.read_text()
+        named = tomllib.loads(text)
+        missing = {name: at for name, at in self.machine.times(len(self._cast.everybody)).items() if name not in named}
         path = self._folder / "BYLAWS.toml"
         path.write_text(text + "".join(f"{name} = {value}\n" for name, value in missing.items()))
+        self.phase_seconds = int({**missing, **named}["phase_seconds"])
         return path
 
     def serve(self) -> None:
@@ -98,7 +102,9 @@ class Cooperative:
             "coordinator", COORDINATOR, *self._coordinator, "serve", "--port", port, "--enrolment-port", enrolment,
             "--ports-file", str(ports_file),
         )  # fmt: skip
-        wait_until(ports_file.is_file, seconds=30, what="the coordinator to listen", processes=self._processes)
+        wait_until(
+            ports_file.is_file, seconds=LISTEN_SECONDS, what="the coordinator to listen", processes=self._processes
+        )
         chosen = json.loads(ports_file.read_text())
         self._address = (
             "--address", f"127.0.0.1:{chosen['port']}", "--enrolment", f"127.0.0.1:{chosen['enrolment_port']}",
@@ -142,7 +148,7 @@ class Cooperative:
                     str(self._invitations(name)))
             for name in RESEARCHERS
         ]  # fmt: skip
-        invitations, cores = self._invitations("households").read_text().split(), os.cpu_count() or 1
+        invitations, cores = self._invitations("households").read_text().split(), self.machine.cores
         for part, names in enumerate(self._parts()):
             mine = self._list(f"part{part}.invitations", invitations[part::cores])
             calls.append(partial(self._homes, self._all, "join", "--invitations", mine, "--names", names))
@@ -263,7 +269,7 @@ class Cooperative:
 
     def _parts(self) -> list[str]:
         """Lists of all homes, one for each core."""
-        cores, homes = os.cpu_count() or 1, self._cast.everybody
+        cores, homes = self.machine.cores, self._cast.everybody
         return [self._list(f"part{i}", homes[i::cores]) for i in range(cores) if homes[i::cores]]
 
     def _invitation(self, name: str, *words: str) -> None:

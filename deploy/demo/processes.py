@@ -43,6 +43,7 @@ class Supervisor:
 
     def __init__(self, logs: Path, end_seconds: float = END_SECONDS) -> None:
         self._end_seconds = end_seconds
+        self.slowness = 1.0  # how many times longer than on an idle machine everything may take
         logs.mkdir(mode=0o700, exist_ok=True)
         self._logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -81,11 +82,14 @@ class Supervisor:
             start_new_session=True,
         )
         self._commands.add(process)
+        patience = COMMAND_SECONDS * self.slowness
         try:
-            out, err = process.communicate(timeout=COMMAND_SECONDS)
+            out, err = process.communicate(timeout=patience)
         except subprocess.TimeoutExpired as late:
             raise Unavailable(
-                f"The command did not end within {COMMAND_SECONDS:.0f} seconds.", where=f"{program} {arguments}"
+                f"The command did not end within {patience:.0f} seconds.",
+                where=" ".join((program, *arguments)),
+                hint="This machine is too busy for so many homes.",
             ) from late
         finally:
             self._commands.discard(process)
@@ -128,6 +132,11 @@ class Supervisor:
                 lines = (self._logs / f"{name}.log").read_text(errors="replace").strip().splitlines()
                 last = lines[-1] if lines else "its log is empty"
                 raise RoundFailed(f"{name} ended with status {process.returncode}: {last}", where="demo")
+
+    @property
+    def running(self) -> bool:
+        """Whether any daemon still runs."""
+        return any(process.poll() is None for process in self._running.values())
 
     def pid(self, name: str) -> int:
         """The process id of a running daemon."""

@@ -26,11 +26,21 @@ class Report:
     bytes_up_per_home: float = 0.0
     node_rss_mb: float = 0.0
     promises: list[tuple[str, bool]] = field(default_factory=list)
+    advice: str = ""
 
     @property
     def ok(self) -> bool:
         """Whether everything that was tried held."""
         return bool(self.promises) and all(held for _, held in self.promises)
+
+    @property
+    def broken(self) -> str:
+        """Which promises were not kept, in a sentence; empty where all were."""
+        found = [sentence for sentence, held in self.promises if not held]
+        if not found:
+            return ""
+        count = "1 promise was" if len(found) == 1 else f"{len(found)} promises were"
+        return f"{count} not kept: {'; '.join(found)}."
 
     @property
     def drowned(self) -> bool:

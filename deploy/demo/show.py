@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,31 +16,46 @@ from vicinia.coordinator.console.plot import SIGMAS, Bar, bars
 
 __all__ = ["Narrator", "Row"]
 
-LEGEND = """published  what the researcher gets
-± noise    how far the homes' noise moves it, typically (one standard error)
-true       the same figure without noise, from the homes' own data, which only this demo can see
-× noise    how far off it is, in multiples of the noise: beyond 2 for about one figure in twenty"""
+MARGIN = 11  # seconds and a mark
+TELL_SECONDS = 15.0
+
+LEGEND = (
+    ("published", "what the researcher gets"),
+    ("± noise", "how far the homes' noise moves it, typically (one standard error)"),
+    ("true", "the same figure without noise, from the homes' own data, which only this demo can see"),
+    ("× noise", "how far off it is, in multiples of the noise: beyond 2 for about one figure in twenty"),
+)
 
 
 class Step:
-    """A step that is under way; `say` replaces what is shown beside its title."""
+    """A step that is under way; `say` replaces what is shown beside its title. `ok`: whether its end is as wanted."""
 
     def __init__(self, title: str, status: Status) -> None:
         self._title = title
         self._status = status
         self.detail = ""
+        self.ok = True
+
+    @property
+    def words(self) -> Text:
+        """The title with how far the step is."""
+        return Text.assemble(self._title, (f": {self.detail}", "dim")) if self.detail else Text(self._title)
 
     def say(self, detail: str) -> None:
         """Show how far the step is."""
         self.detail = detail
-        self._status.update(f"{self._title} [dim]{detail}[/dim]")
+        self._status.update(self.words)
 
 
 class Narrator:
-    """Prints each step when it ends, with the time it took; a terminal also sees how it goes."""
+    """Prints each step when it ends, with the time it took.
 
-    def __init__(self, console: Console) -> None:
+    A terminal also sees how it goes; elsewhere a line now and then says that it goes on.
+    """
+
+    def __init__(self, console: Console, patience: float = TELL_SECONDS) -> None:
         self._console = console
+        self._patience = patience
         self._began = time.monotonic()
         self.seconds: dict[str, float] = {}
 
@@ -54,22 +70,28 @@ class Narrator:
 
     def note(self, text: str) -> None:
         """An indented line of explanation."""
-        self._console.print(f"          [dim]{text}[/dim]", soft_wrap=True)
+        self._row(Text(), Text(text, style="dim"))
 
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[Step]:
         """Time one step under a name; its line says done or failed."""
         began = time.monotonic()
+        done = threading.Event()
         with self._console.status(title) as status:
             step = Step(title, status)
+            teller = threading.Thread(target=self._tell, args=(step, done), daemon=True)
+            teller.start()
             try:
                 yield step
             except BaseException:
-                self._line("[red]✗[/red]", title, step.detail, began)
+                step.ok = False
                 raise
-        took = time.monotonic() - began
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + took, 2)
-        self._line("[green]✓[/green]", title, step.detail, began)
+            finally:
+                done.set()
+                teller.join()
+                took = time.monotonic() - began
+                self.seconds[name] = round(self.seconds.get(name, 0.0) + took, 2)
+                self._line("[green]✓[/green]" if step.ok else "[bold red]✗[/bold red]", step, took)
 
     def result(self, title: str, rows: Sequence[Row]) -> None:
         """The table of the result beside the truth, what its heads mean, and a plot of each figure."""
@@ -84,9 +106,10 @@ class Narrator:
             table.add_row(*map(Text, row.words()))
         self._console.print()
         self._console.print(table)
-        self._console.print(Text(LEGEND, style="dim"))
+        for head, meaning in LEGEND:
+            self._row(Text(head, "dim"), Text(meaning, "dim"))
         for column in dict.fromkeys(row.column for row in rows):
-            marks_are = Text("● published, with its 95 % interval   ◆ true   ◉ both", style="dim")
+            marks_are = Text("● published, 95 % interval  ◆ true  ◉ both", style="dim")
             self._console.print(Text.assemble(f"\n  {column}   ", marks_are))
             marks = [Bar(row.group, row.value, row.stderr, row.pooled) for row in rows if row.column == column]
             for line in bars(marks):
@@ -107,13 +130,25 @@ class Narrator:
         """One line for each promise that was tried."""
         self._console.print("\n[bold]What was promised, and tried[/bold]")
         for sentence, held in kept:
-            mark = "[green]✓[/green]" if held else "[bold red]✗[/bold red]"
-            self._console.print(f"  {mark} {sentence}", highlight=False)
+            mark = "  [green]✓[/green]" if held else "  [bold red]✗[/bold red]"
+            self._row(Text.from_markup(mark), Text(sentence), margin=4)
 
-    def _line(self, mark: str, title: str, detail: str, began: float) -> None:
-        took = time.monotonic() - began
-        words = f"{title} [dim]{detail}[/dim]" if detail else title
-        self._console.print(f"{self.elapsed:6.1f} s {mark} {words} [dim]({took:.1f} s)[/dim]", soft_wrap=True)
+    def _tell(self, step: Step, done: threading.Event) -> None:
+        """Where no status can be shown: a line every quarter of a minute, until the step is done."""
+        while not self._console.is_terminal and not done.wait(self._patience):
+            self._row(Text(f"{self.elapsed:6.1f} s …", "dim"), Text.assemble(step.words, style="dim"))
+
+    def _line(self, mark: str, step: Step, took: float) -> None:
+        head = Text.assemble(f"{self.elapsed:6.1f} s ", Text.from_markup(mark))
+        self._row(head, Text.assemble(step.words, (f" ({took:.1f} s)", "dim")))
+
+    def _row(self, head: Text, words: Text, margin: int = MARGIN) -> None:
+        """Words beside a head of fixed width; what is too long for a line goes on below its beginning."""
+        head.align("left", margin)
+        for line in words.wrap(self._console, max(margin, self._console.width - margin)):
+            line.rstrip()
+            self._console.print(Text.assemble(head, line), soft_wrap=True)
+            head = Text(" " * margin)
 
 
 @dataclass(frozen=True, slots=True)

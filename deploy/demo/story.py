@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from vicinia.assembly.jobspec import JobSpec
-from vicinia.errors import InvalidInput, RoundFailed
-from vicinia.privacy.conversion import rho_to_epsilon
-from vicinia.query.dataset import DataSet
+from vicinia.assembly.bylaws import ByLaws
 from vicinia.query.mapping import parse_map
 from vicinia.query.plan import compile_query
 
-from deploy.demo import breakin, truth
-from deploy.demo.arguments import Options
-from deploy.demo.choices import cast_homes
+from deploy.demo import truth, verdict
+from deploy.demo.arguments import FEWEST, Options
+from deploy.demo.breakin import BreakIn
+from deploy.demo.choices import cast_homes, require_cohort
 from deploy.demo.cohort import read_cohort
-from deploy.demo.cooperative import AGENCY, RECIPIENT, UNIVERSITY, Cooperative
+from deploy.demo.cooperative import AGENCY, BYLAWS, RECIPIENT, UNIVERSITY, Cooperative
 from deploy.demo.data import built_in, households
 from deploy.demo.processes import Supervisor, resident_mb
+from deploy.demo.question import Question
 from deploy.demo.report import Report
 from deploy.demo.show import Narrator
 
 __all__ = ["Story"]
 
-HERE = Path(__file__).resolve().parent
 DEFAULT_HOUSEHOLDS = 320
-LEAST_HOUSEHOLDS = 12
 
 
 class Story:
@@ -42,8 +37,8 @@ class Story:
         self._processes = processes
         self._tell = narrator
         self._report = Report()
-        self._job_path = options.job or HERE / "JOB.toml"
-        self._spec = JobSpec.parse_toml(self._job_path.read_text(), self._job_path.name)
+        self._question = Question(options.job)
+        self._spec = self._question.spec
 
     def play(self) -> Report:
         """The whole story; errors of a step are raised as they come."""
@@ -51,9 +46,9 @@ class Story:
         self._found()
         job, commercial = self._ask()
         self._vote(job, commercial)
-        stolen = self._break_in(commercial)
-        self._run()
-        self._refused(stolen)
+        attack = self._break_in(commercial)
+        self._run(job)
+        self._refused(attack)
         self._compare(job)
         self._tell.promises(self._report.promises)
         self._report.seconds = {**self._tell.seconds, "total": round(self._tell.elapsed, 2)}
@@ -66,14 +61,16 @@ class Story:
             if source is None or map_path is None:
                 source, map_path = built_in(self._folder)
             definition, mapping = parse_map(map_path.read_text())
-            self._check_job(definition)
+            self._question.check(definition)
             wanted = options.households or DEFAULT_HOUSEHOLDS
-            least = options.households or LEAST_HOUSEHOLDS
+            least = options.households or FEWEST
             data = households(definition.name, mapping, source, map_path, wanted, least)
+            bylaws = ByLaws.from_toml(BYLAWS.read_text(), BYLAWS.name)
             cast = cast_homes(
                 data.names, data.dataset, options.refuse, processes=options.processes, lone=options.lone,
                 drop=options.drop, seed=options.seed,
             )  # fmt: skip
+            require_cohort(cast, data.dataset, bylaws, self._spec.floor or bylaws.floor, options.seed)
             step.say(f"{definition.description}: {len(data.names)} households, {len(definition.columns)} columns")
         self._cast = cast
         self._definition = definition
@@ -81,45 +78,42 @@ class Story:
         self._report.households = len(data.names)
         self._report.consenting = len(cast.consenting)
 
-    def _check_job(self, definition: DataSet) -> None:
-        """Refuse a job that does not fit the data before anything is founded."""
-        try:
-            compile_query(self._spec.query, {definition.name: definition})
-        except InvalidInput as error:
-            hint = f"{error.hint} The map declares {definition.name!r}; a job for it is given with --job JOB.toml."
-            raise InvalidInput(error.what, where=f"{self._job_path.name}, {error.where}", hint=hint.strip()) from error
-
     def _found(self) -> None:
         self._tell.heading("A cooperative")
+        everybody = len(self._cast.everybody)
         with self._tell.step("found", "Founded: 3 registrars, 1 witness, each a home with its own keys"):
             self._coop.found()
             self._coop.serve()
-        everybody = len(self._cast.everybody)
+        if self._coop.machine.words:
+            self._tell.note(f"{self._coop.machine.words} So the by-laws give each phase of a run more time")
+            self._tell.note(f"phase_seconds = {self._coop.phase_seconds}; a phase ends sooner when all have answered")
+        self._report.advice = self._coop.machine.advice(everybody, FEWEST)
         with self._tell.step("join", f"{everybody} households and 2 researchers join, over mutual TLS"):
             self._coop.invite()
             self._coop.join()
-        with self._tell.step("start", "Endorsed by 2 of 3 registrars, started, filled with their own rows") as step:
+        with self._tell.step("start", "Endorsed by 2 of 3 registrars, started, filled with own rows") as step:
             self._coop.run_homes()
             self._processes.at_once(
                 [self._coop.approve, self._coop.standing_votes, self._fill_homes, self._coop.await_homes]
             )
-            step.say(f"{len(self._cast.hosted)} hosting processes, {len(self._cast.lone)} homes alone in theirs")
+            hosts = f"{len(self._cast.hosted)} hosting process{'' if len(self._cast.hosted) == 1 else 'es'}"
+            step.say(f"{hosts}, {len(self._cast.lone)} homes alone in theirs")
         refusing = self._report.households - self._report.consenting
         self._tell.note(f"{self._report.consenting} consent to this use of their rows, {refusing} do not")
 
     def _fill_homes(self) -> None:
         self._coop.import_data()
-        self._coop.consent(self._spec.purpose, RECIPIENT, self._epsilon())
+        self._coop.consent(self._spec.purpose, RECIPIENT, self._question.epsilon)
 
     def _ask(self) -> tuple[str, str]:
         self._tell.heading("A researcher asks")
-        self._tell.note(self._spec.query)
+        self._tell.note(self._spec.query or "")
         with self._tell.step("submit", "Checked, submitted and sponsored by a member") as step:
             expected, job, commercial = self._processes.at_once(
                 [
-                    lambda: self._coop.check(UNIVERSITY, self._job_path),
-                    lambda: self._coop.submit(UNIVERSITY, self._job_path),
-                    lambda: self._coop.submit(AGENCY, self._commercial_job()),
+                    lambda: self._coop.check(UNIVERSITY, self._question.path),
+                    lambda: self._coop.submit(UNIVERSITY, self._question.path),
+                    lambda: self._coop.submit(AGENCY, self._question.commercial(self._folder)),
                 ]
             )
             self._processes.at_once([lambda: self._coop.sponsor(job), lambda: self._coop.sponsor(commercial)])
@@ -127,18 +121,6 @@ class Story:
         errors = [f"{one['column']} ± {one['stderr']:.2g}" for one in expected["errors"]]
         self._tell.note(f"to be expected if all took part: {', '.join(errors)}")
         return job, commercial
-
-    def _epsilon(self) -> str:
-        """The job's epsilon, rounded up: what the consenting households allow."""
-        if self._spec.epsilon is not None:
-            return str(self._spec.epsilon)
-        return f"{math.ceil(rho_to_epsilon(self._spec.rho_nano or 0) * 1000) / 1000:.3f}"
-
-    def _commercial_job(self) -> Path:
-        path = self._folder / "COMMERCIAL.toml"
-        text = (HERE / "COMMERCIAL.toml").read_text()
-        path.write_text(text.replace('"@QUERY@"', json.dumps(self._spec.query)))
-        return path
 
     def _vote(self, job: str, commercial: str) -> None:
         self._tell.heading("The members decide")
@@ -155,16 +137,17 @@ class Story:
         keeper = next(name for name in self._cast.lone if name not in self._cast.dropped)
         self._report.node_rss_mb = round(resident_mb(self._processes.pid(self._coop.daemon(keeper))), 1)
 
-    def _break_in(self, commercial: str) -> str:
+    def _break_in(self, commercial: str) -> BreakIn:
         """The members have said no; whoever broke into the coordinator starts the job all the same."""
         last = self._other.until(lambda now: bool(now["final"]), lambda _: None)
         self._promise("the members' no ended the commercial job", last["state"] == "not accepted")
         self._tell.note(f"the commercial job: {last['state']} (yes {last['yes']}, no {last['no']})")
-        run_id = breakin.send_anyway(self._coop.coordinator_folder(), commercial)
+        attack = BreakIn(self._coop.coordinator_folder(), commercial)
+        attack.send()
         self._tell.note("a coordinator that was broken into now sends it to every home all the same")
-        return run_id
+        return attack
 
-    def _run(self) -> None:
+    def _run(self, job: str) -> None:
         self._tell.heading("The homes compute together")
         with self._tell.step("run", "Secure aggregation") as step:
             if self._cast.dropped:
@@ -172,19 +155,31 @@ class Story:
                 for name in self._cast.dropped:
                     self._processes.kill(self._coop.daemon(name))
             last = self._followed.until(lambda now: bool(now["final"]), step.say)
-            step.say("released" if last["state"] == "released" else f"{last['state']}: {last['reason']}")
+            step.say("released" if last["state"] == "released" else "no result")
+            if last["state"] != "released":
+                failure = verdict.failure(last, self._reasons(), job, self._cast.survivors)
+                failure.hint = self._report.advice
+                raise failure
         if self._cast.dropped:
             self._tell.note(f"killed as soon as the roster was fixed: {len(self._cast.dropped)}")
-        self._promise("the members' job ran to its end", last["state"] == "released")
-        if last["state"] != "released":
-            raise RoundFailed(f"The job ended as {last['state']}. {last['reason']}", where="demo")
+        self._promise("the members' job ran to its end", held=True)
 
-    def _refused(self, run_id: str) -> None:
+    def _reasons(self) -> Mapping[str, Any]:
+        """Why every home ran or refused each job, as they say it now."""
+        self._answers = self._coop.reasons()
+        return self._answers
+
+    def _refused(self, attack: BreakIn) -> None:
         with self._tell.step("refusals", "Why the homes did not run the rejected job") as step:
-            refusals = breakin.wait_for_refusals(self._coop.reasons, run_id, self._alive(), step.say)
-        for reason, homes in Counter(refusals.values()).most_common(3):
-            self._tell.note(f"{homes} homes: {reason}")
-        self._promise("every home refused the job that the members rejected", set(refusals) >= set(self._alive()))
+            found = attack.wait(self._reasons, self._alive(), self._coop.phase_seconds, step.say)
+            step.ok = found.held
+        for reason, homes in Counter(found.refused.values()).most_common(3):
+            self._tell.note(f"{verdict.counted(homes)}: {reason}")
+        if found.ran:
+            self._tell.note(f"{verdict.counted(len(found.ran))} took part in it")
+        elif found.silent:
+            self._tell.note(f"{verdict.counted(len(found.silent))} did not answer in time, and did not run it either")
+        self._promise("no home ran the job that the members rejected; all that answered refused it", found.held)
 
     def _compare(self, job: str) -> None:
         with self._tell.step("compare", "The homes' own records, which only this demo can see") as step:
@@ -198,7 +193,6 @@ class Story:
             )
             vectors = self._coop.left(vector_of=_run_of(job, left))
             step.say(f"{sum(len(records) for records in left.values())} records")
-        self._judge_records(job, left, verified)
         sizes = [record["bytes_of_run"] for records in left.values() for record in records if record["job"] == job]
         self._report.bytes_up_per_home = sum(sizes) / len(sizes)
         self._report.privacy = {name: result[name] for name in ("rho", "epsilon", "delta", "sigma")}
@@ -207,9 +201,10 @@ class Story:
         survivors = [name for name in self._cast.everybody if ids[name] in cohort.survivors]
         self._report.survivors = len(survivors)
         self._report.dropped = self._report.consenting - len(survivors)
-        self._promise("every home that consented and lived took part", set(self._cast.survivors) <= set(survivors))
+        self._report.promises += verdict.of_records(job, left, verified, self._cast.consenting, survivors)
+        self._judge_absent(job, survivors)
         self._promise("nobody else took part", set(survivors) <= set(self._cast.consenting))
-        plan = compile_query(self._spec.query, {self._definition.name: self._definition})
+        plan = compile_query(self._spec.query or "", {self._definition.name: self._definition})
         rows = truth.beside(plan, result["cells"], {name: vectors[name]["vector"] for name in survivors})
         self._report.cells = rows
         self._tell.result(self._spec.title, rows)
@@ -220,15 +215,15 @@ class Story:
             all(abs(one) <= bound for one in off),
         )
 
-    def _judge_records(self, job: str, left: Mapping[str, Any], verified: Mapping[str, Any]) -> None:
-        consenting = set(self._cast.consenting)
-        sent = {name: sum(record["job"] == job for record in records) for name, records in left.items()}
-        others = [record for records in left.values() for record in records if record["job"] != job]
-        self._promise("nothing left a home that had not consented", {name for name in sent if sent[name]} <= consenting)
-        once = all(sent.get(name) == 1 for name in self._cast.survivors)
-        self._promise("every surviving home has exactly one record of what left", once)
-        self._promise("nothing left for any other job", not others)
-        self._promise("the records of all homes are unchanged", all(one["ok"] for one in verified.values()))
+    def _judge_absent(self, job: str, survivors: Collection[str]) -> None:
+        """Who consented and lived belongs into the sum; on a busy machine a home may be late, which it says."""
+        missing = [name for name in self._cast.survivors if name not in set(survivors)]
+        found = verdict.absent(self._answers, job, missing)
+        if found.late:
+            self._tell.note(found.sentence)
+        excused = bool(found.late) and bool(self._coop.machine.words)
+        who = "consented, lived and was in time" if excused else "consented and lived"
+        self._promise(f"every home that {who} took part", not found.unwilling and (excused or not found.late))
 
     def _alive(self) -> list[str]:
         gone = set(self._cast.dropped)

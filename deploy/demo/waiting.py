@@ -15,7 +15,11 @@ STEP_SECONDS = 0.1
 
 
 def wait_until(happened: Callable[[], bool], *, seconds: float, what: str, processes: Supervisor) -> None:
-    """Return when it has happened; RoundFailed after `seconds`, or when a process has died meanwhile."""
+    """Return when it has happened; RoundFailed after `seconds`, or when a process has died meanwhile.
+
+    On a machine that is slower than an idle one it takes as much longer until it is in vain.
+    """
+    seconds *= processes.slowness
     deadline = time.monotonic() + seconds
     while not happened():
         processes.check()

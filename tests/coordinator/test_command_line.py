@@ -45,7 +45,6 @@ def test_found_invite_accredit_status(tmp_path: Path, capsys: pytest.CaptureFixt
     status, _, err = run(capsys, *found, "--dir", folder)
     assert (status, err.startswith("error: ")) == (3, True)
     lines = tmp_path / "invitations"
-    lines.touch(mode=0o644)
     assert run(capsys, "invite", "--count", "3", *PORTS, "--out", lines, "--dir", folder)[0] == 0
     assert stat.S_IMODE(lines.stat().st_mode) == 0o600
     invitations = [
@@ -120,9 +119,36 @@ def test_wrong_numbers_and_kinds(village: Village, capsys: pytest.CaptureFixture
 def test_one_of_a_thing_is_one(village: Village, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for count, words in ((1, "1 invitation in"), (2, "2 invitations in")):
         out = run(
-            capsys, "--dir", village.folder.path, "invite", "--count", str(count), *PORTS, "--out", tmp_path / "i"
+            capsys,
+            "--dir",
+            village.folder.path,
+            "invite",
+            "--count",
+            str(count),
+            *PORTS,
+            "--out",
+            tmp_path / str(count),
         )[1]
         assert out.startswith(words)
+
+
+def test_no_invitation_is_lost_or_made_for_nobody(
+    village: Village, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def still_open() -> int:
+        return int(json.loads(run(capsys, *folder, "status", "--json")[1])["open_invitations"])
+
+    folder, lines = ["--dir", str(village.folder.path)], tmp_path / "lines"
+    before = still_open()
+    lines.write_text("an invitation that nobody has used\n")
+    status, _, err = run(capsys, *folder, "invite", *PORTS, "--out", lines)
+    assert (status, "Name another file" in err, err.count("\n")) == (3, True, 1)
+    assert lines.read_text().startswith("an invitation that")
+    status, _, err = run(capsys, *folder, "invite", *PORTS, "--out", tmp_path / "nowhere" / "lines")
+    assert (status, "cannot be written" in err, err.count("\n")) == (9, True, 1)
+    assert run(capsys, *folder, "invite", "--count", "0", *PORTS, "--out", tmp_path / "none")[0] == 2
+    assert not (tmp_path / "none").exists()
+    assert still_open() == before
 
 
 def test_a_restored_database_is_refused_with_what_to_do(

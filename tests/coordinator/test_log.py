@@ -283,6 +283,20 @@ def test_one_registrar_does_not_fill_the_tray(village: Village, monkeypatch: pyt
     begin(greedy, 2)  # in the place of one that nobody wanted to sign
 
 
+def test_what_waits_can_be_asked_for_after_any_one(village: Village) -> None:
+    statements, registrars = village.coordinator.statements, village.village[:2]
+    for home in village.village[4:8]:
+        statements.submit(build_expel(COOP, home.principal.id).sign(registrars[0].key).leaf())
+        village.wait(1)
+    reader = registrars[1].principal
+    shown = statements.pending(reader, ())
+    digests = [Statement.parse(leaf).digest for leaf in shown]
+    assert len(shown) == 4
+    assert [statements.pending(reader, (), digest) for digest in digests] == [shown[1:], shown[2:], shown[3:], []]
+    assert statements.pending(reader, (), bytes(32)) == shown  # it is gone: from the beginning
+    assert statements.pending(reader, (), b"short") == shown
+
+
 def begin_rotation(village: Village, registrar: Home, victim: Home, *, smallest: bool = True) -> bytes:
     """A registrar begins a change of key with a new key that sorts before its own, or after."""
     new = SigningKey.generate()

@@ -149,6 +149,33 @@ def test_bad_input_is_a_sentence_and_a_status(shell: Shell, words: str, status: 
     assert listed["homes"]["home"] == []
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("statsu", "There is no command 'statsu'. Did you mean status?"),
+        ("frobnicate", "There is no command 'frobnicate'. See: vicinia-node --help"),
+        ("consent lits", "Action cannot be 'lits'. Did you mean list?"),
+        ("consent nothing", "One of allow, never, ask, withdraw, list, purposes."),
+        ("vote 3f2a9b1c yes --dir HERE/home no", "Unrecognized arguments: no."),
+        ("vote --dir HERE/home 3f2a9b1c maybe", "'maybe' is no choice"),
+        ("jobs --dir HERE/home 3f2a9b1c", "begins with 3f2a9b1c"),
+        ("init --dir HERE/file", "This is a file, and a folder is needed."),
+    ],
+)
+def test_words_may_stand_after_options_and_slips_are_named(shell: Shell, words: str, says: str) -> None:
+    shell("init", "--dir", shell.folder / "home")
+    shell.file("file", "")
+    _, err = shell.refused(*words.replace("HERE", str(shell.folder)).split())
+    assert says in err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert re.fullmatch(r"vicinia-node \d+\.\d+\S*\n", capsys.readouterr().out)
+
+
 def test_a_defect_is_told_with_the_place_of_its_details(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     home = shell.folder / "home"
     shell("init", "--dir", home)
@@ -264,3 +291,13 @@ def test_help_begins_with_examples_and_explains_what_is_for_many_homes(capsys: p
     out = capsys.readouterr().out
     assert "examples:" in out
     assert "for many homes at once (demos, tests):" in out
+
+
+def test_a_home_that_is_not_locked_has_nothing_to_unlock(shell: Shell) -> None:
+    shell("init", "--dir", shell.folder / "home")
+    status, err = shell.refused("unlock", "--dir", shell.folder / "home")
+    assert (status, "is not locked" in err) == (2, True)
+    home = Home.open(shell.folder / "home")
+    home.lock("the store was restored.")
+    home.close()
+    assert "may have forgotten" in shell.refused("unlock", "--dir", shell.folder / "home")[1]

@@ -8,17 +8,19 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from simulator_cooperative import Cooperative
-from simulator_link import Server, remember
+from node.test_voting import RULES
+from simulator_cooperative import BYLAWS, Cooperative
+from simulator_link import Link, Server, remember
 from vicinia.errors import Unauthenticated, Unavailable, ViciniaError
 from vicinia.identity import CertificateAuthority, Principal, Role
 from vicinia.node.services import daemon as module
-from vicinia.node.services import enrolment, keyring
+from vicinia.node.services import enrolment, guard, keyring
 from vicinia.node.services.clock import HomeClock
 from vicinia.node.services.daemon import Daemon, Resident
 from vicinia.node.services.ports import Enroller
@@ -47,9 +49,11 @@ class Hands:
 
 
 class Household:
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, number: int = 0) -> None:
+    def __init__(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, number: int = 0, coop: Cooperative | None = None
+    ) -> None:
         monkeypatch.setattr(enrolment, "renewal_ms", lambda certificate: 10**15)
-        self.server = Server(Cooperative.found(households=4))
+        self.server = Server(coop or Cooperative.found(households=4))
         self.home: Home = self.server.homes(folder, 4)[number]
         self.replica = self.server.replica(folder)
         self.hands = Hands()
@@ -163,6 +167,27 @@ def test_a_lost_coordinator_is_told_once_and_asked_ever_less(
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
+@pytest.mark.parametrize(("phase", "longest"), [(1, 1), (8, 4), (30, 15), (3600, 60)])
+def test_a_home_comes_back_within_half_a_phase_and_not_when_the_others_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: int, longest: float
+) -> None:
+    coop = Cooperative.found(households=4, bylaws=replace(BYLAWS, phase_seconds=phase))
+    household = Household(tmp_path, monkeypatch, coop=coop)
+    household.resident.visit()
+    household.server.down = True
+    delays = [household.resident.visit() for _ in range(40)]
+    assert longest / 2 <= max(delays[10:]) <= longest
+    assert len(set(delays)) == 40
+    household.server.down = False
+    household.resident.visit()
+    household.server.down = True
+    assert household.resident.visit() <= 0.5
+    run = household.server.participation(household.home, 0, household.replica, bytes(32))
+    waits = [run.advance() or 0.0 for _ in range(40)]
+    assert min(longest, 10) / 2 <= max(waits) <= min(longest, 10)
+    assert len(set(waits)) == 40
+
+
 def test_a_daemon_ends_when_it_is_told_to(household: Household) -> None:
     link = household.server.link(0)
     daemon = Daemon(
@@ -230,3 +255,36 @@ def test_the_protocols_that_a_home_speaks() -> None:
     from vicinia.secagg.manifest import PROTOCOL
 
     assert module.PROTOCOLS == (PROTOCOL,)
+
+
+def test_a_locked_home_is_unlocked_when_its_new_key_is_in_the_confirmed_log(household: Household) -> None:
+    home, server = household.home, household.server
+    household.replica.sync(server.link(0))
+    home.lock("restored")
+    link = server.link(0)
+    assert guard.rotate(home, household.replica, link, server.clock)
+    household.resident.visit()
+    assert home.locked  # the witnesses have not seen it
+    server.confirm()
+    household.resident.visit()
+    assert not home.locked
+    assert Alerts(home.database).all() == []
+
+
+def test_a_job_that_is_withheld_keeps_a_home_from_no_run(household: Household) -> None:
+    job = household.server.accept_job()
+    withheld = household.server.propose_job(title="Another one")
+    remember(household.home, household.server)
+    Votes(household.home.database).put_rules(RULES, household.server.coop.now_ms)
+    original = Link.job
+
+    def withhold(link: Link, job_hash: bytes) -> bytes:
+        if job_hash == withheld.hash:
+            raise Unavailable("not now.")
+        return original(link, job_hash)
+
+    run_id = household.server.start_run(job)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Link, "job", withhold)
+        household.resident.visit()
+    assert household.hands.tasks == [(household.home.name, run_id)]

@@ -45,6 +45,9 @@ def member(tmp_path: Path) -> Path:
         ("never", {"dataset": "trips"}, "There are: budget."),
         ("allow", {"floor": str(BYLAWS.floor - 1)}, "no group below"),
         ("withdraw", {}, "nothing to withdraw"),
+        ("allow", {"recipient": "nonprofit"}, "Did you mean non-profit?"),
+        ("never", {"recipient": "friends"}, "Say one of: non-profit, public, commercial."),
+        ("allow", {"recipient": "*"}, "that can be allowed"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_and_nothing_changes(
@@ -64,6 +67,35 @@ def test_what_can_be_meant_is_recorded_and_taken_back_once(shell: Shell, member:
     assert status == 3
     decisions = [one["decision"] for one in shell.json("consent", "list", "--dir", member)["homes"]["home"]]
     assert decisions == ["allow", "withdraw"]
+
+
+def test_of_decisions_in_the_same_words_the_newest_counts_and_the_list_says_so(shell: Shell, member: Path) -> None:
+    assert shell.json("consent", "allow", "--dir", member, *said(epsilon="2.0", floor="50"))["notes"] == []
+    (note,) = shell.json("consent", "allow", "--dir", member, *said(epsilon="50"))["notes"]
+    assert "takes the place of what you allowed before (floor 50, epsilon 2)" in note
+    shell.json("consent", "ask", "--dir", member, *said(recipient="public"))
+    listed = shell.json("consent", "list", "--dir", member)["homes"]["home"]
+    assert [(one["epsilon"], one["state"]) for one in listed] == [
+        ("2", "replaced or withdrawn"), ("50", "counts"), ("2", "counts"),
+    ]  # fmt: skip
+    lines = shell("consent", "list", "--dir", member)[1].splitlines()
+    assert lines[1].endswith("replaced or withdrawn")
+    assert lines[2].endswith("counts")
+
+
+def test_what_the_by_laws_forbid_is_said_where_more_is_allowed() -> None:
+    made = ConsentRecord("budget", PURPOSE, "non-profit", "allow", 3, Decimal(50), 10, 1)
+    unlogged = Known(frozenset({"budget"}), 0, logged=False)
+    assert check(made, [], unlogged) == "Where the by-laws ask for more homes than 3, they hold."
+    known = Known(frozenset({"budget"}), 2, logged=True, epsilon=4.163)
+    assert check(made, [], known) == "The by-laws let no job cost more than epsilon 4.16, so 50 allows that much."
+
+
+def test_a_slip_in_the_name_of_a_data_set_is_told_by_what_was_imported() -> None:
+    made = ConsentRecord("bugdet", PURPOSE, "non-profit", "allow", 0, Decimal(2), 10, 1)
+    note = check(made, [], Known(frozenset({"budget"}), 0, logged=False))
+    assert "was not checked" in note
+    assert "did you mean that?" in note
 
 
 def test_a_wider_never_must_be_taken_back_before_something_is_allowed(shell: Shell, member: Path) -> None:

@@ -33,15 +33,17 @@ class Importer:
         self.folder = folder
         self.homes = {name: Home.create(folder / "homes" / name) for name in names}
 
-    def text(self, content: str, map_text: str = BUDGET) -> Report:
+    def text(self, content: str, map_text: str = BUDGET, *, replace: bool = False) -> Report:
         path = self.folder / "file.csv"
         path.write_bytes(content.encode("utf-8", "surrogateescape"))
-        return self.file(path, map_text)
+        return self.file(path, map_text, replace=replace)
 
-    def file(self, path: Path, map_text: str, owner: Callable[[str], str | None] = lambda of: of) -> Report:
+    def file(
+        self, path: Path, map_text: str, owner: Callable[[str], str | None] = lambda of: of, *, replace: bool = False
+    ) -> Report:
         definition, file_map = parse_map(map_text)
         databases = {name: home.database for name, home in self.homes.items()}
-        return import_file(databases, owner, definition, file_map, path, CLOCK)
+        return import_file(databases, owner, definition, file_map, path, CLOCK, replace=replace)
 
     def rows(self, name: str, dataset: str = "budget") -> int:
         return DataSets(self.homes[name].database).count(f"data_{dataset}")
@@ -92,6 +94,53 @@ def test_a_file_that_does_not_fit_the_map_changes_nothing(importer: Importer, co
         importer.text(content)
     assert DataSets(importer.homes["a"].database).names() == []
     assert importer.rows("a") == 0
+
+
+@pytest.mark.parametrize("content", ["a,abc,1\nb,0.1,9\n", "a,0.1\n", ""])
+def test_rows_are_not_replaced_by_nothing(importer: Importer, content: str) -> None:
+    importer.text(CLEAN)
+    with pytest.raises(InvalidInput) as refusal:
+        importer.text("home,sfuel,kids\n" + content, replace=True)
+    assert "still there" in refusal.value.what
+    assert ("Line 2: " in refusal.value.hint) is bool(content)
+    assert (importer.rows("a"), importer.rows("b")) == (2, 1)
+    assert importer.text(CLEAN).already == 3
+    assert importer.text("home,sfuel,kids\na,0.3,2\n", replace=True).imported == {"a": 1, "b": 0}
+
+
+def test_a_file_without_a_usable_row_is_refused(importer: Importer) -> None:
+    with pytest.raises(InvalidInput, match="None of its 2 lines or rows can be used"):
+        importer.text("home,sfuel,kids\na,abc,1\na,0.1,9\n")
+    assert DataSets(importer.homes["a"].database).names() == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        bytes(range(256)) * 4,
+        b"\x1b]0;title\x07home,sfuel,kids\na,0.1,1\n",
+        b"home,sfuel,kids\x00\na,0.1,1\n",
+        b"h\xf6me,sfuel,kids\na,0.1,1\n",
+        b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR",
+    ],
+)
+def test_of_a_file_that_is_no_text_nothing_is_shown(importer: Importer, content: bytes) -> None:
+    path = importer.folder / "file.csv"
+    path.write_bytes(content)
+    with pytest.raises(InvalidInput) as refusal:
+        importer.file(path, BUDGET)
+    assert str(refusal.value).isprintable()
+    assert "no CSV file" in str(refusal.value) or "UTF-8" in str(refusal.value)
+    assert len(str(refusal.value)) < 160 + len(str(path))
+
+
+def test_names_of_columns_are_shown_short_and_printable(importer: Importer) -> None:
+    names = [f"column\u202e{number}" + "x" * 100 for number in range(30)]
+    with pytest.raises(InvalidInput) as refusal:
+        importer.text(",".join(names) + "\n1\n")
+    assert refusal.value.hint.isprintable()
+    assert refusal.value.hint.endswith(" and 10 more.")
+    assert len(refusal.value.hint) < 1000
 
 
 def test_semicolons_and_a_byte_order_mark_are_read(importer: Importer) -> None:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from node.world import HOUSEHOLDS, World
+from simulator_cooperative import BUDGET
 from vicinia.node.services import contribution, departures
 from vicinia.node.services.participation import Participation
 from vicinia.node.services.slot import Slot, slot_seconds
@@ -22,7 +23,9 @@ from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.datasets import DataSets
 from vicinia.node.store.departures import Departures
 from vicinia.node.store.home import Home
+from vicinia.query.dataset import DataSet
 from vicinia.query.legend import slot_labels
+from vicinia.query.schema import table_name
 from vicinia.secagg.manifest import Deadlines
 
 SECRET = "4711.25"
@@ -103,7 +106,7 @@ def test_how_long_the_query_takes_does_not_show(tmp_path: Path, allow: Any, monk
     timed = {f"h{i}": Timed(world, i, run_id) for i in range(HOUSEHOLDS)}
     takes = dict(zip(timed, [0.0, 0.001, 0.2, 0.3, 1.0, 2.0, 3.0, 4.4, 4.6, 7.0, 60.0, 1e9], strict=True))
 
-    def slowly(home: Home, terms: Any, out_of_time: Callable[[], bool]) -> Any:
+    def slowly(home: Home, terms: Any, out_of_time: Callable[[], bool], *_: Any) -> Any:
         clock = timed[home.name]
         ends = clock.now + takes[home.name]
         while clock.now < ends:
@@ -128,7 +131,7 @@ def test_a_query_ends_when_it_has_used_its_part_of_the_machine(
     run_id = world.server.start_run(world.server.accept_job())
     used, answers = [50.0], []
 
-    def watched(home: Home, terms: Any, out_of_time: Callable[[], bool]) -> Any:
+    def watched(home: Home, terms: Any, out_of_time: Callable[[], bool], *_: Any) -> Any:
         for seconds in (0.0, 1.4, 0.2):
             used[0] += seconds
             answers.append(out_of_time())
@@ -172,6 +175,20 @@ def test_the_record_of_a_long_vector_is_small_beside_it_and_labels_every_slot(tm
     assert len(labels) == len(values) == len(set(labels))
     assert [label for label, value in zip(labels, values, strict=True) if value][1] == "has rows [kids = 2]"
     assert departures.verify(Departures(home.database), Accounts(home.database), home.facts) == 1
+
+
+def test_a_store_that_cannot_answer_does_not_count_and_the_household_is_told(tmp_path: Path, allow: Any) -> None:
+    world = World(tmp_path, allow)
+    run_id = world.server.start_run(world.server.accept_job())
+    world.homes[5].database.run(f"DROP TABLE {table_name(DataSet.from_payload(BUDGET))}")
+    timed = {i: Timed(world, i, run_id) for i in range(HOUSEHOLDS)}
+    world.server.drive(timed.values())  # type: ignore[arg-type]
+    assert {world.step(i, run_id) for i in range(HOUSEHOLDS)} == {"finished"}
+    assert not world.vector(5, run_id).any()
+    assert len({round(one.asked - one.shared, 6) for one in timed.values()}) == 1  # as long as everybody's
+    ((_, told),) = Alerts(world.homes[5].database).all()
+    assert "zeros take their place, for the store could not answer the query (OperationalError)" in told
+    assert [i for i in range(HOUSEHOLDS) if Alerts(world.homes[i].database).all()] == [5]
 
 
 def test_rows_of_another_definition_do_not_count_and_the_household_is_told(tmp_path: Path, allow: Any) -> None:

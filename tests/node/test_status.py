@@ -73,7 +73,7 @@ def test_status_says_what_the_confirmed_log_says_of_the_membership(
         server.coop.append(build_resign(server.coop.coop, signing.public.id).sign(signing))
         server.confirm()
     _, out, _ = shell("status", "--dir", home.directory)
-    assert "no copy of the log yet" in out
+    assert "vicinia-node run" in out
     replica = server.replica(home.directory)
     replica.sync(server.link(3))
     replica.store.close()

@@ -169,8 +169,8 @@ class TestJobs:
                 super().__init__(server, 3)
                 self.signed: set[bytes] = set()
 
-            def pending(self, kinds: Any) -> list[bytes]:
-                every = [Statement.parse(leaf) for leaf in super().pending(kinds)]
+            def pending(self, kinds: Any, after: bytes = b"") -> list[bytes]:
+                every = [Statement.parse(leaf) for leaf in super().pending(kinds, after)]
                 return [one.leaf() for one in every if one.digest not in self.signed][:2]
 
             def endorse(self, digest: bytes, key: bytes, signature: bytes) -> SubmitReply:

@@ -23,7 +23,8 @@ from vicinia.errors import InvalidInput, RoundFailed
 from vicinia.query.mapping import parse_map
 
 from deploy.demo.arguments import FEWEST, Refusal, parse_arguments, parse_refusal
-from deploy.demo.choices import cast_homes, refuses
+from deploy.demo.choices import cast_homes, refuses, require_cohort
+from deploy.demo.cooperative import BYLAWS
 from deploy.demo.data import built_in, households
 from deploy.demo.processes import Supervisor
 from deploy.demo.report import Report
@@ -157,11 +158,69 @@ def test_what_cannot_be_played_ends_with_the_status_of_a_wrong_command(tmp_path:
     assert said in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("fails", "says"), [("ZeroDivisionError('a value')", "defect"), ("PermissionError(13, 'denied', 'x')", "refused")]
+)
+def test_a_defect_of_the_demo_is_one_sentence_that_names_a_file(tmp_path: Path, fails: str, says: str) -> None:
+    script = (
+        f"import sys; sys.path[0] = {str(PROJECT)!r}\nfrom deploy.demo import app\n"
+        f"def play(self): raise {fails}\napp.Story.play = play\nsys.exit(app.main([]))"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert says in done.stderr
+    assert "a value" not in done.stderr
+    (details,) = tmp_path.iterdir()
+    assert str(details) in done.stderr
+    assert details.read_text().startswith("Traceback")
+    assert fails.partition("(")[0] in details.read_text()
+
+
+@pytest.mark.parametrize(
+    ("count", "rule", "floor", "where", "says"),
+    [
+        (12, "0.5", 5, "--refuse", "only 5 would consent. At least 6 of the 12 members must"),
+        (24, "0.95", 5, "--refuse", "Let fewer refuse: --refuse 0."),
+        (320, "1", 5, "--refuse", "At least 23 of the 320 members"),
+        (320, "none", 400, "--households", "Take a floor of 272 or less in the job or --households 471 or more."),
+    ],
+)
+def test_too_few_who_consent_are_refused_at_once(count: int, rule: str, floor: int, where: str, says: str) -> None:
+    names = [str(home) for home in range(count)]
+    cast = cast_homes(names, "budget", parse_refusal(rule), processes=2, lone=4, drop=0, seed=1)
+    with pytest.raises(InvalidInput) as refusal:
+        require_cohort(cast, "budget", ByLaws.from_toml(BYLAWS.read_text()), floor, seed=1)
+    assert refusal.value.where == where
+    assert says in str(refusal.value)
+    if where == "--refuse":  # what it advises is enough
+        advised = parse_refusal(refusal.value.hint.split()[-3])
+        cast = cast_homes(names, "budget", advised, processes=2, lone=4, drop=0, seed=1)
+        require_cohort(cast, "budget", ByLaws.from_toml(BYLAWS.read_text()), floor, seed=1)
+
+
+def test_too_few_homes_are_told_before_anything_is_founded(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    words = ["--households", "12", "--refuse", "0.9"]
+    done = subprocess.run(
+        [sys.executable, str(DEMO), *words], capture_output=True, text=True, check=False, timeout=60, env=environment
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --refuse: Of 12 households only ")
+    assert done.stderr.count("\n") == 1
+    assert "A cooperative" not in done.stdout
+
+
 @pytest.mark.parametrize("count", [*range(FEWEST, 40), 320])
 def test_so_many_homes_that_enough_of_them_consent(count: int) -> None:
     bylaws = ByLaws.from_toml((DEMO / "BYLAWS.toml").read_text(), "BYLAWS.toml")
     consenting = sum(not refuses(Refusal("sha256"), "budget", str(home), seed=1) for home in range(count))
     assert 0 < Cohort.of(bylaws.floor, bylaws, count).needed <= consenting
+    cast = cast_homes(list(map(str, range(count))), "budget", Refusal("sha256"), processes=1, lone=4, drop=0, seed=1)
+    require_cohort(cast, "budget", bylaws, bylaws.floor, seed=1)
     assert "floor" not in (DEMO / "JOB.toml").read_text()  # so that of the by-laws holds
 
 

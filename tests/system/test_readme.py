@@ -37,7 +37,7 @@ def test_the_cooperative_by_hand(tmp_path: Path) -> None:
             ["bash", "-euc", script], cwd=tmp_path, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
-            status = shell.wait(timeout=120)
+            status = shell.wait(timeout=300)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGTERM)
@@ -46,6 +46,13 @@ def test_the_cooperative_by_hand(tmp_path: Path) -> None:
     assert "Traceback" not in text
     assert "Fuel in families with children" in text
     assert "bruno" in text
+
+
+def test_no_invitation_stands_among_the_words_of_a_command() -> None:
+    """Everybody on the machine can see those, and an invitation is a secret until it is redeemed."""
+    redeeming = re.findall(r"^[^#\n]*\b(?:login|join)\b.*$", "".join(blocks(README, "bash")), re.MULTILINE)
+    assert len(redeeming) == 3
+    assert [line for line in redeeming if "$(" in line or "vicinia1." in line] == []
 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"^(\./run \w+)", README, re.MULTILINE))))

@@ -38,7 +38,7 @@ _DirOption = Annotated[
 _JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _AddressOption = Annotated[str, typer.Option("--address", help="Where homes reach the coordinator, HOST:PORT.")]
 _EnrolmentOption = Annotated[str, typer.Option("--enrolment", help="Where they enrol, HOST:PORT.")]
-_OutOption = Annotated[Path | None, typer.Option("--out", help="Write there (0600) and not to the screen.")]
+_OutOption = Annotated[Path | None, typer.Option("--out", help="Write a new file (0600) and not to the screen.")]
 
 
 @app.callback()
@@ -99,8 +99,7 @@ def invite(
     from vicinia.coordinator.services.invitations import Addresses
 
     with _opened(_chosen(context, directory)) as cooperative:
-        lines = cooperative.inviter.households(count, Addresses(address, enrolment))
-    give_out(lines, out, as_json)
+        give_out(lambda: cooperative.inviter.households(count, Addresses(address, enrolment)), out, as_json)
 
 
 @app.command(
@@ -126,8 +125,8 @@ def accredit(
             f"{kind!r} is no kind of recipient.", where="--kind", hint=f"One of {', '.join(RECIPIENTS)}."
         )
     with _opened(_chosen(context, directory)) as cooperative:
-        line = cooperative.inviter.researcher(institution, kind, Addresses(address, enrolment))
-    give_out([line], out, as_json)
+        where = Addresses(address, enrolment)
+        give_out(lambda: [cooperative.inviter.researcher(institution, kind, where)], out, as_json)
 
 
 @app.command(epilog="Example: vicinia-coordinator serve --host 0.0.0.0 --port 8443 --enrolment-port 8444")
@@ -216,8 +215,10 @@ def _read(path: Path) -> str:
         return path.read_text("utf-8")
     except FileNotFoundError as error:
         raise NotFound("There is no such file.", where=str(path)) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"The file cannot be read: {error}.", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput("The file is not UTF-8 text.", where=f"{path}, byte {error.start}") from None
+    except OSError as error:
+        raise InvalidInput(f"The file cannot be read: {error.strerror}.", where=str(path)) from error
 
 
 def _located(path: Path, parse: Any) -> Any:

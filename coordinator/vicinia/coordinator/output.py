@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
-from vicinia.errors import StorageFault
+from vicinia.errors import AlreadyExists, StorageFault
 
 __all__ = ["counted", "give_out", "show"]
 
@@ -24,20 +24,37 @@ def show(shown: dict[str, Any], as_json: bool, text: str) -> None:
     typer.echo(json.dumps(shown, ensure_ascii=False) if as_json else text)
 
 
-def give_out(lines: Sequence[str], out: Path | None, as_json: bool) -> None:
-    """Invitations: to the screen, or into a file that its owner alone can read."""
+def give_out(make: Callable[[], Sequence[str]], out: Path | None, as_json: bool) -> None:
+    """Invitations: to the screen, or into a new file that its owner alone can read.
+
+    The file is there before an invitation is: none is open that nobody has. AlreadyExists rather than write over
+    invitations that may be unused.
+    """
     if out is None:
+        lines = make()
         show({"invitations": lines}, as_json, "\n".join(lines))
         return
     try:
-        draft = out.with_name(f".{out.name}.{os.urandom(8).hex()}")
-        try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "w", encoding="ascii") as file:
-                file.write("\n".join(lines) + "\n")
-            draft.replace(out)  # a file that was there keeps neither its contents nor its mode
-        finally:
-            draft.unlink(missing_ok=True)
+        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise AlreadyExists(
+            "There is such a file already, maybe with invitations that nobody has used.",
+            where=str(out),
+            hint="Name another file, or remove that one.",
+        ) from None
     except OSError as error:
-        raise StorageFault(f"The invitations cannot be written: {error.strerror}.", where=str(out)) from error
+        raise _unwritten(out, error) from error
+    try:
+        with open(descriptor, "w", encoding="ascii") as file:
+            lines = make()
+            file.write("\n".join(lines) + "\n")
+    except BaseException as error:
+        out.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _unwritten(out, error) from error
+        raise
     show({"count": len(lines), "file": str(out)}, as_json, f"{counted(len(lines), 'invitation')} in {out}.")
+
+
+def _unwritten(out: Path, error: OSError) -> StorageFault:
+    return StorageFault(f"The invitations cannot be written: {error.strerror}.", where=str(out))

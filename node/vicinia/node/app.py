@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib.metadata import version
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from vicinia.errors import InvalidInput, StorageFault, ViciniaError
 from vicinia.node.commands import consent, importing, init, jobs, join, left, office, run, status, unlock, vote
@@ -39,7 +42,30 @@ class _Parser(argparse.ArgumentParser):
     """argparse whose complaints have the form of every other error."""
 
     def error(self, message: str) -> NoReturn:
-        raise InvalidInput(f"{message[:1].upper()}{message[1:]}.", where=self.prog, hint=f"See: {self.prog} --help")
+        hint = f"See: {self.prog} --help"
+        wrong = re.match(r"argument (.+): invalid choice: '(.*)' \(choose from (.*)\)$", message, re.DOTALL)
+        if wrong is not None:
+            which, word, choices = wrong[1], wrong[2], [one.strip(" '") for one in wrong[3].split(",")]
+            near = get_close_matches(word, choices, 1)
+            message = f"there is no {which.lower()} {word!r}" if which == "COMMAND" else f"{which} cannot be {word!r}"
+            one_of = f"One of {', '.join(choices)}." if which != "COMMAND" else hint
+            hint = f"Did you mean {near[0]}?" if near else one_of
+        raise InvalidInput(f"{message[:1].upper()}{message[1:]}.", where=self.prog, hint=hint)
+
+
+class _Command(_Parser):
+    """One command: its words may stand before its options, between them or after them."""
+
+    _mixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._mixing:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
 
 
 def connect(home: Home) -> Link:
@@ -72,7 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         where = str(error.filename) if error.filename else ""
-        return fail(StorageFault(f"The system refused ({error.strerror or error}).", where=where))
+        no_folder = isinstance(error, FileExistsError | NotADirectoryError)
+        refused = f"The system refused ({error.strerror or error})."
+        return fail(StorageFault("This is a file, and a folder is needed." if no_folder else refused, where=where))
     except Exception as error:
         return fail(_defect(error, parsed))
 
@@ -102,7 +130,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    parser.add_argument(
+        "--version", action="version", version=f"vicinia-node {version('vicinia')}", help="show the version"
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Command)
     # What stands before the command must not be overwritten by what is not said after it.
     after = _common(argparse.SUPPRESS)
     for command in _COMMANDS:

@@ -92,5 +92,7 @@ def read_text(path: Path, limit: int = 32 << 20) -> str:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise NotFound("There is no such file.", where=str(path)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"The file cannot be read ({error}).", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput("The file is not UTF-8 text.", where=f"{path}, byte {error.start}") from None
+    except OSError as error:
+        raise InvalidInput(f"The file cannot be read ({error.strerror}).", where=str(path)) from error

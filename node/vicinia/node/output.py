@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from vicinia.errors import ViciniaError
 
-__all__ = ["counted", "fail", "show", "table", "when"]
+__all__ = ["complain", "counted", "fail", "show", "table", "when"]
 
 
 def show(as_json: bool, document: Mapping[str, object], lines: Iterable[str]) -> None:
@@ -21,11 +21,16 @@ def show(as_json: bool, document: Mapping[str, object], lines: Iterable[str]) ->
     sys.stdout.flush()
 
 
+def complain(sentence: str) -> None:
+    """Print what went wrong with one of several things."""
+    sys.stderr.write(f"error: {sentence}\n")
+
+
 def fail(error: ViciniaError) -> int:
     """Print an error as a sentence; the exit status."""
     where = f"{error.where}: " if error.where else ""
     hint = f" {error.hint}" if error.hint else ""
-    sys.stderr.write(f"error: {where}{error.what}{hint}\n")
+    complain(f"{where}{error.what}{hint}")
     return error.exit_status
 
 

@@ -2,6 +2,7 @@
 
 Whatever the store holds, the result has the plan's length and a norm within `layout.norm_squared`, and no error
 depends on data: a missing table, a damaged file, text among numbers or a statement that takes too long give zeros.
+Why there are zeros is for the household alone: the caller is told, in words that hold no value of a row.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from vicinia.query.sql import Statement, statement
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Connection", "household_vector"]
+__all__ = ["Connection", "answer", "household_vector"]
 
 MAX_INSTRUCTIONS = 4_000_000_000
 """SQLite virtual machine instructions of one statement: some minutes on a small device."""
@@ -55,19 +56,21 @@ def household_vector(
     rng: Callable[[int], bytes],
     *,
     out_of_time: Callable[[], bool] = lambda: False,
+    trouble: Callable[[str], None] = lambda _: None,
 ) -> NDArray[np.float64]:
     """The household's vector, float64[layout.length], |v|^2 <= layout.norm_squared whatever its rows.
 
     period: first and last quarter as '2014Q1', both included; None, or no timestamp column: all rows. rng(n): n
     fresh uniform bytes, for the choice of cells under CELLS(m). out_of_time: asked now and then; true ends the
-    statement, and the vector is zeros. The connection's authorizer and progress handler are taken away afterwards.
-    Raises InvalidInput for a malformed period only.
+    statement, and the vector is zeros. trouble: called once with the reason, in words, where the vector is zeros
+    because the query failed. The connection's authorizer and progress handler are taken away afterwards. Raises
+    InvalidInput for a malformed period only.
     """
     if period is not None and not (all(map(_QUARTER.fullmatch, period)) and period[0] <= period[1]):
         raise InvalidInput("A period is two quarters such as 2014Q1, in order.", where="period")
     todo = statement(plan, period)
     try:
-        return _filled(plan, todo, _cells(plan, _rows(connection, todo, out_of_time)), rng)
+        return _filled(plan, todo, _cells(plan, answer(connection, todo, out_of_time, trouble)), rng)
     except Exception as defect:
         # No data may show in whether a home answers. Nor in its log: an exception's text can hold a value.
         trace = defect.__traceback__
@@ -75,6 +78,7 @@ def household_vector(
             trace = trace.tb_next
         line = trace.tb_lineno if trace is not None else 0
         _log.error("a query met a defect and counts as zeros (%s, line %d)", type(defect).__name__, line)
+        trouble(f"the query met a defect ({type(defect).__name__})")
         return np.zeros(plan.layout.length, dtype=np.float64)
 
 
@@ -87,14 +91,19 @@ def _filled(plan: Plan, todo: Statement, cells: Cells, rng: Callable[[int], byte
     return np.clip(vector, -1.0, 1.0, out=vector)
 
 
-def _rows(connection: Connection, todo: Statement, out_of_time: Callable[[], bool]) -> list[Sequence[Any]]:
-    """The answer's rows; none at all if the statement fails for whatever reason."""
+def answer(
+    connection: Connection, todo: Statement, out_of_time: Callable[[], bool], trouble: Callable[[str], None]
+) -> list[Sequence[Any]]:
+    """The rows of one of our own statements, under the authorizer and the limits; none at all if it fails for
+    whatever reason, which `trouble` is told."""
     left = MAX_INSTRUCTIONS // _PROGRESS_STEP
+    late = False
 
     def stop() -> int:
-        nonlocal left
+        nonlocal left, late
         left -= 1
-        return int(left <= 0 or out_of_time())
+        late = left <= 0 or out_of_time()
+        return int(late)
 
     def authorize(action: int, first: str | None, second: str | None, *_rest: object) -> int:
         allowed = (
@@ -108,7 +117,9 @@ def _rows(connection: Connection, todo: Statement, out_of_time: Callable[[], boo
     connection.set_progress_handler(stop, _PROGRESS_STEP)
     try:
         return list(connection.execute(todo.text, todo.values))
-    except connection.Error:
+    except connection.Error as error:  # its text can hold a value, its kind does not
+        kind = type(error).__name__
+        trouble("the query took too long" if late else f"the store could not answer the query ({kind})")
         return []
     finally:
         connection.set_progress_handler(None, 0)

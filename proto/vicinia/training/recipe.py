@@ -55,6 +55,10 @@ class Recipe(Protocol):
         """The next model. Deterministic, so that anybody can replay it from what was released."""
         ...
 
+    def check(self, model: Model) -> None:
+        """InvalidInput unless the model is one of this recipe."""
+        ...
+
     def predict(self, model: Model, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Real and count: float64[n], in the target's standardised unit; classes: float64[n, k], probabilities;
         k-means: float64[n], the centre's place; PCA: float64[n, components], the scores."""

@@ -107,9 +107,10 @@ class SubmitReply:
 
 @dataclass(frozen=True, slots=True)
 class PendingRequest:
-    """Which kinds of statements; none: every kind that the caller may sign."""
+    """Which kinds of statements (none: every kind that the caller may sign), and after which that was shown."""
 
     kinds: tuple[str, ...] = ()
+    after: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,11 @@ SUBMIT_REPLY = Shape(
     SubmitReply,
     {"digest": exactly(limits.HASH), "index": Maybe(_INDEX), "waiting_for": Text(limits.TEXT)},
 )
-PENDING_REQUEST = Shape(pb.PendingRequest, PendingRequest, {"kinds": List(Text(limits.KIND), limits.MAX_KINDS)})
+PENDING_REQUEST = Shape(
+    pb.PendingRequest,
+    PendingRequest,
+    {"kinds": List(Text(limits.KIND), limits.MAX_KINDS), "after": Bytes(limits.HASH)},
+)
 PENDING_REPLY = Shape(pb.PendingReply, PendingReply, {"statements": List(_LEAF, limits.MAX_PENDING)})
 ENDORSE_REQUEST = Shape(
     pb.EndorseRequest,

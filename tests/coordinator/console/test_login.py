@@ -9,7 +9,7 @@ from cryptography.x509 import load_der_x509_csr
 from vicinia.assembly.invitation import Invitation
 from vicinia.coordinator.client.folder import Folder
 from vicinia.coordinator.console import login
-from vicinia.errors import Unavailable
+from vicinia.errors import Unauthenticated, Unavailable
 from vicinia.identity import SigningKey
 
 LOG_KEY = SigningKey.from_seed(bytes(32))
@@ -57,3 +57,20 @@ def test_a_repeated_login_asks_for_the_same(tmp_path: Path, monkeypatch: pytest.
     first, second = LossyEnrolment.asked
     assert first == second
     assert folder.joined
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["a folder with a key", "no folder"])
+def test_a_refused_login_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, there: bool) -> None:
+    def refuse(*_: object) -> bytes:
+        raise Unauthenticated("This invitation was used already.", where="invitation")
+
+    monkeypatch.setattr(login, "Enrolment", LossyEnrolment)
+    monkeypatch.setattr(LossyEnrolment, "enrol", refuse)
+    folder = Folder(tmp_path / "researcher")
+    if there:
+        folder.identity()
+    before = folder.files()
+    with pytest.raises(Unauthenticated):
+        login.log_in(folder, INVITATION.text(LOG_KEY))
+    assert folder.files() == before
+    assert folder.path.exists() is there

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from protocol.query.samples import ENERGY, REGISTRY, RandomQueries, random_rows, store
 from vicinia.errors import InvalidInput
+from vicinia.query import local
 from vicinia.query.column import Column, ColumnType
 from vicinia.query.dataset import DataSet
 from vicinia.query.local import household_vector
@@ -165,6 +167,32 @@ def test_a_statement_out_of_time_is_zeros_and_leaves_the_connection_usable() -> 
 
 def _others() -> str:
     return ", ".join(map(quoted, stored_columns(ENERGY)))
+
+
+def test_why_a_query_failed_is_told_once_and_without_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of("SELECT AVG(kwh), COUNT(DISTINCT household) FROM energy")
+    connection = store([{"ts": "2014-01-01", "kwh": 4711.25}])
+    name, told = quoted(table_name(ENERGY)), list[str]()
+
+    def troubles(connection: Any, late: bool = False) -> list[str]:
+        told.clear()
+        household_vector(plan, connection, None, Random(0).randbytes, out_of_time=lambda: late, trouble=told.append)
+        return list(told)
+
+    assert troubles(connection) == troubles(store([])) == []
+    for _ in range(14):
+        connection.execute(f"INSERT INTO {name} SELECT hex(randomblob(8)), source, {_others()} FROM {name}")
+    assert troubles(connection) == []
+    assert troubles(connection, late=True) == ["the query took too long"]
+    monkeypatch.setattr(local, "MAX_INSTRUCTIONS", 0)
+    assert troubles(connection) == ["the query took too long"]
+    monkeypatch.undo()
+    assert troubles(sqlite3.connect(":memory:")) == ["the store could not answer the query (OperationalError)"]
+    connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, 10)
+    assert troubles(connection) == ["the store could not answer the query (DataError)"]
+    connection.close()
+    (defect,) = troubles(connection)
+    assert "defect (ProgrammingError)" in defect
 
 
 def test_the_statement_can_read_nothing_but_its_columns() -> None:

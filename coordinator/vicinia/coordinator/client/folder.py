@@ -66,6 +66,17 @@ class Folder:
         write_secret(path, data)
         return data
 
+    def files(self) -> frozenset[Path]:
+        """What is in the folder now."""
+        return frozenset(self.path.glob("*"))
+
+    def forget(self, before: frozenset[Path]) -> None:
+        """Remove what was made here since, and the folder itself where nothing is in it."""
+        for path in self.files() - before:
+            path.unlink(missing_ok=True)
+        if not before and self.path.is_dir() and not self.files():
+            self.path.rmdir()
+
     def keep_login(self, membership: Membership, tls_key: bytes, certificate: bytes) -> None:
         """Store what a login gave; the membership comes last, so that half a login is none."""
         write_secret(self.path / "tls.key", tls_key, replace=True)

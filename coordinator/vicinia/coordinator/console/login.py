@@ -9,12 +9,13 @@ from vicinia.assembly.invitation import Invitation
 from vicinia.assembly.statements import Accredit
 from vicinia.coordinator.client.folder import Folder, Membership
 from vicinia.coordinator.client.link import Enrolment
-from vicinia.errors import AlreadyExists
+from vicinia.errors import AlreadyExists, InvalidInput, NotFound, PermissionDenied, Unauthenticated
 from vicinia.identity import SigningKey, TlsKey
 from vicinia.tlog.statement import Statement
 
 __all__ = ["accreditation", "log_in"]
 
+REFUSED = (AlreadyExists, InvalidInput, NotFound, PermissionDenied, Unauthenticated)
 ACCREDITED_FOR = timedelta(days=365)
 
 
@@ -28,6 +29,15 @@ def log_in(folder: Folder, text: str) -> tuple[Membership, str]:
             where=str(folder.path),
             hint="Use another folder for another cooperative: vicinia --dir DIR login --invitation-file FILE.",
         )
+    before = folder.files()
+    try:
+        return _enrol(folder, invitation, now_ms)
+    except REFUSED:  # for good: what was made for this invitation is of no use
+        folder.forget(before)
+        raise
+
+
+def _enrol(folder: Folder, invitation: Invitation, now_ms: int) -> tuple[Membership, str]:
     identity = folder.identity()
     # The same key again when a reply was lost: a redeemed invitation is answered again for that key alone.
     tls_key = TlsKey.load(folder.once("tls-key", invitation.token, TlsKey.generate().pem))

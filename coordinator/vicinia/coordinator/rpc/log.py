@@ -74,7 +74,8 @@ class LogServicer(log_pb2_grpc.LogServicer):
     def Pending(self, request: pb.PendingRequest, context: grpc.ServicerContext) -> pb.PendingReply:
         """Statements that wait for the caller."""
         caller = self._caller_of(context)
-        found = self._statements.pending(caller, wire.PENDING_REQUEST.read(request).kinds)
+        asked = wire.PENDING_REQUEST.read(request)
+        found = self._statements.pending(caller, asked.kinds, asked.after)
         return wire.PENDING_REPLY.write(wire.PendingReply(tuple(found)))
 
     def Endorse(self, request: pb.EndorseRequest, context: grpc.ServicerContext) -> pb.SubmitReply:

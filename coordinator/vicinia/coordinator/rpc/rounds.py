@@ -48,6 +48,18 @@ class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
         manifest, job = self._intake.manifest(caller, wire.RUN_REQUEST.read(request).run_id)
         return wire.MANIFEST_REPLY.write(wire.ManifestReply(manifest, job))
 
+    def GetModel(self, request: pb.ModelRequest, context: grpc.ServicerContext) -> pb.ModelPiece:
+        """A piece of the model that a round begins with."""
+        caller = self._home(context)
+        asked = wire.MODEL_REQUEST.read(request)
+        return wire.MODEL_PIECE.write(self._intake.model(caller, asked.run_id, asked.offset))
+
+    def GetRounds(self, request: pb.RunRequest, context: grpc.ServicerContext) -> pb.RoundsReply:
+        """What earlier rounds released."""
+        caller = self._home(context)
+        releases = self._intake.rounds(caller, wire.RUN_REQUEST.read(request).run_id)
+        return wire.ROUNDS_REPLY.write(wire.RoundsReply(releases))
+
     def Advertise(self, request: pb.AdvertiseRequest, context: grpc.ServicerContext) -> pb.Accepted:
         """Fresh keys."""
         caller = self._home(context)

@@ -22,6 +22,7 @@ from vicinia.coordinator.services.recovery import Recovery
 from vicinia.coordinator.services.recruiter import Recruiter
 from vicinia.coordinator.services.research import Research
 from vicinia.coordinator.services.statements import Statements
+from vicinia.coordinator.services.trainer import Trainer
 from vicinia.coordinator.store.database import Database
 from vicinia.errors import NotFound, StorageFault
 from vicinia.identity import CertificateAuthority, SigningKey, read_secret
@@ -45,6 +46,7 @@ class Cooperative:
     enrolment: Enrolment
     statements: Statements
     clerk: Clerk
+    trainer: Trainer
     recruiter: Recruiter
     live: LiveRuns
     conductor: Conductor
@@ -89,6 +91,7 @@ class Cooperative:
             enrolment=Enrolment(database, ledger, authority, statements.settle, clock),
             statements=statements,
             clerk=Clerk(database, ledger, checkpoints, clock),
+            trainer=Trainer(database, ledger, clock),
             recruiter=Recruiter(database, ledger, checkpoints, clock),
             live=live,
             conductor=Conductor(database, ledger, checkpoints, live, clock),
@@ -98,7 +101,8 @@ class Cooperative:
         )
 
     def close(self) -> None:
-        """Give back the database."""
+        """End what is being computed, and give back the database."""
+        self.trainer.close()
         self.database.close()
 
     def tick(self) -> None:
@@ -109,4 +113,11 @@ class Cooperative:
     @property
     def steps(self) -> tuple[Step, ...]:
         """What a tick consists of, in order."""
-        return (self.checkpoints.tick, self.clerk.tick, self.recruiter.tick, self.conductor.tick, self.bulletin.tick)
+        return (
+            self.checkpoints.tick,
+            self.clerk.tick,
+            self.trainer.tick,
+            self.recruiter.tick,
+            self.conductor.tick,
+            self.bulletin.tick,
+        )

@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Connection
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.live import LiveRun, LiveRuns
-from vicinia.coordinator.store import jobs, messages, runs
+from vicinia.coordinator.store import artifacts, jobs, messages, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.runs import ENDED, RunRow
 from vicinia.errors import InvalidInput, NotFound, PermissionDenied, PhaseOver, ProtocolViolation
@@ -26,7 +26,8 @@ from vicinia.secagg.messages import (
     UnmaskShares,
 )
 from vicinia.wire.journal import encode_advert, encode_attestation, encode_share_upload, encode_unmask_shares
-from vicinia.wire.rounds import Outcome, Phase, Published
+from vicinia.wire.limits import PIECE
+from vicinia.wire.rounds import ModelPiece, Outcome, Phase, Published
 from vicinia.wire.upload import UploadHeader
 
 __all__ = ["Intake"]
@@ -47,6 +48,24 @@ class Intake:
         with self._database.read() as connection:
             job = jobs.find(connection, live.row.job_hash)
         return live.row.manifest, job.body if job else b""
+
+    def model(self, caller: Principal, run_id: bytes, offset: int) -> ModelPiece:
+        """A piece of the model that this round begins with."""
+        live = self._live.get(run_id)
+        live.considered.setdefault(_index(live, caller), self._clock())
+        digest = live.manifest.model_hash
+        with self._database.read() as connection:
+            body = artifacts.find(connection, digest) if digest is not None else None
+        if body is None or offset > len(body):
+            raise NotFound("There is no such part of a model.", where=f"run {run_id.hex()[:16]}")
+        return ModelPiece(len(body), body[offset : offset + PIECE])
+
+    def rounds(self, caller: Principal, run_id: bytes) -> tuple[bytes, ...]:
+        """What the earlier rounds of the same training released, by ascending run."""
+        live = self._live.get(run_id)
+        _index(live, caller)
+        with self._database.read() as connection:
+            return runs.releases_before(connection, live.row.job_hash, live.row.number)
 
     def advertise(self, caller: Principal, run_id: bytes, advert: Advert) -> None:
         """Phase 1: a home's fresh keys."""

@@ -85,15 +85,18 @@ class Statements:
             if waiting is not None:
                 self._settle(Statement.parse(waiting.body))
 
-    def pending(self, caller: Principal, kinds: Sequence[str]) -> list[bytes]:
-        """Statements that lack the caller's signature, oldest first, at most 1,000 or 3 MiB of them."""
+    def pending(self, caller: Principal, kinds: Sequence[str], after: bytes = b"") -> list[bytes]:
+        """Statements that lack the caller's signature, oldest first, at most 1,000 or 3 MiB of them.
+
+        after: the digest of one that waits; what is older, and it, are left out.
+        """
         keys = self._keys_of(caller)
         if not keys:
             return []
         found: list[bytes] = []
         size = 0
         with self._database.read() as connection:
-            waiting = tray.every(connection, self._signable(caller, keys, kinds))
+            waiting = tray.every(connection, self._signable(caller, keys, kinds), after)
         for one in waiting:
             if not self._awaits(one.body, keys):
                 continue

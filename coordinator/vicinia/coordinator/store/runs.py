@@ -23,6 +23,8 @@ __all__ = [
     "newest_of",
     "phase_of",
     "raise_to",
+    "release_of",
+    "releases_before",
     "transitions",
 ]
 
@@ -88,6 +90,18 @@ def newest_of(connection: Connection, job_hash: bytes) -> RunRow | None:
     """The newest run of a job."""
     query = select(run).where(run.c.job_hash == job_hash).order_by(run.c.number.desc(), run.c.attempt.desc()).limit(1)
     return _row(connection.execute(query).mappings().one_or_none())
+
+
+def release_of(connection: Connection, job_hash: bytes, number: int) -> bytes | None:
+    """What run `number` of a job released."""
+    query = select(run.c.release).where(run.c.job_hash == job_hash, run.c.number == number, run.c.release.is_not(None))
+    return connection.execute(query).scalar_one_or_none()
+
+
+def releases_before(connection: Connection, job_hash: bytes, number: int) -> tuple[bytes, ...]:
+    """What the runs of a job below `number` released, in their order."""
+    mine = (run.c.job_hash == job_hash) & (run.c.number < number) & run.c.release.is_not(None)
+    return tuple(connection.execute(select(run.c.release).where(mine).order_by(run.c.number)).scalars())
 
 
 def active(connection: Connection) -> list[RunRow]:

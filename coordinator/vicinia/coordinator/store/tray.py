@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select, tuple_, update
 from vicinia.coordinator.store.schema import tray
 
 __all__ = ["Waiting", "begun_by", "count", "count_begun", "drop", "drop_begun", "every", "find", "put"]
@@ -41,9 +41,13 @@ def find(connection: Connection, digest: bytes) -> Waiting | None:
     return None if row is None else Waiting(row.digest, row.kind, row.body, row.submitted_ms)
 
 
-def every(connection: Connection, kinds: Collection[str]) -> list[Waiting]:
-    """Everything of these kinds that waits, oldest first."""
+def every(connection: Connection, kinds: Collection[str], after: bytes = b"") -> list[Waiting]:
+    """Everything of these kinds that waits, oldest first; what comes after the statement `after`, if that waits."""
     query = select(tray).where(tray.c.kind.in_(sorted(kinds)))
+    last = find(connection, after) if after else None
+    if last is not None:
+        place = tuple_(literal(last.submitted_ms), literal(last.digest))
+        query = query.where(tuple_(tray.c.submitted_ms, tray.c.digest) > place)
     rows = connection.execute(query.order_by(tray.c.submitted_ms, tray.c.digest))
     return [Waiting(row.digest, row.kind, row.body, row.submitted_ms) for row in rows]
 

@@ -23,7 +23,7 @@ _DAY_MS = 86_400_000
 _DAYS = 365
 _MOST_DAYS = 3650
 _LARGEST_FLOOR = 131_072
-_EPSILON = Decimal("2.0")
+_EPSILON = Decimal(2)
 _MOST_EPSILON = 100
 _VERBS = {"allow": "allowed", "never": "refused for good", "ask": "you will be asked", "withdraw": "withdrawn"}
 
@@ -35,7 +35,8 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         parents=[common],
         help="decide what your data may be used for",
         description="Decide what your data may be used for. Without a decision the answer is no, whatever the members "
-        "voted; a decision counts for exactly the purpose and the kind of recipient that it names.",
+        "voted; a decision counts for exactly the purpose and the kind of recipient that it names, and takes the place "
+        "of an earlier one in the same words.",
         epilog="example: vicinia-node consent allow --dataset budget --purpose dpv:NonCommercialResearch "
         "--recipient non-profit --epsilon 2 --days 365",
     )
@@ -54,7 +55,7 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         help="the smallest group that you accept (default: the by-laws')",
     )
     parser.add_argument(
-        "--epsilon", type=_epsilon, default=_EPSILON, metavar="E", help="the most that one job may cost (default: 2.0)"
+        "--epsilon", type=_epsilon, default=_EPSILON, metavar="E", help="the most that one job may cost (default: 2)"
     )
     parser.add_argument(
         "--days", type=whole(1, _MOST_DAYS), default=_DAYS, metavar="N", help="how long you allow it (default: 365)"
@@ -71,6 +72,7 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
     for field in ("dataset", "purpose", "recipient"):
         if getattr(arguments, field) is None:
             raise InvalidInput(f"--{field} is missing.", where="consent", hint="See: vicinia-node consent --help")
+    deciding.require_recipient(arguments.recipient, arguments.action)
     made = _made(arguments, context.clock())
     with context.homes() as homes, context.replica(homes) as replica:
         chosen, notes = _checked(homes, replica, made)
@@ -130,7 +132,7 @@ def _epsilon(text: str) -> Decimal:
     """A decimal number above 0: a consent that allows any cost, or none, is a slip of the hand."""
     if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", text, re.ASCII) or not 0 < Decimal(text) <= _MOST_EPSILON:
         raise argparse.ArgumentTypeError(f"this must be a number above 0, at most {_MOST_EPSILON}")
-    return Decimal(text)
+    return Decimal(text).normalize() + 0  # 2.0 is 2
 
 
 def _list(context: Context) -> int:
@@ -138,7 +140,9 @@ def _list(context: Context) -> int:
     document: dict[str, object] = {}
     with context.homes() as homes:
         for name, home in homes.items():
-            records = consent.read(Consents(home.database))
+            records, now = consent.read(Consents(home.database)), context.clock()
+            held = deciding.standing(records)
+            states = [_state(one, held, now) for one in records]
             document[name] = [
                 {
                     "dataset": one.dataset,
@@ -149,20 +153,30 @@ def _list(context: Context) -> int:
                     "epsilon": str(one.epsilon),
                     "expires_ms": one.expires_ms,
                     "created_ms": one.created_ms,
+                    "state": state,
                 }
-                for one in records
+                for one, state in zip(records, states, strict=True)
             ]
-            rows += [(name, *_row(one)) for one in records]
-    header = ("home", "data set", "purpose", "recipient", "decision", "floor", "epsilon", "until")
+            rows += [(name, *_row(one), state) for one, state in zip(records, states, strict=True)]
+    header = ("home", "data set", "purpose", "recipient", "decision", "floor", "epsilon", "until", "")
     lines = table(header, rows) or ["Nothing was decided yet, so nothing is allowed."]
     show(context.as_json, {"homes": document}, lines)
     return 0
 
 
+def _state(one: ConsentRecord, held: list[ConsentRecord], now_ms: int) -> str:
+    """Whether a decision still counts: of those in the same words the newest does."""
+    if one.mode == "withdraw":
+        return "done"
+    if not any(one is other for other in held):
+        return "replaced or withdrawn"
+    return "expired" if one.mode == "allow" and now_ms >= one.expires_ms else "counts"
+
+
 def _row(one: ConsentRecord) -> tuple[str, ...]:
     limits = ("-", "-", "-")
     if one.mode == "allow":
-        limits = (str(one.floor) if one.floor else "by-laws", str(one.epsilon), when(one.expires_ms))
+        limits = (str(one.floor) if one.floor else "by-laws", f"{one.epsilon:f}", when(one.expires_ms))
     return one.dataset, one.purpose, one.recipient, one.mode, *limits
 
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from vicinia.errors import InvalidInput
+from vicinia.errors import InvalidInput, Unavailable
 from vicinia.node.homes import Selection
 from vicinia.node.services.clock import Clock
-from vicinia.node.services.keyring import is_joined
+from vicinia.node.services.keyring import is_joined, membership
 from vicinia.node.services.ports import Enroller, Link
 from vicinia.node.services.replica import Replica, cooperative_of, open_replica
 from vicinia.node.store.home import Home
@@ -68,9 +68,13 @@ class Context:
 
     @contextmanager
     def linked(self, home: Home) -> Iterator[Link]:
-        """A call to the home's coordinator."""
+        """A call to the home's coordinator; an error about one that is away names its address."""
         link = self.connect(home)
         try:
             yield link
+        except Unavailable as error:
+            if error.where == "coordinator":
+                error.where = f"coordinator at {membership(home.facts).address}"
+            raise
         finally:
             link.close()

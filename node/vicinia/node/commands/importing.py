@@ -71,6 +71,7 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
             owner = _only(name, household)
         with context.replica(homes) as replica:
             registered = _registered(replica, definition.name)
+            unknown = replica is not None and replica.size > 0 and registered is None
         report = import_file(
             {name: home.database for name, home in homes.items()},
             owner,
@@ -85,7 +86,9 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
             ownership.remember(home, definition.name, household)
         damaged = {name: said for name in report.imported if (said := inspect(homes[name], context.clock))}
     lines = [*_lines(report, many=context.selection.many), *(f"{name}: {said}" for name, said in damaged.items())]
-    show(context.as_json, _document(report) | {"damaged": damaged}, lines)
+    if unknown:
+        lines.append(f"The cooperative has no data set {definition.name!r}, so no job can ask for these rows.")
+    show(context.as_json, _document(report) | {"damaged": damaged, "registered": not unknown}, lines)
     return StorageFault.exit_status if damaged else 0
 
 

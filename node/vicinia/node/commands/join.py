@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vicinia.assembly.invitation import Invitation
-from vicinia.errors import InvalidInput, ViciniaError
+from vicinia.errors import AlreadyExists, InvalidInput, Unavailable, ViciniaError
 from vicinia.node.commands.arguments import file_path, some_text
 from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.homes import read_lines, read_names
@@ -86,7 +86,11 @@ def _join(context: Context, directory: Path, text: str, enroller: Callable[[Invi
             return "joined before"
         invitation = Invitation.parse(text, role="household", now_ms=context.clock())
         home = known = known or _make(directory)
-        enrolment.join(home, invitation, enroller(invitation), context.clock)
+        try:
+            enrolment.join(home, invitation, enroller(invitation), context.clock)
+        except Unavailable as error:
+            error.where = f"coordinator at {invitation.enrolment}"
+            raise
         return _standing(context, home)
     finally:
         if known is not None:
@@ -122,7 +126,7 @@ def _wanted(context: Context, arguments: argparse.Namespace) -> tuple[dict[str, 
         joined = keyring.is_joined(home.facts)
         home.close()
         if joined:
-            raise InvalidInput("This home has joined already.", where=str(selection.root))
+            raise AlreadyExists("This home has joined already.", where=str(selection.root))
     return wanted, texts
 
 

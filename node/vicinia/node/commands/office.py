@@ -7,10 +7,8 @@ import argparse
 from vicinia.errors import InvalidInput, NotFound
 from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.commands.naming import digits_of, named
-from vicinia.node.output import show, table
+from vicinia.node.output import complain, show, table
 from vicinia.node.services import office
-from vicinia.node.services.ports import Link
-from vicinia.node.store.home import Home
 from vicinia.tlog.statement import Statement
 from vicinia.wire.limits import MAX_PENDING
 
@@ -37,7 +35,9 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         epilog="example: vicinia-node registrar approve --all",
     )
     registrar.add_argument("action", choices=("pending", "approve"), help="list what waits, or approve it")
-    registrar.add_argument("digests", nargs="*", metavar="DIGEST", help="which statements to approve")
+    registrar.add_argument(
+        "digests", nargs="*", metavar="DIGEST", help="which statements to approve: all 64 digits that `pending` shows"
+    )
     registrar.add_argument("--all", action="store_true", help="approve everything that waits")
     registrar.set_defaults(run=run)
 
@@ -51,12 +51,33 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
         if arguments.all == bool(arguments.digests):
             raise InvalidInput("Say which DIGEST to approve, or --all.", where="registrar approve")
         if arguments.all:
-            states = _approve_all(home, link, context)
+            approval = office.approve_all(home, link, context.clock)
         else:
-            states = _approve(home, link, context, {office.digest_of(text) for text in arguments.digests})
-    lines = [f"{digest}: {'waits for ' + state if state else 'in the log'}" for digest, state in states.items()]
-    show(context.as_json, {"approved": states}, lines or ["Nothing waits."])
-    return 0
+            wanted = {office.digest_of(text) for text in arguments.digests}
+            approval = office.approve(home, link, wanted, context.clock)
+    return _tell(context, approval)
+
+
+def _tell(context: Context, approval: office.Approval) -> int:
+    """Show what became of each; the exit status is that of what went wrong, where all that did has the same."""
+    lines = [
+        f"{approval.said[digest]}: {'waits for ' + state if state else 'in the log'} ({digest.hex()})"
+        for digest, state in approval.approved.items()
+    ]
+    document = {
+        "approved": {digest.hex(): state for digest, state in approval.approved.items()},
+        "failed": {digest.hex(): str(error) for digest, error in approval.failed.items()},
+        "ended": str(approval.ended or ""),
+    }
+    show(context.as_json, document, lines or ([] if approval.tried else ["Nothing waits."]))
+    troubles = [*approval.failed.values(), *([approval.ended] if approval.ended is not None else [])]
+    if not troubles:
+        return 0
+    for digest, error in approval.failed.items():
+        complain(f"{digest.hex()} is not approved: {error}")
+    rest = f" What may wait besides was not tried: {approval.ended}" if approval.ended is not None else ""
+    complain(f"{len(approval.approved)} approved, {len(approval.failed)} not.{rest}")
+    return troubles[0].exit_status if len({error.exit_status for error in troubles}) == 1 else 1
 
 
 def _pending(context: Context, waiting: list[Statement]) -> int:
@@ -67,23 +88,6 @@ def _pending(context: Context, waiting: list[Statement]) -> int:
         lines.append("More may wait; they are shown once these are approved.")
     show(context.as_json, document, lines)
     return 0
-
-
-def _approve(home: Home, link: Link, context: Context, wanted: set[bytes]) -> dict[str, str]:
-    waiting = {one.digest: one for one in office.pending(home, link)}
-    missing = wanted - waiting.keys()
-    if missing:
-        raise InvalidInput(f"Nothing waits under {min(missing).hex()}.", where="registrar approve")
-    return {digest.hex(): office.endorse(home, link, waiting[digest], context.clock) for digest in sorted(wanted)}
-
-
-def _approve_all(home: Home, link: Link, context: Context) -> dict[str, str]:
-    """As long as something new is shown: a tray is shown in portions."""
-    states: dict[str, str] = {}
-    while new := [one for one in office.pending(home, link) if one.digest.hex() not in states]:
-        for one in new:
-            states[one.digest.hex()] = office.endorse(home, link, one, context.clock)
-    return states
 
 
 def _sponsor(context: Context, arguments: argparse.Namespace) -> int:

@@ -101,7 +101,11 @@ def _membership(state: dict[str, Any]) -> str:
         "active": f"member of {state['coop']}; enrolled{since}",
         "pending": f"enrolled with {state['coop']}{since}; waits for the registrars",
         "ended": f"is no longer a member of {state['coop']}",
-    }.get(state["member"], f"enrolled with {state['coop']}{since}; this home has no copy of the log yet")
+    }.get(
+        state["member"],
+        f"enrolled with {state['coop']}{since}; whether it is a member, the public log says, "
+        "which is fetched by: vicinia-node run",
+    )
 
 
 def _consents(state: dict[str, Any]) -> list[str]:

@@ -30,6 +30,14 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
 def run(context: Context, arguments: argparse.Namespace) -> int:
     """Rotate the key of the one selected home, charge forgotten runs, and unlock it."""
     if not arguments.rotate:
+        with context.home() as home:
+            locked = home.locked
+        if not locked:
+            raise InvalidInput(
+                "This home is not locked, so there is nothing to do.",
+                where="unlock",
+                hint="It gets a new key all the same with: vicinia-node unlock --rotate",
+            )
         raise InvalidInput(
             "A restored home may have forgotten what it signed and spent.",
             where="unlock",
@@ -41,6 +49,11 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
             waiting = guard.rotate(home, replica, link, context.clock)
         finally:
             replica.store.close()
-    line = f"Unlocked; the new key waits for {waiting}." if waiting else "Unlocked; the new key is in the log."
+    line = (
+        f"This home stays locked until its new key is in the log: it waits for {waiting}. The daemon unlocks it then, "
+        "or run this command again."
+        if waiting
+        else "Unlocked; the new key is in the log."
+    )
     show(context.as_json, {"home": home.name, "waiting_for": waiting}, [line])
     return 0

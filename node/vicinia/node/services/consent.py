@@ -12,7 +12,7 @@ from vicinia.errors import InvalidInput, ViciniaError
 from vicinia.node.store.consents import Consents
 from vicinia.tlog.canonical import canonical, parse_canonical
 
-__all__ = ["ANY", "ConsentRecord", "Use", "Verdict", "covers", "decide", "read"]
+__all__ = ["ANY", "RECIPIENTS", "ConsentRecord", "Use", "Verdict", "covers", "decide", "read"]
 
 ANY = "*"
 RECIPIENTS = ("non-profit", "public", "commercial")

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from vicinia.errors import Unavailable, ViciniaError
-from vicinia.node.services import enrolment, integrity, release
+from vicinia.node.output import counted
+from vicinia.node.services import enrolment, guard, integrity, release
+from vicinia.node.services.backoff import Backoff
 from vicinia.node.services.clock import Clock, HomeClock
 from vicinia.node.services.guard import OwnSignatures
 from vicinia.node.services.keyring import CONTACT, membership
@@ -29,7 +31,6 @@ __all__ = ["PROTOCOLS", "Daemon", "Resident", "Worker"]
 
 PROTOCOLS = (1,)
 _THREADS = 4  # they wait for the network; more would only fight for the interpreter
-_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 60.0
 _AFTER_TROUBLE = 5.0
 _NEAR_MS = 10_000
 _RENEW_SECONDS = 600.0  # between two attempts to renew a certificate that is still valid
@@ -70,7 +71,7 @@ class Resident:
         self._link: Link | None = None
         self._expected: set[bytes] = set()
         self._lost = False
-        self._backoff = _FIRST_BACKOFF
+        self._backoff = Backoff(replica)
         self._noted = 0
         self._renewal_ms = 0  # before this the certificate needs no look
         self._renew_after = 0.0
@@ -85,9 +86,9 @@ class Resident:
             self._back()
             self._note_contact()
             self._follow_log(link, reply)
-            cast_votes(self._home, self._replica, link, self._clock)
             self._take_runs(reply)
             self._expect_runs()
+            cast_votes(self._home, self._replica, link, self._clock)  # last: it asks for more than the poll gave
             return reply.retry_after_ms / 1000 * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, not secrecy
         except Unavailable as error:
             return self._away(error)
@@ -124,6 +125,7 @@ class Resident:
         if reply.note:
             self._replica.follow(link, reply.note)
         self._note_time()
+        guard.finish(self._home, self._replica, link, self._clock)
         self._signatures.check()
         release.settle(self._home, self._replica, self._clock)
         if self._replica.halted:
@@ -150,7 +152,7 @@ class Resident:
         if not self._replica.size or self._home.locked:
             return
         now = self._clock()
-        for job_hash, vote in self._replica.assembly.votes.items():
+        for job_hash, vote in list(self._replica.assembly.votes.items()):
             if job_hash not in self._expected and abs(ends_ms(self._replica, vote) - now) < _NEAR_MS:
                 self._expected.add(job_hash)
                 self._worker.warm(self._home.name)
@@ -194,15 +196,13 @@ class Resident:
         if not self._lost:
             self._lost = True
             _log.warning("%s: the coordinator cannot be reached (%s)", self._home.name, error.what)
-        delay = self._backoff * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not secrecy
-        self._backoff = min(self._backoff * 2, _LONGEST_BACKOFF)
-        return delay
+        return self._backoff.wait()
 
     def _back(self) -> None:
         if self._lost:
             self._lost = False
             _log.info("%s: the coordinator is back", self._home.name)
-        self._backoff = _FIRST_BACKOFF
+        self._backoff.reset()
 
 
 class Daemon:
@@ -231,7 +231,7 @@ class Daemon:
         for resident in self._residents:
             resident.resume()
             scheduler.add(resident.visit)
-        _log.info("serving %d home(s)", len(self._residents))
+        _log.info("serving %s", counted(len(self._residents), "home"))
         try:
             scheduler.run(stop)
         finally:

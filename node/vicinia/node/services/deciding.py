@@ -8,24 +8,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import inf
 
 from vicinia.assembly.purposes import require_purpose
 from vicinia.errors import InvalidInput, NotFound
-from vicinia.node.services.consent import ANY, ConsentRecord
+from vicinia.node.services.consent import ANY, RECIPIENTS, ConsentRecord
 from vicinia.node.services.replica import Replica
 from vicinia.node.store.datasets import DataSets
 from vicinia.node.store.home import Home
+from vicinia.privacy.conversion import rho_to_epsilon
 
-__all__ = ["Known", "check", "standing", "taken_back"]
+__all__ = ["Known", "check", "require_recipient", "standing", "taken_back"]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Names of data sets that mean something in a home, and the by-laws' smallest group (0: no log here yet)."""
+    """Names of data sets that mean something in a home, and the by-laws' smallest group (0: no log here yet).
+
+    `epsilon`: what the by-laws let one job cost at the most, all its runs together.
+    """
 
     datasets: frozenset[str]
     floor: int
     logged: bool
+    epsilon: float = inf
 
     @classmethod
     def of(cls, home: Home, replica: Replica | None) -> Known:
@@ -33,18 +39,20 @@ class Known:
         own = frozenset(DataSets(home.database).names())
         if replica is None or not replica.size:
             return cls(own, 0, logged=False)
-        return cls(own | frozenset(replica.assembly.datasets), replica.assembly.bylaws.floor, logged=True)
+        bylaws = replica.assembly.bylaws
+        most = rho_to_epsilon(bylaws.rho_job_nano, float(bylaws.delta_dp))
+        return cls(own | frozenset(replica.assembly.datasets), bylaws.floor, logged=True, epsilon=most)
 
 
 def check(made: ConsentRecord, earlier: Sequence[ConsentRecord], known: Known) -> str:
-    """Refuse what cannot be meant; a sentence about what could not be checked, or the empty string.
+    """Refuse what cannot be meant; sentences about what could not be checked, and about what holds all the same.
 
     InvalidInput for unknown words, a floor below the by-laws', and for what an earlier `never` forbids; NotFound where
     there is nothing to withdraw.
     """
     if made.purpose != ANY:
         require_purpose(made.purpose, "--purpose")
-    unchecked = _check_dataset(made.dataset, known)
+    notes = [_check_dataset(made.dataset, known)]
     if made.mode == "allow":
         if known.floor > 0 and 0 < made.floor < known.floor:
             raise InvalidInput(
@@ -53,13 +61,26 @@ def check(made: ConsentRecord, earlier: Sequence[ConsentRecord], known: Known) -
                 hint=f"Say {known.floor} or more, or leave it out.",
             )
         _check_never(made, earlier)
+        notes += [_limits(made, known), _replaced(made, earlier)]
     if made.mode == "withdraw" and not taken_back(made, earlier):
         raise NotFound(
             f"Nothing was decided about {_words(made)}, so there is nothing to withdraw: the answer is no already.",
             where="consent withdraw",
             hint="See: vicinia-node consent list",
         )
-    return unchecked
+    return " ".join(filter(None, notes))
+
+
+def require_recipient(recipient: str, mode: str) -> None:
+    """InvalidInput for what is no kind of recipient."""
+    if recipient in RECIPIENTS or (recipient == ANY and mode != "allow"):
+        return
+    near = get_close_matches(recipient, RECIPIENTS, 1)
+    raise InvalidInput(
+        f"{recipient!r} is no kind of recipient{' that can be allowed' if recipient == ANY else ''}.",
+        where="--recipient",
+        hint=f"Did you mean {near[0]}?" if near else f"Say one of: {', '.join(RECIPIENTS)}.",
+    )
 
 
 def taken_back(made: ConsentRecord, earlier: Sequence[ConsentRecord]) -> frozenset[str]:
@@ -86,7 +107,10 @@ def _check_dataset(name: str, known: Known) -> str:
     if name == ANY or name in known.datasets:
         return ""
     if not known.logged:
-        return f"Whether there is a data set {name!r} was not checked: this home has no copy of the public log yet."
+        near = get_close_matches(name, sorted(known.datasets), 1)
+        meant = f" It holds rows of {near[0]!r}: did you mean that?" if near else ""
+        what = f"Whether there is a data set {name!r} was not checked: this home has no copy of the public log yet."
+        return what + meant
     near = get_close_matches(name, sorted(known.datasets), 1)
     listed = ", ".join(sorted(known.datasets)) or "none yet"
     raise InvalidInput(
@@ -94,6 +118,26 @@ def _check_dataset(name: str, known: Known) -> str:
         where="--dataset",
         hint=f"Did you mean {near[0]}?" if near else f"There are: {listed}.",
     )
+
+
+def _limits(made: ConsentRecord, known: Known) -> str:
+    """What the by-laws say holds, whatever a household allows."""
+    if made.floor and not known.logged:
+        return f"Where the by-laws ask for more homes than {made.floor}, they hold."
+    if made.epsilon > known.epsilon:
+        return f"The by-laws let no job cost more than epsilon {known.epsilon:.2f}, so {made.epsilon} allows that much."
+    return ""
+
+
+def _replaced(made: ConsentRecord, earlier: Sequence[ConsentRecord]) -> str:
+    """A sentence about the decision in the same words that this one takes the place of."""
+    before = next((one for one in standing(earlier) if _key(one) == _key(made)), None)
+    if before is None:
+        return ""
+    if before.mode != "allow":
+        return f"It takes the place of what you said before ({before.mode})."
+    floor = str(before.floor) if before.floor else "the by-laws'"
+    return f"It takes the place of what you allowed before (floor {floor}, epsilon {before.epsilon})."
 
 
 def _check_never(made: ConsentRecord, earlier: Sequence[ConsentRecord]) -> None:

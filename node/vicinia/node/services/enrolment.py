@@ -9,7 +9,7 @@ from vicinia.assembly.invitation import Invitation
 from vicinia.errors import AlreadyExists, StorageFault, Unauthenticated, ViciniaError
 from vicinia.identity import SigningKey, check_certificate
 from vicinia.node.services.clock import Clock
-from vicinia.node.services.keyring import JOINED, identity, is_joined, membership, tls_key
+from vicinia.node.services.keyring import CONTACT, JOINED, identity, is_joined, membership, tls_key
 from vicinia.node.services.ports import Enroller, Link
 from vicinia.node.store.home import Home
 from vicinia.node.store.signed import Signed
@@ -45,6 +45,7 @@ def join(home: Home, invitation: Invitation, enroller: Enroller, clock: Clock) -
         ):
             home.facts.put(name, value)
         home.facts.put(JOINED, clock())
+        home.facts.put(CONTACT, clock())
     return digest
 
 

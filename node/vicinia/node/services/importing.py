@@ -72,8 +72,8 @@ def import_file(
     """Import a file into one or many homes. `owner` names the home of a household of the file, or None to skip it.
 
     A map that contradicts the registered or the stored definition, and a file that lacks a column, are refused with
-    nothing changed; single bad lines are reported and left out. `replace`: the data set's rows, and its definition,
-    are these from now on.
+    nothing changed, and so is a file of which no row can be used; single bad lines are reported and left out.
+    `replace`: the data set's rows, and its definition, are these from now on.
     """
     path, form = locate(data, file_map)
     payload = definition.payload()
@@ -83,6 +83,7 @@ def import_file(
     report = Report(definition.name, path.name)
     target = _Target(homes, definition, path.name, report, replace=replace)
     cleaner = RowCleaner(definition, file_map.formats)
+    owned = 0
     # The generator refuses a file that does not fit when it is first asked, which is before anything is written.
     for record in read_records(path, form, file_map.needs()):
         if isinstance(record, BadRecord):
@@ -93,23 +94,42 @@ def import_file(
         if home is None or home not in homes:
             report.strangers += 1
             continue
-        target.begin(canonical(payload), clock())
+        owned += 1
         rows = file_map.rows(record.fields)
         if isinstance(rows, Problem):
             report.rejected += 1
             report.note(record.line, f"{rows.column}: {rows.sentence}")
             continue
         for raw in rows:
-            target.take(home, record.line, cleaner.clean(raw))
-    if report.strangers and not target.begun:
+            row = cleaner.clean(raw)
+            if isinstance(row, CleanRow):
+                target.begin(canonical(payload), clock())
+            target.take(home, record.line, row)
+    if report.strangers and not owned:
         raise NotFound(
             f"None of the file's {counted(report.strangers, 'record')} belongs to a home selected here.",
             where=str(path),
             hint="A record belongs to the home whose name `household` of the map gives.",
         )
+    if not target.begun and (report.rejected or replace):
+        raise _unusable(report, path, replace=replace)
     target.begin(canonical(payload), clock())
     target.flush()
     return report
+
+
+def _unusable(report: Report, path: Path, *, replace: bool) -> InvalidInput:
+    """The refusal of a file that would bring nothing."""
+    kept = "Nothing was changed; what was imported before is still there." if replace else "Nothing was imported."
+    if not report.findings:
+        return InvalidInput(f"The file has no rows, so there is nothing to replace yours by. {kept}", where=str(path))
+    first = report.findings[0]
+    lines = counted(report.rejected, "line or row", "lines or rows")
+    return InvalidInput(
+        f"None of its {lines} can be used. {kept}",
+        where=str(path),
+        hint=f"Line {first.line}: {first.sentence}. See whether the map is that of this file.",
+    )
 
 
 class _Target:

@@ -22,8 +22,9 @@ from vicinia.errors import (
     Unavailable,
     ViciniaError,
 )
-from vicinia.node.services import account, guard, release
+from vicinia.node.services import account, guard, permit, release
 from vicinia.node.services.admission import admit, meet
+from vicinia.node.services.backoff import Backoff
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.contribution import Prepared, prepare
 from vicinia.node.services.engagement import Engagement
@@ -43,7 +44,6 @@ from vicinia.wire.rounds import Outcome, Phase
 
 __all__ = ["Participation"]
 
-_RETRY = 0.5
 _LONGEST_RETRY = 10.0
 _SHORTEST = 0.02
 _UNMET_SECONDS = 600.0  # after this the worker lets go of a run that it never met; the daemon may ask again
@@ -75,13 +75,13 @@ class Participation:
         self._prepared: Prepared | None = None
         self._sent = False
         self._shared = 0.0
-        self._retry = _RETRY
+        self._backoff = Backoff(replica, _LONGEST_RETRY)
 
     def advance(self) -> float | None:
         """Seconds until the next call, or None when the run is over for this home."""
         try:
             delay = self._advance()
-            self._retry = _RETRY
+            self._backoff.reset()
             return delay
         except (Unavailable, Unauthenticated, InternalFault, StorageFault) as error:
             return self._wait_or_give_up(error)  # the other side may get over it, and keys once erased are gone
@@ -111,6 +111,7 @@ class Participation:
             return None
         if self._home.locked:
             raise NotAccepted(f"This home is locked: {self._home.locked}", where="home")
+        permit.log_trusted(engagement)
         if self._terms is None or self._state is None:
             self._terms, self._state = engagement.resume(run)
         terms, state = self._terms, self._state
@@ -152,10 +153,16 @@ class Participation:
         return left if left > 0 else left % slot_seconds(terms.manifest.deadlines)
 
     def _send(self, step: str, terms: Terms) -> float:
-        """Send the journalled message of a step; what comes after its phase has ended is no harm."""
+        """Send the journalled message of a step; what comes after its phase has ended is no harm.
+
+        Whether an earlier attempt to send the vector reached the coordinator is not known: what stops it the first
+        time stops it each time.
+        """
         self._sent = False
         engagement = self._engagement
         try:
+            if step == "input":
+                permit.may_leave(engagement, terms)
             retry_ms = transmit(engagement.link, engagement.run_id, step, engagement.entry(), terms.plan.layout.length)
         except PhaseOver:
             retry_ms = 0
@@ -198,5 +205,4 @@ class Participation:
             engagement.link = self._reconnect(engagement.link)
         except ViciniaError as trouble:
             _log.warning("%s: no new connection (%s)", self._home.name, trouble)
-        delay, self._retry = self._retry, min(self._retry * 2, _LONGEST_RETRY)
-        return delay
+        return self._backoff.wait()

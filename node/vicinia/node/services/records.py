@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ MAX_FILE_BYTES = 4 << 30
 _BATCH = 256
 _DELIMITERS = ",;\t"
 _LINE_CHARS = 1 << 20
+_HEAD_BYTES = 1 << 16
+_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_SHOWN_NAMES, _SHOWN_CHARS = 20, 40
 _RECORD_LINES = 100  # a field may hold line breaks, but not the rest of the file
 
 
@@ -62,7 +66,7 @@ def read_records(path: Path, form: str, needed: Sequence[str]) -> Iterator[Recor
 
 
 def _csv(path: Path, needed: Sequence[str]) -> Iterator[Record | BadRecord]:
-    _refuse_utf16(path)
+    _refuse_other_than_text(path)
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         first = file.readline(_LINE_CHARS + 1)
         if not first.strip():
@@ -109,12 +113,27 @@ def _trouble(row: Sequence[str], width: int) -> str:
     return ""
 
 
-def _refuse_utf16(path: Path) -> None:
+def _refuse_other_than_text(path: Path) -> None:
+    """Of a file that is no text not a byte is shown: among them may be what controls a terminal."""
     with path.open("rb") as file:
-        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            raise InvalidInput(
-                "The file is text in UTF-16, not in UTF-8.", where=str(path), hint='Save it as "CSV UTF-8".'
-            )
+        head = file.read(_HEAD_BYTES)
+    if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        raise InvalidInput("The file is text in UTF-16, not in UTF-8.", where=str(path), hint='Save it as "CSV UTF-8".')
+    first = head.partition(b"\n")[0]
+    if _NO_TEXT.search(first) or b"\0" in head:
+        raise InvalidInput(
+            "This is no CSV file: its first line holds bytes that no text holds.",
+            where=str(path),
+            hint="Give a CSV file in UTF-8, or a Parquet file with the ending .parquet.",
+        )
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(first, final=len(first) < len(head))
+    except UnicodeDecodeError:
+        raise InvalidInput(
+            "The first line, which names the columns, is not text in UTF-8.",
+            where=f"{path}, line 1",
+            hint='Save it as "CSV UTF-8".',
+        ) from None
 
 
 class _Unending(Exception):
@@ -193,6 +212,11 @@ def _check_header(path: Path, header: Sequence[str], needed: Sequence[str]) -> N
     missing = [name for name in needed if name not in header]
     if missing:
         names = ", ".join(repr(name) for name in missing[:5])
-        raise InvalidInput(
-            f"The file has no column {names}.", where=str(path), hint="It has " + ", ".join(header[:20]) + "."
-        )
+        raise InvalidInput(f"The file has no column {names}.", where=str(path), hint=f"It has {_listed(header)}.")
+
+
+def _listed(header: Sequence[str]) -> str:
+    """The names of columns as a person may see them: printable, short, and not too many."""
+    shown = [name if name.isprintable() else repr(name) for name in header[:_SHOWN_NAMES]]
+    more = f" and {len(header) - _SHOWN_NAMES} more" if len(header) > _SHOWN_NAMES else ""
+    return ", ".join(one if len(one) <= _SHOWN_CHARS else f"{one[:_SHOWN_CHARS]}…" for one in shown) + more

@@ -72,6 +72,7 @@ class Replica:
         self._followed: tuple[float, Link | None] = -_FOLLOW_SECONDS, None  # when and for whom it was done last
         self._genesis: Genesis | None = None
         self._assembly: Assembly | None = None
+        self._note = b""  # under which the leaves in memory were accepted
         self._opened: tuple[bytes, SignedCheckpoint] | None = None
         self._outgrown = ""  # why this program cannot follow the log any further; gone with the next start
         self.refresh()
@@ -95,13 +96,16 @@ class Replica:
 
     @property
     def checkpoint(self) -> SignedCheckpoint:
-        """The last accepted checkpoint with its cosignatures; NotAccepted before the first sync."""
+        """The last accepted checkpoint with its cosignatures; NotAccepted before the first sync.
+
+        It is never of more leaves than `assembly` holds afterwards: another process may have taken in some meanwhile.
+        """
         with self._lock:
-            known = self._store.checkpoint()
-            if known is None or self._genesis is None:
+            self.refresh()
+            if self._genesis is None or not self._note:
                 raise NotAccepted("This home has no checkpoint of the public log yet.", where="log")
-            if self._opened is None or self._opened[0] != known[1]:
-                self._opened = known[1], self._open(known[1], self._genesis)
+            if self._opened is None or self._opened[0] != self._note:
+                self._opened = self._note, self._open(self._note, self._genesis)
             return self._opened[1]
 
     @property
@@ -143,7 +147,10 @@ class Replica:
         """Take in what another process has accepted."""
         with self._lock:
             known = self._store.checkpoint()
-            if known is None or self.size >= known[0]:
+            if known is None or self.size > known[0]:
+                return
+            if self.size == known[0]:
+                self._note = known[1]  # perhaps the same under newer cosignatures
                 return
             leaves = self._store.leaves(self.size, known[0])
             if self.size + len(leaves) != known[0]:
@@ -153,6 +160,7 @@ class Replica:
             # Under the note that was accepted and stored with them, all were verified before.
             verified = self._open(known[1], genesis).checkpoint.root == self._tree_with(leaves).root()
             self._take(leaves, verified=verified)
+            self._note = known[1]
 
     def follow(self, link: Link, note: bytes) -> None:
         """As `sync`, but not while another home does, nor within a second of it: a log in a vote grows all the time,
@@ -207,6 +215,7 @@ class Replica:
         try:
             self._take(leaves, note, tree)
             if self._store.advance(start, leaves, note):
+                self._note = note
                 self._note_proposals(start, signed)
             else:
                 # Another process was first; what it has stored, it has checked.
@@ -250,8 +259,7 @@ class Replica:
         return self._store.advance(self.size, [], note)
 
     def _accuse_of_two_histories(self, theirs: bytes, proof: bytes) -> NoReturn:
-        known, genesis = self._store.checkpoint(), self.assembly.genesis
-        ours = known[1] if known is not None else b""
+        ours, genesis = self._note, self.assembly.genesis
         histories.contradict(self._open(ours, genesis).checkpoint, self._open(theirs, genesis).checkpoint, proof)
         self._accuse("The coordinator signed two histories of the log.", ours, theirs, proof)
 
