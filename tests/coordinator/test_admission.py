@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from vicinia.identity import CertificateAuthority, TlsKey, channel  # before grpc
@@ -15,18 +16,22 @@ from vicinia.identity import CertificateAuthority, TlsKey, channel  # before grp
 import grpc  # isort: skip
 import pytest
 from simulator_village import Village
+from vicinia.assembly import Job
 from vicinia.coordinator.clock import as_datetime
 from vicinia.coordinator.rpc import admission, server
 from vicinia.coordinator.rpc.admission import Admission
 from vicinia.coordinator.rpc.room import Room
 from vicinia.coordinator.rpc.server import Servers
 from vicinia.coordinator.rpc.slots import Slots
+from vicinia.coordinator.rpc.uploads import Uploads
 from vicinia.coordinator.rpc.watch import Watch
-from vicinia.errors import InvalidInput, PhaseOver, Unavailable
+from vicinia.errors import InvalidInput, NotFound, PermissionDenied, PhaseOver, ProtocolViolation, Unavailable
 from vicinia.identity import Principal
+from vicinia.secagg.messages import Dealers
 from vicinia.v1 import enrolment_pb2, enrolment_pb2_grpc, log_pb2, log_pb2_grpc, rounds_pb2, rounds_pb2_grpc
 from vicinia.wire import error_from_rpc
 from vicinia.wire.rounds import Phase
+from vicinia.wire.upload import UploadHeader, upload_pieces
 
 THREADS = 4
 
@@ -34,9 +39,10 @@ THREADS = 4
 class Line:
     """A real server in this process, and channels to it."""
 
-    def __init__(self, village: Village) -> None:
+    def __init__(self, village: Village, clock: Callable[[], int] | None = None) -> None:
         self.village = village
-        self.servers = Servers(village.coordinator, "127.0.0.1", lambda: village.now_ms, THREADS)
+        self.clock = clock or (lambda: village.now_ms)
+        self.servers = Servers(village.coordinator, "127.0.0.1", self.clock, THREADS)
         self.port, self.enrolment_port = self.servers.start(0, 0)
 
     def enrolment(self) -> grpc.Channel:
@@ -45,7 +51,7 @@ class Line:
 
     def channel(self, who: Principal, port: int = 0) -> grpc.Channel:
         authority: CertificateAuthority = self.village.coordinator.authority
-        key, now = TlsKey.generate(), as_datetime(self.village.now_ms)
+        key, now = TlsKey.generate(), as_datetime(self.clock())
         certificate = authority.issue(key.signing_request(), who, now, server._LIFETIME)
         credentials = channel.client_credentials(authority.certificate_pem, key.pem, certificate)
         return grpc.secure_channel(f"localhost:{port or self.port}", credentials)
@@ -209,16 +215,72 @@ def test_slots_are_given_back_and_shared_out() -> None:
         pass
 
 
-def test_who_is_in_no_roster_is_not_waited_for(village: Village) -> None:
-    with pytest.raises(PhaseOver, match="roster"):
-        village.coordinator.intake.awaits_input(village.village[3].principal)
-    job = village.accepted_job()
+def masked(village: Village, run_id: bytes, number: int) -> tuple[UploadHeader, bytes]:
+    """What a home is about to upload."""
+    home = village.village[number]
+    dealers = village.coordinator.intake.next(home.principal, run_id, Phase.SHARE, 1).item
+    assert isinstance(dealers, Dealers)
+    return village.masked(home, dealers)
+
+
+def test_a_vector_is_waited_for_where_it_is_missing(accepted: tuple[Village, Job]) -> None:
+    village, job = accepted
     village.silent = {7}
-    village.until_phase(job, Phase.INPUT)
-    village.coordinator.intake.awaits_input(village.village[3].principal)
+    run_id = village.until_phase(job, Phase.INPUT).run_id
+    uploads = {number: masked(village, run_id, number) for number in (3, 5)}
+    intake, home = village.coordinator.intake, village.village[3]
+    header, packed = uploads[3]
+    assert intake.expect(home.principal, header)
+    intake.upload(home.principal, header, packed)
+    assert not intake.expect(home.principal, header)  # the same again is acknowledged, and not taken in
+    with pytest.raises(ProtocolViolation, match="another message"):
+        intake.expect(home.principal, replace(header, sha256=bytes(32)))
     for outsider in (village.village[7].principal, village.researcher_principal):
-        with pytest.raises(PhaseOver, match="roster"):
-            village.coordinator.intake.awaits_input(outsider)
+        with pytest.raises((NotFound, PermissionDenied)):
+            intake.expect(outsider, header)
+    village.silent = {5, 7}
+    village.answer_all()
+    village.until_phase(job, Phase.COMMIT)
+    with pytest.raises(PhaseOver):
+        intake.expect(village.village[5].principal, uploads[5][0])
+    assert not intake.expect(home.principal, header)
+
+
+def test_who_holds_a_slot_and_does_not_deliver_uses_up_its_time_in_the_run() -> None:
+    now = 0.0
+    uploads = Uploads(Slots(each=1, total=1), lambda: now)
+    header = UploadHeader(bytes(32), 16 * 1024, 8, bytes(32))  # a second's worth
+    for seconds, lasts in ((11.0, 8.0), (11.0, 11.0), (3.0, 3.0)):
+        with contextlib.suppress(KeyError), uploads.one("slow", header) as allowed:
+            assert allowed == seconds
+            now += lasts
+            raise KeyError
+    with pytest.raises(PhaseOver, match="no time left"), uploads.one("slow", header):
+        pass
+    for home, run in (("quick", 0), ("quick", 0), ("slow", 1)):
+        with uploads.one(home, replace(header, run_id=bytes([run] * 32))):
+            now += 11.0
+
+
+def test_homes_of_a_roster_that_send_no_header_hold_no_upload_slot(
+    accepted: tuple[Village, Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    village, job = accepted
+    run_id = village.until_phase(job, Phase.INPUT).run_id
+    monkeypatch.setattr(admission, "_MESSAGE_S", 60.0)
+    line, home = Line(village, lambda: time.time_ns() // 1_000_000), village.village[3]
+    try:
+        header, packed = masked(village, run_id, 3)
+        with Silence() as silence, ExitStack() as stack:
+            for hostile in village.village[4:]:
+                silence.call(stack.enter_context(line.channel(hostile.principal)), "Rounds/Upload", 2)
+            time.sleep(1)
+            pieces = upload_pieces(header.run_id, header.elements, header.width, packed)
+            port = stack.enter_context(line.channel(home.principal))
+            rounds_pb2_grpc.RoundsStub(port).Upload(pieces, timeout=15)
+            assert village.index(home) in village.coordinator.live.get(header.run_id).answered
+    finally:
+        line.servers.stop(0)
 
 
 class Deaf:

@@ -17,6 +17,7 @@ from vicinia.coordinator.rpc.log import LogServicer
 from vicinia.coordinator.rpc.research import ResearchServicer
 from vicinia.coordinator.rpc.rounds import RoundsServicer
 from vicinia.coordinator.rpc.slots import Slots
+from vicinia.coordinator.rpc.uploads import Uploads
 from vicinia.coordinator.rpc.watch import Watch
 from vicinia.errors import Code, Unauthenticated
 from vicinia.identity import Principal, Role, SigningKey, TlsKey
@@ -38,7 +39,9 @@ class Port:
             "Enrolment": EnrolmentServicer(one.enrolment),
             "Log": log,
             "Research": ResearchServicer(one.research, self._caller_of),
-            "Rounds": RoundsServicer(one.bulletin, one.intake, self._caller_of, Slots(each=1, total=2), Watch()),
+            "Rounds": RoundsServicer(
+                one.bulletin, one.intake, self._caller_of, Uploads(Slots(each=1, total=2)), Watch()
+            ),
         }
         self._services = {
             name: file.DESCRIPTOR.services_by_name[name] for file in FILES for name in file.DESCRIPTOR.services_by_name

@@ -16,6 +16,7 @@ from vicinia.coordinator.rpc.port import require_free
 from vicinia.coordinator.rpc.research import ResearchServicer
 from vicinia.coordinator.rpc.rounds import RoundsServicer
 from vicinia.coordinator.rpc.slots import Slots
+from vicinia.coordinator.rpc.uploads import Uploads
 from vicinia.coordinator.rpc.watch import Watch
 from vicinia.coordinator.services.cooperative import Cooperative
 from vicinia.errors import InvalidInput, Unavailable
@@ -84,7 +85,7 @@ class Servers:
         caller_of = certificate_callers(cooperative.authority.certificate_pem, clock)
         self._watch = Watch()
         self._main = self._server(threads, "call", max(2, threads // 4), lambda context: caller_of(context).uri)
-        uploads = Slots(each=1, total=max(1, threads // 2))
+        uploads = Uploads(Slots(each=1, total=max(1, threads // 2)))
         rounds = RoundsServicer(cooperative.bulletin, cooperative.intake, caller_of, uploads, self._watch)
         rounds_pb2_grpc.add_RoundsServicer_to_server(rounds, self._main)
         log = LogServicer(cooperative.ledger, cooperative.checkpoints, cooperative.statements, caller_of)
