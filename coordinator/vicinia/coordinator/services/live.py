@@ -46,6 +46,7 @@ class LiveRun:
     `answered` are the registry indices whose message of the current phase is on disk (the last since `answered_ms`),
     `expected` how many there may be. `invited`: since when a home has known of the run, `considered`: since when it has
     had the manifest; `heard`: when it last called, as far as is known since `since_ms`, when this was rebuilt.
+    `polling`: among how many homes at most those of the run were told when to come again.
     `awake_ms`: since when the coordinator has been running.
     """
 
@@ -62,6 +63,7 @@ class LiveRun:
     invited: dict[int, int] = field(default_factory=dict)
     considered: dict[int, int] = field(default_factory=dict)
     heard: dict[int, int] = field(default_factory=dict)
+    polling: int = 0
     awake_ms: int = 0
     gate: Gate = field(default_factory=Gate)
     stale: bool = False
