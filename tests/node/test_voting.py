@@ -204,7 +204,8 @@ def test_a_refused_ballot_is_told(voter: Voter, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(SimulatedLink, "submit", refuse)
     assert voter.cast() == 0
     assert voter.votes.all()[0].state == "refused"
-    assert "was refused: this is no elector." in Alerts(voter.home.database).all()[0][1]
+    assert voter.votes.all()[0].reason == "this is no elector."
+    assert "was refused: vicinia-node vote --list says why." in Alerts(voter.home.database).all()[0][1]
 
 
 @pytest.mark.parametrize("call", ["job", "submit"])
