@@ -37,8 +37,8 @@ class Machine:
     def times(self, homes: int) -> dict[str, int]:
         """The times of the by-laws for so many homes.
 
-        A phase is given some more than was measured, for what keeps a machine busy comes and goes; it ends when all have
-        answered. Of a vote all is waited for, so it grows less.
+        A phase is given some more than was measured, for what keeps a machine busy comes and goes; it ends when all
+        have answered. Of a vote all is waited for, so it grows less.
         """
         each = homes // self.cores
         vote = 15 + max(0, each - 160) // 10
