@@ -24,6 +24,7 @@ from vicinia.assembly import (
     Assembly,
     ByLaws,
     Job,
+    TrainingPlan,
     Verdict,
     Vote,
     build_accredit,
@@ -33,12 +34,14 @@ from vicinia.assembly import (
     build_dataset,
     build_genesis,
     build_member,
+    build_model,
     build_proposal,
     build_release,
     build_roster,
     build_tally,
     statement,
 )
+from vicinia.assembly.learning import Chosen, Input
 from vicinia.assembly.payload import Payload
 from vicinia.identity import SigningKey
 from vicinia.tlog.checkpoint import add_cosignatures, cosign, sign_checkpoint, witness_name
@@ -175,6 +178,7 @@ class Cooperative:
             recipient="non-profit",
             datasets=("budget",),
             query="SELECT kids, COUNT(DISTINCT household), AVG(fuel) FROM budget GROUP BY kids",
+            training=None,
             period=None,
             rho_nano=64_000_000,
             floor=10,
@@ -182,6 +186,29 @@ class Cooperative:
             retention_days=365,
         )
         return replace(plain, **changes)
+
+    def training(self, rounds: int = 2, spare: int = 1, **changes: Any) -> Job:
+        """A training job of the first researcher, with these fields of the job changed."""
+        value = [Input("budget", "fuel", ""), Input("budget", "kids", "")]
+        plan = TrainingPlan(
+            unit="row",
+            inputs=(value[0],),
+            target=value[1],
+            where="",
+            examples=1,
+            recipe=Chosen.of("logistic", 1, {"l2": 10**9}),
+            strategy=None,
+            clip=None,
+            rounds=rounds,
+            spare=spare,
+            holdout_nano=0,
+            initial=bytes(32),
+        )
+        return self.job(**({"kind": "train", "query": "", "training": plan} | changes))
+
+    def model(self, job: Job, run: int = 0, digest: bytes = bytes(32), clip_nano: int = 10**9) -> int:
+        """Log the model of one run of a training; returns its leaf."""
+        return self.append(build_model(self.coop, job.hash, run, digest, clip_nano).sign(self.log_key))
 
     def researcher_of(self, job: Job) -> SigningKey:
         """The key of the researcher that a job names."""

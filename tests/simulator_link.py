@@ -31,7 +31,6 @@ from vicinia.node.store.replica import ReplicaStore
 from vicinia.node.store.signed import Signed
 from vicinia.privacy.noise import NoisePlan
 from vicinia.query.dataset import DataSet
-from vicinia.query.plan import compile_query
 from vicinia.secagg.coordinator import CoordinatorRound
 from vicinia.secagg.manifest import PROTOCOL, Deadlines, Manifest
 from vicinia.secagg.messages import Advert, Attestation, ShareUpload, Survivors, UnmaskShares
@@ -39,8 +38,9 @@ from vicinia.secagg.parameters import corrupt_bound
 from vicinia.tlog.checkpoint import add_cosignatures, sign_checkpoint
 from vicinia.tlog.merkle import Tree
 from vicinia.tlog.statement import Statement
+from vicinia.training.computation import compile_job, noise_for
 from vicinia.wire.log import SubmitReply
-from vicinia.wire.rounds import Outcome, Phase, PollReply, Published, RunSummary
+from vicinia.wire.rounds import ModelPiece, Outcome, Phase, PollReply, Published, RunSummary
 
 PURPOSE = "dpv:NonCommercialResearch"
 
@@ -133,9 +133,10 @@ class Run:
         self.bounds = (corrupt_bound(vote.electorate, assembly.bylaws.gamma), assembly.bylaws.delta, job.floor)
         keys = assembly.electorate_keys(vote, manifest.checkpoint_size)
         self.round = CoordinatorRound(manifest, keys, *self.bounds)
-        self.plan = compile_query(
-            job.query, {n: DataSet.from_payload(d.dataset.definition) for n, d in assembly.datasets.items()}
-        )
+        definitions = {n: DataSet.from_payload(d.dataset.definition) for n, d in assembly.datasets.items()}
+        self.plan = compile_job(job, definitions)
+        self.model = b""
+        self.rounds: tuple[bytes, ...] = ()
         self.phase = Phase.ADVERTISE
         self.leaf = 0
         self.noise: NoisePlan | None = None
@@ -152,14 +153,7 @@ class Run:
             self.leaf = self.server.coop.roster(self.job, self.manifest.run, roster.G, self.round.adverts)
             self.server.confirm()
             figures, layout = self.round.parameters, self.plan.layout
-            self.noise = NoisePlan.derive(
-                layout.norm_squared,
-                layout.length,
-                self.job.rho_nano,
-                figures.n,
-                figures.honest,
-                group=max(layout.group_lengths),
-            )
+            self.noise = noise_for(self.plan, self.job.rho_nano, figures.n, figures.honest)
             self.round.encode_as(layout.length, self.noise.width)
         elif self.phase == Phase.SHARE:
             self.round.freeze_dealers()
@@ -246,6 +240,13 @@ class Link:
     def manifest(self, run_id: bytes) -> tuple[bytes, bytes]:
         run = self._run(run_id)
         return run.manifest.canonical(), run.job.canonical()
+
+    def model(self, run_id: bytes, offset: int) -> ModelPiece:
+        body = self._run(run_id).model
+        return ModelPiece(len(body), body[offset : offset + 1000])
+
+    def rounds(self, run_id: bytes) -> tuple[bytes, ...]:
+        return self._run(run_id).rounds
 
     def advertise(self, run_id: bytes, advert: Advert) -> int:
         return self._message(run_id, "advertise", advert, lambda run: run.round.add_advert(advert))

@@ -38,7 +38,9 @@ from vicinia.errors import PhaseOver, ViciniaError
 from vicinia.identity import Principal, Role, SigningKey, TlsKey
 from vicinia.privacy.encode import contribution
 from vicinia.privacy.noise import NoisePlan
+from vicinia.query.layout import Layout
 from vicinia.query.mapping import parse_map
+from vicinia.query.plan import Plan
 from vicinia.secagg.encoding import to_ring
 from vicinia.secagg.manifest import Manifest
 from vicinia.secagg.messages import Commitment, Dealers, RosterView, Survivors
@@ -199,6 +201,7 @@ class Village:
     def restart(self) -> None:
         """What is in memory is gone; nothing is closed or said good-bye to."""
         self.coordinator = Cooperative.open(self.folder, lambda: self.now_ms)
+        self.coordinator.recovery.catch_up()
 
     # ---- jobs
 
@@ -213,6 +216,7 @@ class Village:
             "recipient": "public",
             "datasets": ["budget"],
             "query": QUERY,
+            "training": None,
             "period": None,
             "rho_nano": 64_000_000,
             "floor": 3,
@@ -349,7 +353,9 @@ class Village:
         for home in homes:
             assert home.contributed is not None
             total += home.contributed
-        return release_body(self.terms_of(job), noise, self.run_of(job).number, total, len(homes))
+        terms = self.terms_of(job)
+        assert isinstance(terms.plan, Plan)
+        return release_body(terms, terms.plan, noise, self.run_of(job).number, total, len(homes))
 
     def _next(self, home: Home) -> None:
         intake, caller, run_id = self.coordinator.intake, home.principal, home.run_id
@@ -387,6 +393,7 @@ class Village:
         assert home.state is not None
         terms, state = self.terms(home), home.state.on_dealers(dealers)
         plan, layout = terms.noise(state.parameters), terms.plan.layout
+        assert isinstance(layout, Layout)
         vector = np.zeros(layout.length)
         cell = home.number % 2
         vector[cell * layout.cell_width] = 1.0

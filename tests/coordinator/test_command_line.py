@@ -155,8 +155,9 @@ def test_no_invitation_is_lost_or_made_for_nobody(
 def test_a_restored_database_is_refused_with_what_to_do(
     village: Village, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    village.folder.last_signed.unlink()
     folder = ["--dir", str(village.folder.path)]
+    assert run(capsys, *folder, "invite", *PORTS)[0] == 0
+    village.folder.last_signed.unlink()
     for command in (["serve", "--port", "0", "--enrolment-port", "0"], ["invite", *PORTS]):
         status, _, err = run(capsys, *folder, *command)
         assert (status, "recover --newest" in err, err.count("\n")) == (9, True, 1)
@@ -166,7 +167,8 @@ def test_a_restored_database_is_refused_with_what_to_do(
     assert run(capsys, *folder, "recover", "--newest", "--from", tmp_path)[0] == 2
     assert run(capsys, *folder, "recover", "--from", tmp_path / "nowhere.db")[0] == 3
     status, out, _ = run(capsys, *folder, "recover", "--newest")
-    assert (status, out) == (0, "0 leaves fetched; the log has 11.\n")
+    invited = "1 unused invitation can no longer be used: give out new ones."
+    assert (status, out) == (0, f"0 leaves fetched; the log has 11.\n{invited}\n")
     assert "log state:   good" in run(capsys, *folder, "status")[1]
 
 

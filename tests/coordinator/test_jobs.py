@@ -37,7 +37,7 @@ def test_the_terms_of_a_proposal_are_those_that_are_accepted(village: Village) -
         village.coordinator.research.check(village.researcher_principal, job.canonical()), where="terms"
     )
     payload = village.proposal(job).payload
-    assert {name: payload[name] for name in ("class", "opens", "deadline", "registry_size")} == terms
+    assert {name: payload[name] for name in ("class", "opens", "deadline", "runs", "registry_size")} == terms
     commercial = village.job(recipient="commercial", purpose="dpv:Advertising")
     terms = parse_canonical(
         village.coordinator.research.check(village.researcher_principal, commercial.canonical()), where="terms"
@@ -121,9 +121,9 @@ def test_a_proposal_that_is_not_of_the_job(village: Village) -> None:
 def test_a_definition_that_nobody_can_read_stops_no_other_job() -> None:
     coop = Cooperative.found(datasets=({**BUDGET, "name": "weather", "timezone": "Europe/Newzone"}, BUDGET))
     job = coop.job()
-    assert check_job(job, coop.assembly, coop.now_ms).dataset.name == "budget"
+    assert [one.name for one in check_job(job, coop.assembly, coop.now_ms).datasets] == ["budget"]
     coop.accept(job)
-    assert Terms.of(job, coop.assembly, coop.assembly.size).plan.dataset.name == "budget"
+    assert [one.name for one in Terms.of(job, coop.assembly, coop.assembly.size).plan.datasets] == ["budget"]
 
 
 def test_a_vote_from_proposal_to_certificate(village: Village) -> None:

@@ -16,7 +16,7 @@ from vicinia.assembly import (
 from vicinia.coordinator.services import ledger as ledger_module
 from vicinia.coordinator.services import statements as statements_module
 from vicinia.coordinator.services.founding import Charter, found
-from vicinia.coordinator.store import leaves
+from vicinia.coordinator.store import leaves, tray
 from vicinia.errors import (
     AlreadyExists,
     InvalidInput,
@@ -28,7 +28,7 @@ from vicinia.errors import (
     StorageFault,
     TooLarge,
 )
-from vicinia.identity import SigningKey
+from vicinia.identity import SigningKey, TlsKey
 from vicinia.tlog.checkpoint import cosign, witness_name
 from vicinia.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from vicinia.tlog.statement import Statement
@@ -295,6 +295,61 @@ def test_what_waits_can_be_asked_for_after_any_one(village: Village) -> None:
     assert [statements.pending(reader, (), digest) for digest in digests] == [shown[1:], shown[2:], shown[3:], []]
     assert statements.pending(reader, (), bytes(32)) == shown  # it is gone: from the beginning
     assert statements.pending(reader, (), b"short") == shown
+
+
+def begin_rotation(village: Village, registrar: Home, victim: Home, *, smallest: bool = True) -> bytes:
+    """A registrar begins a change of key with a new key that sorts before its own, or after."""
+    new = SigningKey.generate()
+    while (new.public < registrar.key.public) is not smallest:
+        new = SigningKey.generate()
+    rotate = build_rotate(village.coordinator.ledger.assembly, victim.principal.id, new.public)
+    return village.coordinator.statements.submit(rotate.sign(registrar.key).sign(new).leaf()).digest
+
+
+@pytest.mark.parametrize("smallest", [True, False])
+def test_a_registrars_statements_count_for_it_whoever_else_signs(
+    village: Village, monkeypatch: pytest.MonkeyPatch, smallest: bool
+) -> None:
+    monkeypatch.setattr(statements_module, "_MAX_BEGUN", 3)
+    greedy, victim = village.village[1], village.village[6]
+    for _ in range(3):
+        begin_rotation(village, greedy, victim, smallest=smallest)
+    with pytest.raises(TooLarge, match="3 statements that this key began"):
+        begin_rotation(village, greedy, victim, smallest=smallest)
+    begin_rotation(village, village.village[2], victim, smallest=smallest)
+
+
+def test_a_full_tray_drops_what_nobody_wanted_and_refuses_no_registrar_for_ever(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements_module, "_MAX_WAITING", 3)
+    statements, (one, two) = village.coordinator.statements, village.village[1:3]
+    for home in (one, two, one):
+        begin_rotation(village, home, village.village[6])
+    expel = build_expel(COOP, village.village[3].principal.id).sign(two.key).leaf()
+    with pytest.raises(TooLarge, match="Too many"):
+        statements.submit(expel)
+    key = SigningKey.generate()  # an invitation's household waits for the registrars as long as they take
+    leaf = build_member(COOP, key.public).sign(key).leaf()
+    enrolled = village.coordinator.enrolment.enrol(
+        village.invitation().token, leaf, TlsKey.generate().signing_request()
+    )[1]
+    village.wait(31 * 86_400)
+    waiting = statements.submit(expel)
+    with village.coordinator.database.read() as connection:
+        assert tray.count(connection) == 2
+        assert {waiting.digest, enrolled} == {one.digest for one in tray.every(connection, ("expel", "member"))}
+
+
+def test_households_that_wait_with_an_invitation_take_no_registrars_room(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statements_module, "_MAX_WAITING", 1)
+    for _ in range(2):
+        key = SigningKey.generate()
+        leaf = build_member(COOP, key.public).sign(key).leaf()
+        village.coordinator.enrolment.enrol(village.invitation().token, leaf, TlsKey.generate().signing_request())
+    begin_rotation(village, village.village[1], village.village[6])
 
 
 def test_nobody_gets_in_without_an_invitation(village: Village) -> None:

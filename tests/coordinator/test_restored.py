@@ -14,12 +14,21 @@ import pytest
 from simulator_village import COOP, Home, Village
 from vicinia.assembly import Job, build_member, build_resign
 from vicinia.coordinator.services import checkpoints as checkpoints_module
+from vicinia.coordinator.services import last_shown
 from vicinia.coordinator.services.cooperative import Cooperative
 from vicinia.coordinator.services.copy_of_log import CopyOfLog
 from vicinia.coordinator.services.overview import overview
 from vicinia.coordinator.store import checkpoints, leaves, people
 from vicinia.coordinator.store.jobs import Stage
-from vicinia.errors import AlreadyExists, InvalidInput, NotFound, ProofInvalid, StorageFault, TooLarge
+from vicinia.errors import (
+    AlreadyExists,
+    InvalidInput,
+    NotFound,
+    ProofInvalid,
+    StorageFault,
+    TooLarge,
+    Unauthenticated,
+)
 from vicinia.identity import SigningKey, TlsKey
 from vicinia.node.store.schema import REPLICA
 from vicinia.tlog.checkpoint import Checkpoint, log_origin, sign_checkpoint
@@ -46,8 +55,10 @@ def newest_note(village: Village) -> bytes:
 
 
 def bring_along(village: Village, backup: Village) -> None:
-    """Only the database is from the backup: the file beside it is the newer one."""
+    """Only the database is from the backup: the files beside it are the newer ones."""
     shutil.copy(village.folder.last_signed, backup.folder.last_signed)
+    if village.folder.last_shown.exists():
+        shutil.copy(village.folder.last_shown, backup.folder.last_shown)
 
 
 def test_an_older_database_is_not_served(village: Village, backup: Village) -> None:
@@ -191,6 +202,13 @@ def opened(village: Village) -> Cooperative:
     return Cooperative.open(village.folder, lambda: village.now_ms, forked=True)
 
 
+def enrol(village: Village, token: bytes) -> None:
+    """A new household, with an invitation."""
+    key = SigningKey.generate()
+    leaf = build_member(COOP, key.public).sign(key).leaf()
+    village.coordinator.enrolment.enrol(token, leaf, TlsKey.generate().signing_request())
+
+
 def test_a_backup_goes_on_with_the_leaves_of_a_homes_copy(village: Village, tmp_path: Path) -> None:
     older = village.clone(tmp_path / "backup")
     key = SigningKey.generate()
@@ -223,6 +241,56 @@ def test_a_run_of_a_backup_is_not_continued(accepted: tuple[Village, Job], tmp_p
     assert older.run_of(job).phase is Phase.FAILED
     older.tick()
     assert (older.row(job).stage, "backup" in older.row(job).reason) == (Stage.FAILED, True)
+
+
+def test_an_invitation_that_was_used_since_the_backup_admits_nobody_else(village: Village, tmp_path: Path) -> None:
+    token = village.invitation().token
+    unused = village.invitation().token
+    older = village.clone(tmp_path / "backup")
+    enrol(village, token)
+    for registrar in village.village[:2]:
+        village.approve(registrar)
+    village.tick()
+    bring_along(village, older)
+    done = opened(older).recovery.take_from(CopyOfLog.read(copy_of(village, tmp_path / "replica.db")))
+    assert done.voided == 2
+    older.restart()
+    for one in (token, unused):
+        with pytest.raises(Unauthenticated, match="expired"):
+            enrol(older, one)
+    enrol(older, older.invitation().token)
+
+
+def test_invitations_end_where_the_file_is_made_anew(village: Village) -> None:
+    token = village.invitation().token
+    village.tick()
+    village.folder.last_signed.unlink()
+    assert opened(village).recovery.take_as_newest().voided == 1
+    village.restart()
+    with pytest.raises(Unauthenticated, match="expired"):
+        enrol(village, token)
+
+
+@pytest.mark.parametrize("attempt", [0, 2])
+def test_a_lost_attempt_at_a_run_counts(accepted: tuple[Village, Job], tmp_path: Path, attempt: int) -> None:
+    village, job = accepted
+    village.silent = set(range(1, 8))
+    for _ in range(400):
+        village.tick()
+        if village.row(job).stage is Stage.RECRUITING and village.run_of(job).attempt == attempt:
+            break
+        village.wait(5)
+    older = village.clone(tmp_path / "backup")
+    resign(village, village.village[5])
+    village.tick()
+    bring_along(village, older)
+    opened(older).recovery.take_from(CopyOfLog.read(copy_of(village, tmp_path / "replica.db")))
+    assert older.row(job).stage is (Stage.FAILED if attempt == 2 else Stage.ACCEPTED)
+    older.restart()
+    for _ in range(100):
+        older.tick()
+        older.wait(5)
+    assert older.run_of(job).attempt == min(attempt + 1, 2)
 
 
 def test_a_copy_that_is_too_short_says_how_many_are_missing(village: Village, backup: Village, tmp_path: Path) -> None:
@@ -283,3 +351,65 @@ def test_a_file_that_is_no_copy_is_refused(tmp_path: Path, content: bytes | None
         path.write_bytes(content)
     with pytest.raises((NotFound, InvalidInput)):
         CopyOfLog.read(path)
+
+
+# ---- a log that is complete, and runs that are behind
+
+
+@pytest.mark.parametrize("phase", [Phase.SHARE, Phase.INPUT, Phase.COMMIT])
+def test_a_run_of_a_backup_ends_though_no_leaf_is_missing(
+    accepted: tuple[Village, Job], tmp_path: Path, caplog: pytest.LogCaptureFixture, phase: Phase
+) -> None:
+    village, job = accepted
+    run_id = village.until_phase(job, phase).run_id
+    older = village.clone(tmp_path / "backup")
+    village.until_phase(job, Phase(phase + 1))
+    bring_along(village, older)
+    assert "older than what homes have seen" in overview(opened(older), older.now_ms)["runs_state"]
+    with caplog.at_level(logging.WARNING):
+        older.restart()
+    assert "older than what homes have seen of its runs, 1 of which end" in caplog.text
+    assert (older.run_of(job).run_id, older.run_of(job).phase) == (run_id, Phase.FAILED)
+    assert (older.row(job).stage, "backup" in older.row(job).reason) == (Stage.FAILED, True)
+    assert overview(opened(older), older.now_ms)["runs_state"] == "good"
+    bring_along(older, village)  # the newer database is put back after all: homes were told that the run has failed
+    village.restart()
+    assert village.run_of(job).phase is Phase.FAILED
+
+
+def test_without_the_file_of_what_was_shown_runs_end(accepted: tuple[Village, Job]) -> None:
+    village, job = accepted
+    village.until_phase(job, Phase.INPUT)
+    village.folder.last_shown.unlink()
+    village.restart()
+    assert village.run_of(job).phase is Phase.FAILED
+
+
+def test_runs_go_on_where_nothing_was_restored(accepted: tuple[Village, Job]) -> None:
+    village, job = accepted
+    village.until_phase(job, Phase.INPUT)
+    for path in (village.folder.last_shown, village.folder.last_signed):
+        path.unlink()
+    opened(village).recovery.take_as_newest()
+    village.restart()
+    village.until(job, Stage.RELEASED)
+
+
+def test_nobody_is_shown_a_transition_that_is_not_written_beside_the_database(
+    accepted: tuple[Village, Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    village, job = accepted
+    run = village.until_phase(job, Phase.INPUT)
+    village.answer_all()
+    intake, caller = village.coordinator.intake, village.village[3].principal
+
+    def full(*_: object, **__: object) -> None:
+        raise StorageFault("No space is left.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(last_shown, "write_secret", full)
+        village.coordinator.conductor.tick()
+        assert village.run_of(job).phase is Phase.COMMIT
+        with pytest.raises(StorageFault):
+            intake.next(caller, run.run_id, Phase.INPUT, 1)
+    village.until(job, Stage.RELEASED)

@@ -16,6 +16,7 @@ from vicinia.identity import CertificateAuthority, Principal, Role, SigningKey, 
 
 import grpc  # isort: skip
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from simulator_village import ADDRESSES, COOP, Village
 from vicinia.assembly import build_member
 from vicinia.assembly.invitation import Invitation
@@ -156,6 +157,28 @@ def test_a_second_process_on_one_folder_is_refused(served: Served) -> None:
     )
     assert second.returncode == AlreadyExists.exit_status
     assert "serves here already" in second.stderr
+
+
+def test_who_has_a_certificate_may_ask_how_the_coordinator_is(served: Served) -> None:
+    invitation, key, tls = invited(served), SigningKey.generate(), TlsKey.generate()
+    certificate = enrol(served, invitation, key, tls)
+    with served.channel(invitation.authority, tls, certificate) as port:
+        health = health_pb2_grpc.HealthStub(port)
+        for service in ("", "vicinia.v1.Log", "vicinia.v1.Research", "vicinia.v1.Rounds"):
+            reply = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=30)
+            assert reply.status == health_pb2.HealthCheckResponse.SERVING
+        with pytest.raises(grpc.RpcError) as unknown:
+            health.Check(health_pb2.HealthCheckRequest(service="vicinia.v1.Enrolment"), timeout=30)
+        assert unknown.value.code() is grpc.StatusCode.NOT_FOUND
+        with pytest.raises(grpc.RpcError) as stream:
+            next(health.Watch(health_pb2.HealthCheckRequest(), timeout=30))
+        assert stream.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    main, enrolment = (f"localhost:{served.ports[name]}" for name in ("port", "enrolment_port"))
+    for address in (main, enrolment):  # without a certificate, and where nobody has one
+        with grpc.secure_channel(address, channel.enrolment_credentials(invitation.authority)) as stranger:
+            with pytest.raises(grpc.RpcError) as refused:
+                health_pb2_grpc.HealthStub(stranger).Check(health_pb2.HealthCheckRequest(), timeout=30)
+            assert refused.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNIMPLEMENTED)
 
 
 def test_a_home_joins_polls_comes_back_after_a_kill_and_the_server_ends(served: Served) -> None:

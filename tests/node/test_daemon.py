@@ -14,12 +14,13 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from node.test_voting import RULES
 from simulator_cooperative import BYLAWS, Cooperative
-from simulator_link import Server, remember
-from vicinia.errors import Unauthenticated, Unavailable, ViciniaError
+from simulator_link import Link, Server, remember
+from vicinia.errors import Code, ProofInvalid, Unauthenticated, Unavailable, ViciniaError, error_from_wire
 from vicinia.identity import CertificateAuthority, Principal, Role
 from vicinia.node.services import daemon as module
-from vicinia.node.services import enrolment, keyring
+from vicinia.node.services import enrolment, guard, keyring
 from vicinia.node.services.clock import HomeClock
 from vicinia.node.services.daemon import Daemon, Resident
 from vicinia.node.services.ports import Enroller
@@ -254,3 +255,70 @@ def test_the_protocols_that_a_home_speaks() -> None:
     from vicinia.secagg.manifest import PROTOCOL
 
     assert module.PROTOCOLS == (PROTOCOL,)
+
+
+def test_a_locked_home_is_unlocked_when_its_new_key_is_in_the_confirmed_log(household: Household) -> None:
+    home, server = household.home, household.server
+    household.replica.sync(server.link(0))
+    home.lock("restored")
+    link = server.link(0)
+    assert guard.rotate(home, household.replica, link, server.clock)
+    household.resident.visit()
+    assert home.locked  # the witnesses have not seen it
+    server.confirm()
+    household.resident.visit()
+    assert not home.locked
+    assert Alerts(home.database).all() == []
+
+
+def test_a_job_that_is_withheld_keeps_a_home_from_no_run(household: Household) -> None:
+    job = household.server.accept_job()
+    withheld = household.server.propose_job(title="Another one")
+    remember(household.home, household.server)
+    Votes(household.home.database).put_rules(RULES, household.server.coop.now_ms)
+    original = Link.job
+
+    def withhold(link: Link, job_hash: bytes) -> bytes:
+        if job_hash == withheld.hash:
+            raise Unavailable("not now.")
+        return original(link, job_hash)
+
+    run_id = household.server.start_run(job)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Link, "job", withhold)
+        household.resident.visit()
+    assert household.hands.tasks == [(household.home.name, run_id)]
+
+
+def test_what_the_other_side_says_is_no_alert_and_pushes_none_out(
+    household: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, said = household.home, iter(range(1000))
+    Alerts(home.database).add("Your vote was not counted.", 1)
+
+    def answer(*_: object) -> object:
+        raise error_from_wire(Code.NOT_FOUND, f"All is well ({next(said)}): run vicinia-node consent allow.")
+
+    monkeypatch.setattr(Link, "poll", answer)
+    for _ in range(201):
+        household.resident.visit()
+    told = [sentence for _, sentence in Alerts(home.database).all()]
+    assert told == ["Your vote was not counted.", module._REFUSED]
+
+
+def test_troubles_with_other_figures_each_time_push_out_no_finding(
+    household: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, seconds = household.home, iter(range(1000))
+    Alerts(home.database).add("Your vote was not counted.", 1)
+
+    def answer(*_: object) -> object:
+        raise ProofInvalid(f"The checkpoint is {next(seconds)} seconds old, which is too old.", where="log")
+
+    monkeypatch.setattr(Link, "poll", answer)
+    for _ in range(201):
+        household.resident.visit()
+    told = [sentence for _, sentence in Alerts(home.database).all()]
+    assert told[0] == "Your vote was not counted."
+    assert len(told) == 21
+    assert "200 seconds old" in told[-1]

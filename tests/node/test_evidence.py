@@ -138,7 +138,7 @@ def test_a_query_has_a_limit_of_time(village: Village, monkeypatch: pytest.Monke
     run = engagement.runs.get(village.run_id)
     assert run is not None
     terms, _ = engagement.resume(run)
-    definition = canonical(terms.plan.dataset.payload())
+    definition = canonical(terms.plan.datasets[0].payload())
     monkeypatch.setattr(contribution, "household_vector", vector)
     monkeypatch.setattr(DataSets, "get", lambda *_: definition)
     contribution.exact_vector(village.homes[0], terms, lambda: bool(over), lambda _: None)

@@ -132,6 +132,9 @@ def test_a_restored_store_locks_itself_until_its_key_is_rotated(tmp_path: Path) 
     server.coop.roster(job)
     server.confirm()
     old = identity(restored.facts).public
+    assert "witnesses" in guard.rotate(restored, replica, link, server.clock)
+    assert restored.locked
+    server.confirm()
     assert guard.rotate(restored, replica, link, server.clock) == ""
     assert not restored.locked
     member = server.coop.assembly.members.by_id(old.id)

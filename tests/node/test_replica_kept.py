@@ -92,3 +92,15 @@ def test_homes_that_share_a_copy_do_not_follow_a_growing_log_all_at_once(server:
     seconds = 1.5
     replica.follow(other, server.note)
     assert replica.size == len(server.coop.leaves)
+
+
+def test_the_checkpoint_is_of_the_leaves_in_memory_whoever_took_in_more(server: Server, tmp_path: Path) -> None:
+    mine, others = server.replica(tmp_path), server.replica(tmp_path)
+    mine.sync(server.link(1))
+    server.propose_job()
+    others.sync(server.link(2))
+    assert mine.checkpoint.checkpoint.size == mine.size == others.size
+    server.coop.advance(60)
+    server.confirm()
+    others.sync(server.link(2))  # the same leaves, cosigned later
+    assert mine.checkpoint.kth_newest(1) == server.coop.now_ms // 1000

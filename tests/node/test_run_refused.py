@@ -140,7 +140,7 @@ def test_a_withheld_cosignature_stops_the_run_and_nothing_else(world: World) -> 
     assert run is not None
     run.close_phase()
     world.server.note = old  # the witnesses did not see the roster
-    assert everybody[1].advance() == 0.5
+    assert 0.25 <= (everybody[1].advance() or 0) <= 0.5
     assert world.step(1, run_id) == "advertise"
     world.server.confirm()
     assert everybody[1].advance() is not None

@@ -35,7 +35,7 @@ def test_a_definition_that_a_home_cannot_read_stops_no_other_job() -> None:
     job = coop.job()
     coop.accept(job)
     terms = Terms.of(manifest(coop, job), job, coop.assembly, coop.assembly.members[0].id)
-    assert terms.plan.dataset.name == "budget"
+    assert [one.name for one in terms.plan.datasets] == ["budget"]
     strange = coop.job(datasets=("weather",), query="SELECT AVG(fuel) FROM weather")
     coop.accept(strange)
     with pytest.raises(InvalidInput):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from vicinia.assembly import Assembly, Job, build_ballot, build_close, build_pro
 from vicinia.errors import (
     InternalFault,
     NotAccepted,
-    ProofInvalid,
+    NotFound,
     StorageFault,
     Unauthenticated,
     Unavailable,
@@ -203,7 +204,8 @@ def test_a_refused_ballot_is_told(voter: Voter, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(SimulatedLink, "submit", refuse)
     assert voter.cast() == 0
     assert voter.votes.all()[0].state == "refused"
-    assert "was refused: this is no elector." in Alerts(voter.home.database).all()[0][1]
+    assert voter.votes.all()[0].reason == "this is no elector."
+    assert "was refused: vicinia-node vote --list says why." in Alerts(voter.home.database).all()[0][1]
 
 
 @pytest.mark.parametrize("call", ["job", "submit"])
@@ -246,9 +248,34 @@ def test_a_vote_by_hand_that_comes_while_another_is_signed_wins(voter: Voter, mo
 def test_a_job_that_is_not_the_one_proposed_is_not_voted_on(voter: Voter) -> None:
     voter.votes.put_rules(RULES, voter.server.coop.now_ms)
     voter.server.jobs[voter.job.hash] = voter.server.coop.job(title="Something else")
-    with pytest.raises(ProofInvalid):
-        voter.cast()
+    assert voter.cast() == 0
     assert voter.logged() is None
+    assert "does not show it" in Alerts(voter.home.database).all()[0][1]
+
+
+@pytest.mark.parametrize("error", [NotFound("no such job."), Unavailable("not now.")])
+def test_a_job_that_is_withheld_stops_no_other_vote(
+    voter: Voter, monkeypatch: pytest.MonkeyPatch, error: ViciniaError
+) -> None:
+    by_hand, by_rule = (voter.server.propose_job(title=title) for title in ("by hand", "by rule"))
+    voter.follow()
+    voter.votes.put_rules(RULES, voter.server.coop.now_ms)
+    voter.votes.put(Vote(by_hand.hash, "no", "hand", "queued", "", None, 1))
+    original = SimulatedLink.job
+
+    def withhold(link: SimulatedLink, job_hash: bytes) -> bytes:
+        if job_hash == voter.job.hash:  # the first of the three
+            raise error
+        return original(link, job_hash)
+
+    monkeypatch.setattr(SimulatedLink, "job", withhold)
+    for _ in range(2):
+        with contextlib.suppress(Unavailable):  # told to the daemon when everything else is done
+            voter.cast()
+    cast = {job.title: voter.server.coop.assembly.vote_on(job.hash).latest.get(2) for job in (by_hand, by_rule)}
+    assert {title: one and one.choice for title, one in cast.items()} == {"by hand": "no", "by rule": "yes"}
+    assert voter.logged() is None
+    assert len(Alerts(voter.home.database).all()) == isinstance(error, NotFound)  # once
 
 
 def test_a_key_that_the_registrars_replaced_is_told(voter: Voter) -> None:
@@ -299,3 +326,51 @@ def test_who_hears_late_of_a_proposal_may_vote_as_long_as_the_vote_is_open(tmp_p
     assert server.coop.assembly.vote_on(job.hash).latest[2].choice == "yes"
     server.coop.now_ms += 2_000
     assert not is_open(replica, replica.assembly.vote_on(job.hash), server.clock())
+
+
+def test_a_log_that_grows_while_a_ballot_is_sent_stops_nothing(voter: Voter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Homes of one process share the copy of the log."""
+    original = SimulatedLink.submit
+
+    def meanwhile(link: SimulatedLink, statement: bytes) -> object:
+        answer = original(link, statement)
+        voter.server.propose_job(title="Another one")
+        voter.replica.sync(voter.server.link(1))
+        return answer
+
+    voter.queue("yes")
+    monkeypatch.setattr(SimulatedLink, "submit", meanwhile)
+    assert voter.cast() == 1
+    assert len(voter.replica.assembly.votes) == 2
+
+
+@pytest.mark.parametrize("away", ["fetched anew", "switched off"])
+def test_a_vote_that_expired_long_ago_is_not_open_again(tmp_path: Path, away: str) -> None:
+    server = Server(Cooperative.found(households=4))
+    home, replica, link = server.homes(tmp_path, 3)[2], server.replica(tmp_path), server.link(2)
+    if away == "switched off":
+        replica.sync(link)
+    server.propose_job()  # and nobody closes it
+    server.coop.advance(60 * 86_400)
+    server.confirm()
+    replica.sync(link)
+    (record,) = replica.assembly.votes.values()
+    assert not is_open(replica, record, server.clock())
+    Votes(home.database).put_rules(RULES, server.coop.now_ms)
+    assert cast_votes(home, replica, link, server.clock) == 0
+
+
+def test_a_proposal_that_was_held_back_is_open_where_the_home_looked_meanwhile(tmp_path: Path) -> None:
+    """With an old date the coordinator must not keep homes from a vote that it counts from its own confirmation."""
+    server = Server(Cooperative.found(households=4))
+    replica, link, job = server.replica(tmp_path), server.link(2), server.coop.job()
+    proposal = build_proposal(job, server.coop.now_ms, server.coop.assembly).sign(server.coop.researcher_of(job))
+    server.coop.advance(60 * 86_400)
+    server.confirm()
+    replica.sync(link)
+    server.coop.append(proposal.sign(server.coop.households[0]))
+    server.coop.advance(60)
+    server.confirm()
+    replica.sync(link)
+    (record,) = replica.assembly.votes.values()
+    assert is_open(replica, record, server.clock())

@@ -77,8 +77,12 @@ class Village:
 
     def put(self, title: str, purpose: str) -> str:
         """A researcher asks and a member sponsors; the job's hash. The vote opens when the witness has seen it."""
-        path = self._folder / f"{purpose.partition(':')[2]}.toml"
-        path.write_text(JOB.format(title=title, purpose=purpose, rho=RHO))
+        return self.ask(purpose.partition(":")[2], JOB.format(title=title, purpose=purpose, rho=RHO))
+
+    def ask(self, name: str, text: str) -> str:
+        """The same with a whole JOB.toml."""
+        path = self._folder / f"{name}.toml"
+        path.write_text(text)
         job = self.coop.submit(UNIVERSITY, path)
         self.coop.sponsor(job)
         return job

@@ -188,7 +188,9 @@ def recover(
     lines = [f"{counted(done.added, 'leaf', 'leaves')} fetched; the log has {done.size}."]
     if done.missing:
         lines.append(f"{counted(done.missing, 'more leaf', 'more leaves')} signed already: try another home's copy.")
-    shown = {"added": done.added, "log_size": done.size, "missing": done.missing}
+    if done.voided:
+        lines.append(f"{counted(done.voided, 'unused invitation')} can no longer be used: give out new ones.")
+    shown = {"added": done.added, "log_size": done.size, "missing": done.missing, "voided_invitations": done.voided}
     show(shown, as_json, "\n".join(lines))
 
 

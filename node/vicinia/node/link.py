@@ -17,7 +17,7 @@ from vicinia.v1 import enrolment_pb2_grpc, log_pb2, log_pb2_grpc, research_pb2_g
 from vicinia.wire import enrolment, error_from_rpc, log, research, rounds
 from vicinia.wire.errors import was_cut_off
 from vicinia.wire.log import SubmitReply
-from vicinia.wire.rounds import Phase, PollReply, Published
+from vicinia.wire.rounds import ModelPiece, Phase, PollReply, Published
 from vicinia.wire.shape import MAX_MESSAGE_BYTES
 from vicinia.wire.upload import upload_pieces
 
@@ -129,6 +129,16 @@ class GrpcLink:
         request = rounds.RUN_REQUEST.write(rounds.RunRequest(run_id))
         reply = rounds.MANIFEST_REPLY.read(_call(self._rounds.GetManifest, request))
         return reply.manifest, reply.job
+
+    def model(self, run_id: bytes, offset: int) -> ModelPiece:
+        """A piece of the model that a round begins with."""
+        request = rounds.MODEL_REQUEST.write(rounds.ModelRequest(run_id, offset))
+        return rounds.MODEL_PIECE.read(_call(self._rounds.GetModel, request))
+
+    def rounds(self, run_id: bytes) -> tuple[bytes, ...]:
+        """What the earlier rounds of the same training released."""
+        request = rounds.RUN_REQUEST.write(rounds.RunRequest(run_id))
+        return rounds.ROUNDS_REPLY.read(_call(self._rounds.GetRounds, request)).releases
 
     def advertise(self, run_id: bytes, advert: Advert) -> int:
         """Hand in the keys of this home; ms until what follows may be there."""

@@ -14,6 +14,7 @@ from vicinia.assembly.build import (
     build_expel,
     build_genesis,
     build_member,
+    build_model,
     build_proposal,
     build_release,
     build_resign,
@@ -21,12 +22,14 @@ from vicinia.assembly.build import (
     build_roster,
     build_rotate,
     build_tally,
+    build_trained,
     draft_proposal,
     statement,
 )
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.job import RECIPIENTS, Job, proposal_class
 from vicinia.assembly.jobspec import JobSpec
+from vicinia.assembly.learning import TrainingPlan
 from vicinia.assembly.ledger import LoggedDataset
 from vicinia.assembly.predicate import job_facts
 from vicinia.assembly.registry import Household, Registry
@@ -44,6 +47,7 @@ from vicinia.assembly.statements import (
     Expel,
     Genesis,
     Member,
+    Model,
     Proposal,
     Release,
     Resign,
@@ -51,10 +55,11 @@ from vicinia.assembly.statements import (
     Roster,
     Rotate,
     Tally,
+    Trained,
 )
 from vicinia.assembly.tally import Result, quorum_needed
 from vicinia.assembly.verdict import Check, Verdict
-from vicinia.assembly.vote import Closing, LoggedRoster, Vote
+from vicinia.assembly.vote import Closing, LoggedModel, LoggedRoster, Vote
 
 __all__ = [
     "BALLOT_KINDS",
@@ -78,9 +83,11 @@ __all__ = [
     "Job",
     "JobSpec",
     "LoggedDataset",
+    "LoggedModel",
     "LoggedRoster",
     "Member",
     "Missing",
+    "Model",
     "Proposal",
     "Registry",
     "Release",
@@ -91,6 +98,8 @@ __all__ = [
     "Rotate",
     "StandingVote",
     "Tally",
+    "Trained",
+    "TrainingPlan",
     "Verdict",
     "Vote",
     "build_accredit",
@@ -101,6 +110,7 @@ __all__ = [
     "build_expel",
     "build_genesis",
     "build_member",
+    "build_model",
     "build_proposal",
     "build_release",
     "build_resign",
@@ -108,6 +118,7 @@ __all__ = [
     "build_roster",
     "build_rotate",
     "build_tally",
+    "build_trained",
     "dataset_hash",
     "draft_proposal",
     "job_facts",

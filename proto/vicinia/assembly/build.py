@@ -21,6 +21,7 @@ from vicinia.assembly.statements import (
     Expel,
     Genesis,
     Member,
+    Model,
     Proposal,
     Release,
     Resign,
@@ -28,6 +29,7 @@ from vicinia.assembly.statements import (
     Roster,
     Rotate,
     Tally,
+    Trained,
     rounded_down,
 )
 from vicinia.errors import NotAccepted
@@ -100,9 +102,8 @@ def draft_proposal(job: Job, now_ms: int, assembly: Assembly) -> Proposal:
     deadline = now_ms + assembly.bylaws.vote_seconds * 1000
     if assembly.researchers[job.researcher].expires <= deadline:
         raise NotAccepted("The accreditation ends before the vote would.", where="job: researcher", hint="Renew it.")
-    return Proposal(
-        assembly.coop, job.hash, proposal_class(job), job.researcher, now_ms, deadline, len(assembly.members)
-    )
+    runs, size = job.runs(assembly.bylaws), len(assembly.members)
+    return Proposal(assembly.coop, job.hash, proposal_class(job), job.researcher, now_ms, deadline, runs, size)
 
 
 def build_proposal(job: Job, now_ms: int, assembly: Assembly) -> Statement:
@@ -143,18 +144,29 @@ def build_tally(assembly: Assembly, job_hash: bytes) -> Statement:
 
 
 def build_certificate(assembly: Assembly, job_hash: bytes, max_runs: int | None = None) -> Statement:
-    """Signed by the log, after a tally that accepts: from the end of the vote on, as long as the by-laws allow."""
+    """Signed by the log, after a tally that accepts: from the end of the vote on, as long as the by-laws allow, for
+    as many runs as were voted on (or `max_runs`, which may be fewer)."""
     vote, bylaws = assembly.vote_on(job_hash), assembly.bylaws
     if vote.closing is None or vote.result is None or not vote.result.accepted:
         raise NotAccepted("The members have not accepted this job.", where=f"job {job_hash.hex()}")
     start = vote.closing.closed
-    runs = bylaws.max_runs if max_runs is None else max_runs
+    runs = vote.proposal.runs if max_runs is None else max_runs
     return statement(Certificate(assembly.coop, job_hash, start, start + bylaws.certificate_seconds * 1000, runs))
 
 
 def build_revoke(coop: str, job_hash: bytes) -> Statement:
     """Signed by k registrars or by the researcher."""
     return statement(Revoke(coop, job_hash))
+
+
+def build_model(coop: str, job_hash: bytes, run: int, digest: bytes, clip_nano: int) -> Statement:
+    """Signed by the log; `digest` is the SHA-256 of the model that run `run` of a training starts from."""
+    return statement(Model(coop, job_hash, run, digest, clip_nano))
+
+
+def build_trained(coop: str, job_hash: bytes, digest: bytes, rounds: int) -> Statement:
+    """Signed by the log; `digest` is the SHA-256 of the model card."""
+    return statement(Trained(coop, job_hash, digest, rounds))
 
 
 def build_roster(coop: str, job_hash: bytes, run: int, binding: bytes, exact_size: int) -> Statement:

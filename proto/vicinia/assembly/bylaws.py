@@ -37,7 +37,8 @@ class ByLaws(Payload):
     witnesses_needed: Needed = 1
     checkpoint_age_seconds: Seconds = DAY
     certificate_seconds: Seconds = 90 * DAY
-    max_runs: Annotated[int, Integer(1, 10_000)] = 1
+    max_runs: Annotated[int, Integer(1, 1_000)] = 1
+    max_training_runs: Annotated[int, Integer(1, 1_000)] = 100
     rho_job_nano: Nano = 250_000_000
     rho_period_nano: Nano = 1_000_000_000
     rho_lifetime_nano: Nano = 4_000_000_000

@@ -214,11 +214,22 @@ def certified_once(vote: Vote) -> None:
         raise AlreadyExists("This job has a certificate.", where="certificate.job")
 
 
-def certificate_within(certificate: Certificate, closing: Closing, deadline_ms: int, bylaws: ByLaws) -> None:
-    """The permission begins with the end of the vote, and is no longer and for no more runs than the by-laws say."""
-    if certificate.max_runs > bylaws.max_runs:
-        raise NotAccepted(f"The by-laws allow {bylaws.max_runs} runs.", where="certificate.max_runs")
-    if not deadline_ms <= certificate.not_before <= closing.closed:
+def runs_as_bylaws(proposal: Proposal, bylaws: ByLaws) -> None:
+    """No more runs than the by-laws say: more than those of a query are for training, which needs a special vote."""
+    if proposal.runs <= bylaws.max_runs:
+        return
+    if proposal.class_ != "special":
+        raise NotAccepted(f"The by-laws allow a query {_runs(bylaws.max_runs)}.", where="proposal.runs")
+    if proposal.runs > bylaws.max_training_runs:
+        raise NotAccepted(f"The by-laws allow {bylaws.max_training_runs} rounds of training.", where="proposal.runs")
+
+
+def certificate_within(certificate: Certificate, closing: Closing, proposal: Proposal, bylaws: ByLaws) -> None:
+    """The permission begins with the end of the vote, is no longer than the by-laws say, and for no more runs than
+    were voted on."""
+    if certificate.max_runs > proposal.runs:
+        raise NotAccepted(f"The members voted on {_runs(proposal.runs)}.", where="certificate.max_runs")
+    if not proposal.deadline <= certificate.not_before <= closing.closed:
         raise NotAccepted("A certificate begins when the vote ends.", where="certificate.not_before")
     if certificate.expires - certificate.not_before > bylaws.certificate_seconds * 1000:
         raise NotAccepted(
@@ -242,7 +253,27 @@ def has_certificate(vote: Vote) -> Certificate:
 def run_allowed(certificate: Certificate, run: int) -> None:
     """Runs are numbered from 0 to max runs - 1."""
     if run >= certificate.max_runs:
-        raise NotAccepted(f"The certificate allows {certificate.max_runs} runs.", where=f"run {run}")
+        raise NotAccepted(f"The certificate allows {_runs(certificate.max_runs)}.", where=f"run {run}")
+
+
+def one_model_a_run(vote: Vote, run: int) -> None:
+    """What a run trains on is fixed once, before anybody is in it: else each home could be shown another model."""
+    if run in vote.models:
+        raise AlreadyExists("This run has its model.", where=f"run {run}")
+    if run in vote.rosters:
+        raise NotAccepted("This run has its roster already.", where=f"run {run}")
+
+
+def not_trained(vote: Vote) -> None:
+    """A training that has ended takes no further round."""
+    if vote.trained is not None:
+        raise AlreadyExists("This training has ended.", where=f"job {vote.proposal.job.hex()}")
+
+
+def rounds_released(vote: Vote, rounds: int) -> None:
+    """As many rounds went into the model as were released."""
+    if rounds != len(vote.releases):
+        raise ProofInvalid(f"The log has {len(vote.releases)} releases of this training.", where="trained.rounds")
 
 
 def one_roster_a_run(vote: Vote, run: int) -> None:
@@ -278,3 +309,7 @@ def not_redefined(known: object | None, name: str) -> None:
     """A data set that was voted on under a name stays what it is."""
     if known is not None:
         raise AlreadyExists(f"The data set {name} is registered.", where="dataset", hint="Use another name.")
+
+
+def _runs(number: int) -> str:
+    return "1 run" if number == 1 else f"{number} runs"

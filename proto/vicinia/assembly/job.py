@@ -6,7 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Annotated
 
-from vicinia.assembly.codec import Choice, Integer, Items, Maybe, Text
+from vicinia.assembly.bylaws import ByLaws
+from vicinia.assembly.codec import Choice, Integer, Items, Maybe, Nested, Text
+from vicinia.assembly.learning import TrainingPlan
 from vicinia.assembly.payload import Household, Payload, Slug
 from vicinia.assembly.purposes import NON_COMMERCIAL, PURPOSE_PATTERN
 from vicinia.assembly.statements.people import RECIPIENTS
@@ -15,7 +17,7 @@ from vicinia.tlog.canonical import canonical, parse_canonical
 
 __all__ = ["COMMERCIAL", "KINDS", "RECIPIENTS", "Job", "Period", "Purpose", "proposal_class"]
 
-KINDS = ("query",)
+KINDS = ("query", "train")
 COMMERCIAL = "commercial"
 MAX_JOB_BYTES = 32 * 1024
 
@@ -24,13 +26,14 @@ Quarter = Text(6, r"[0-9]{4}Q[1-4]", "a calendar quarter such as 2014Q1")
 Period = Annotated[tuple[str, str] | None, Maybe(Items(Quarter, low=2, high=2))]
 Title = Annotated[str, Text(120)]
 Why = Annotated[str, Text(4000, prose=True)]
-Query = Annotated[str, Text(10_000, prose=True)]
+Query = Annotated[str, Text(10_000, prose=True, empty=True)]
 
 
 @dataclass(frozen=True, slots=True)
 class Job(Payload):
     """One computation that the members are asked to accept; `hash` is all that the public log shows of it.
 
+    `kind` "query" has a `query` and no `training`, "train" a `training` plan and an empty query.
     `period` is the first and the last calendar quarter, both included, or None for all; `rho_nano` is zCDP's rho in
     10^-9; `researcher` the id of an accredited key.
     """
@@ -44,6 +47,7 @@ class Job(Payload):
     recipient: Annotated[str, Choice(RECIPIENTS)]
     datasets: Annotated[tuple[str, ...], Items(Text(40), low=1, high=16, distinct=True)]
     query: Query
+    training: Annotated[TrainingPlan | None, Maybe(Nested(TrainingPlan.from_payload))]
     period: Period
     rho_nano: Annotated[int, Integer(1, 10**12)]
     floor: Annotated[int, Integer(1, 131_072)]
@@ -53,6 +57,14 @@ class Job(Payload):
     def __post_init__(self) -> None:
         if self.period is not None and self.period[0] > self.period[1]:
             raise InvalidInput(f"The period ends before it begins: {' to '.join(self.period)}.", where="job.period")
+        if (self.kind == "query") != bool(self.query.strip()):
+            raise InvalidInput("A job of the kind query has a query, and no other has one.", where="job.query")
+        if (self.kind == "train") != (self.training is not None):
+            raise InvalidInput("A job of the kind train has a plan, and no other has one.", where="job.training")
+
+    def runs(self, bylaws: ByLaws) -> int:
+        """How many runs it may take: of a query as many as the by-laws say, of training the plan's rounds and spare."""
+        return bylaws.max_runs if self.training is None else self.training.runs
 
     def canonical(self) -> bytes:
         """RFC 8785 JSON: the bytes that are sent, stored and hashed."""

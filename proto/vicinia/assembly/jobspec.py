@@ -8,14 +8,15 @@ from decimal import Decimal
 from typing import Any, cast
 
 from vicinia.assembly.job import Job
+from vicinia.assembly.learning import TrainingPlan
 from vicinia.assembly.payload import decode_field
 from vicinia.assembly.purposes import require_purpose
 from vicinia.assembly.toml import TomlFile, exact_nano
 from vicinia.errors import InvalidInput
 
 DEFAULT_RETENTION_DAYS = 365
-_TEXTS = ("title", "purpose", "why", "query")
-_OPTIONAL = ("recipient", "period", "price_cents", "retention_days")
+_TEXTS = ("title", "purpose", "why")
+_OPTIONAL = ("query", "recipient", "period", "price_cents", "retention_days")
 _PRIVACY = ("epsilon", "rho", "floor")
 
 
@@ -23,36 +24,42 @@ _PRIVACY = ("epsilon", "rho", "floor")
 class JobSpec:
     """A parsed JOB.toml: exactly one of `epsilon` and `rho_nano`; what is None takes the cooperative's default.
 
-    The fields' own limits are those of `Job` and are checked when the file is read.
+    `query` is None where the file has a section [training], which `vicinia.training.spec` reads from `file`. The
+    fields' own limits are those of `Job` and are checked when the file is read.
     """
 
     title: str
     purpose: str
     why: str
-    query: str
     epsilon: Decimal | None
     rho_nano: int | None
+    query: str | None = None
     floor: int | None = None
     recipient: str | None = None
     period: tuple[str, str] | None = None
     price_cents: int = 0
     retention_days: int = DEFAULT_RETENTION_DAYS
+    file: TomlFile | None = None
 
     @classmethod
     def parse_toml(cls, text: str, name: str = "JOB.toml") -> JobSpec:
         """Raises InvalidInput whose `where` is `file:line: key`."""
         file = TomlFile.parse(text, name)
-        file.only(file.table, (*_TEXTS, *_OPTIONAL, "privacy"))
+        file.only(file.table, (*_TEXTS, *_OPTIONAL, "privacy", "training"))
         for key in _TEXTS:
             if key not in file.table:
                 raise InvalidInput(f"The key {key!r} is missing.", where=name, hint=_HINTS[key])
+        if ("query" in file.table) == ("training" in file.table):
+            both = "query" in file.table
+            what = "Both a query and a section [training] are there." if both else "The key 'query' is missing."
+            raise InvalidInput(what, where=file.where("training") if both else name, hint=_HINTS["query"])
         values = {
             key: _checked(file, key, value) for key, value in file.table.items() if key in _TEXTS or key in _OPTIONAL
         }
         privacy = file.table.get("privacy")
         if not isinstance(privacy, Mapping):
             raise InvalidInput("The section [privacy] is missing.", where=name, hint=_HINTS["privacy"])
-        return cls(**values, **_privacy(file, privacy))
+        return cls(**values, **_privacy(file, privacy), file=file)
 
     def job(
         self,
@@ -63,23 +70,28 @@ class JobSpec:
         datasets: tuple[str, ...],
         floor: int,
         rho_of_epsilon: Callable[[float], int],
+        training: TrainingPlan | None = None,
     ) -> Job:
         """The job itself.
 
         `recipient` is the accredited kind and `floor` the by-laws', both used where the file is silent; `datasets` are
-        the tables of the query; `rho_of_epsilon` is `vicinia.privacy`'s conversion to 10^-9.
+        the tables that it reads; `rho_of_epsilon` is `vicinia.privacy`'s conversion to 10^-9. Of a `training` the
+        file's epsilon or rho is for all of its rounds, spare ones included, and each gets the same share.
         """
         rho_nano = rho_of_epsilon(float(self.epsilon)) if self.epsilon is not None else self.rho_nano
+        if training is not None and rho_nano is not None:
+            rho_nano //= training.runs
         draft = {
             "coop": coop,
-            "kind": "query",
+            "kind": "query" if training is None else "train",
             "title": self.title,
             "purpose": self.purpose,
             "why": self.why,
             "researcher": researcher,
             "recipient": self.recipient or recipient,
             "datasets": list(datasets),
-            "query": self.query,
+            "query": self.query or "",
+            "training": None if training is None else training.payload(),
             "period": list(self.period) if self.period else None,
             "rho_nano": rho_nano,
             "floor": floor if self.floor is None else self.floor,
@@ -93,7 +105,7 @@ _HINTS = {
     "title": 'Say in one line what is asked: title = "Fuel in families with children".',
     "purpose": 'Name a DPV purpose: purpose = "dpv:NonCommercialResearch".',
     "why": 'Say to members in plain words what it is for: why = "...".',
-    "query": 'Write the query: query = "SELECT AVG(fuel) FROM budget".',
+    "query": 'Write the query, query = "SELECT AVG(fuel) FROM budget", or a section [training].',
     "privacy": "Add [privacy] with epsilon = 1.0 (or rho = 0.02).",
 }
 

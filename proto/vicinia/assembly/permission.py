@@ -29,6 +29,7 @@ def may_run(ledger: Ledger, job: Job, run: int, now_ms: int, signed: SignedCheck
         *terms(ledger, job, now_ms),
         proposer(job, vote),
         majority_class(job, vote),
+        runs_as_voted(ledger, job, vote),
         data_sets_before_vote(ledger, job, vote),
         window_kept(ledger, vote),
         *votes_counted(ledger, vote),
@@ -55,6 +56,7 @@ def terms(ledger: Ledger, job: Job, now_ms: int) -> tuple[Check, ...]:
     return (
         privacy_within(ledger, job),
         floor_kept(ledger, job),
+        rounds_within(ledger, job),
         data_sets_registered(ledger, job),
         researcher_accredited(ledger, job, now_ms),
         recipient_honest(ledger, job),
@@ -113,7 +115,7 @@ def evidence_covered(vote: Vote, signed: SignedCheckpoint) -> Check:
 
 def privacy_within(ledger: Ledger, job: Job) -> Check:
     """Check 3b: the privacy loss of all its runs is within the by-laws."""
-    limit, cost = ledger.bylaws.rho_job_nano, job.rho_nano * ledger.bylaws.max_runs
+    limit, cost = ledger.bylaws.rho_job_nano, job.rho_nano * job.runs(ledger.bylaws)
     ok = cost <= limit
     words = "within" if ok else "above"
     return Check("privacy", ok, f"Its privacy cost, rho {_nano(cost)}, is {words} the by-laws' {_nano(limit)}.")
@@ -127,8 +129,18 @@ def floor_kept(ledger: Ledger, job: Job) -> Check:
     return Check("floor", ok, f"It adds up at least {job.floor} homes, {words} the by-laws' {floor}.")
 
 
+def rounds_within(ledger: Ledger, job: Job) -> Check:
+    """Check 3d: a training job takes no more rounds, spare ones included, than the by-laws say."""
+    if job.training is None:
+        return Check("rounds", True, "It is no training: it has no rounds.")
+    runs, limit = job.training.runs, ledger.bylaws.max_training_runs
+    ok = runs <= limit
+    words = "within" if ok else "above"
+    return Check("rounds", ok, f"It takes at most {runs} rounds, {words} the by-laws' {limit}.")
+
+
 def data_sets_registered(ledger: Ledger, job: Job) -> Check:
-    """Check 3d: every data set that it names is registered."""
+    """Check 3e: every data set that it names is registered."""
     unknown = [name for name in job.datasets if name not in ledger.datasets]
     if unknown:
         return Check("data sets", False, f"It asks for a data set that is not registered: {', '.join(unknown)}.")
@@ -136,7 +148,7 @@ def data_sets_registered(ledger: Ledger, job: Job) -> Check:
 
 
 def data_sets_before_vote(ledger: Ledger, job: Job, vote: Vote) -> Check:
-    """Check 3e: they were registered when the members voted, so that everybody knew what the names mean."""
+    """Check 3f: they were registered when the members voted, so that everybody knew what the names mean."""
     known = [name for name in job.datasets if name in ledger.datasets]
     late = [name for name in known if ledger.datasets[name].leaf > vote.leaf]
     if late:
@@ -145,7 +157,7 @@ def data_sets_before_vote(ledger: Ledger, job: Job, vote: Vote) -> Check:
 
 
 def researcher_accredited(ledger: Ledger, job: Job, now_ms: int) -> Check:
-    """Check 3f: who asks is accredited, now; an accreditation of the future, bar unequal clocks, is none yet."""
+    """Check 3g: who asks is accredited, now; an accreditation of the future, bar unequal clocks, is none yet."""
     accreditation = ledger.researchers.get(job.researcher)
     if accreditation is None:
         return Check("researcher", False, "Who asks is not an accredited researcher.")
@@ -157,7 +169,7 @@ def researcher_accredited(ledger: Ledger, job: Job, now_ms: int) -> Check:
 
 
 def recipient_honest(ledger: Ledger, job: Job) -> Check:
-    """Check 3g: the recipient that consent is asked for is who the registrars accredited, or is called commercial."""
+    """Check 3h: the recipient that consent is asked for is who the registrars accredited, or is called commercial."""
     accreditation = ledger.researchers.get(job.researcher)
     kind = accreditation.recipient if accreditation is not None else "nobody"
     ok = job.recipient in (kind, COMMERCIAL) and accreditation is not None
@@ -166,7 +178,7 @@ def recipient_honest(ledger: Ledger, job: Job) -> Check:
 
 
 def proposer(job: Job, vote: Vote) -> Check:
-    """Check 3h: the job's researcher is the one who signed the proposal, beside a member."""
+    """Check 3i: the job's researcher is the one who signed the proposal, beside a member."""
     ok = job.researcher == vote.proposal.researcher and bool(vote.sponsors)
     return Check(
         "proposal",
@@ -178,7 +190,7 @@ def proposer(job: Job, vote: Vote) -> Check:
 
 
 def majority_class(job: Job, vote: Vote) -> Check:
-    """Check 3i: it was voted on under the majority that it needs."""
+    """Check 3j: it was voted on under the majority that it needs."""
     needed = proposal_class(job)
     ok = vote.proposal.class_ == needed
     words = "as it had to be" if ok else f"but its terms need a {needed} one"
@@ -186,8 +198,16 @@ def majority_class(job: Job, vote: Vote) -> Check:
     return Check("class", ok, f"It was put to {article} vote, {words}.")
 
 
+def runs_as_voted(ledger: Ledger, job: Job, vote: Vote) -> Check:
+    """Check 3k: the members voted on as many runs as the job takes."""
+    asked, voted = job.runs(ledger.bylaws), vote.proposal.runs
+    words = "as the job says" if asked == voted else f"but the job takes {asked}"
+    runs = "1 run" if voted == 1 else f"{voted} runs"
+    return Check("runs asked", asked == voted, f"The members voted on {runs}, {words}.")
+
+
 def window_kept(ledger: Ledger, vote: Vote) -> Check:
-    """Check 3j: the vote was open for the whole time, as witnesses saw it, and not for as long as somebody liked."""
+    """Check 3l: the vote was open for the whole time, as witnesses saw it, and not for as long as somebody liked."""
     closing, span = vote.closing, ledger.bylaws.vote_seconds * 1000
     ok = (
         closing is not None
@@ -206,7 +226,7 @@ def window_kept(ledger: Ledger, vote: Vote) -> Check:
 
 
 def votes_counted(ledger: Ledger, vote: Vote) -> tuple[Check, Check]:
-    """Checks 3k and 3l: the ballots, counted again here, reach quorum and majority."""
+    """Checks 3m and 3n: the ballots, counted again here, reach quorum and majority."""
     result = count(vote, vote.closing.size, ledger.bylaws) if vote.closing is not None else None
     return quorum_reached(result), majority_reached(result)
 

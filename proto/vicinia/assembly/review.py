@@ -22,6 +22,7 @@ from vicinia.assembly.statements import (
     Expel,
     Genesis,
     Member,
+    Model,
     Proposal,
     Release,
     Resign,
@@ -29,8 +30,9 @@ from vicinia.assembly.statements import (
     Roster,
     Rotate,
     Tally,
+    Trained,
 )
-from vicinia.assembly.vote import Cast, Closing, LoggedRoster, Vote, count
+from vicinia.assembly.vote import Cast, Closing, LoggedModel, LoggedRoster, Vote, count
 from vicinia.errors import AlreadyExists, ProofInvalid
 from vicinia.tlog.canonical import canonical
 from vicinia.tlog.statement import Statement
@@ -87,6 +89,7 @@ def _proposal(ledger: Ledger, proposal: Proposal, statement: Statement) -> Chang
     checks.proposed_once(ledger.votes.get(proposal.job))
     checks.accredited_for(ledger.researcher(proposal.researcher), proposal.deadline)
     checks.window_as_bylaws(proposal, ledger.bylaws)
+    checks.runs_as_bylaws(proposal, ledger.bylaws)
     checks.registry_frozen(proposal, ledger.registry, ledger.size)
 
     def change() -> None:
@@ -160,7 +163,7 @@ def _certificate(ledger: Ledger, certificate: Certificate) -> Change:
     checks.certified_once(vote)
     checks.not_revoked(vote)
     checks.accepted(vote.result)
-    checks.certificate_within(certificate, checks.closed(vote), vote.proposal.deadline, ledger.bylaws)
+    checks.certificate_within(certificate, checks.closed(vote), vote.proposal, ledger.bylaws)
 
     def change() -> None:
         vote.certificate = certificate
@@ -175,11 +178,35 @@ def _revoke(ledger: Ledger, revoke: Revoke) -> Change:
     return lambda: setattr(vote, "revoked", ledger.size)
 
 
+def _model(ledger: Ledger, model: Model) -> Change:
+    vote = ledger.vote_on(model.job)
+    checks.not_revoked(vote)
+    checks.not_trained(vote)
+    checks.run_allowed(checks.has_certificate(vote), model.run)
+    checks.one_model_a_run(vote, model.run)
+    logged = LoggedModel(ledger.size, model)
+    return lambda: vote.models.update({model.run: logged})
+
+
+def _trained(ledger: Ledger, trained: Trained) -> Change:
+    vote = ledger.vote_on(trained.job)
+    checks.not_trained(vote)
+    checks.has_certificate(vote)
+    checks.rounds_released(vote, trained.rounds)
+
+    def change() -> None:
+        vote.trained = trained
+        vote.trained_leaf = ledger.size
+
+    return change
+
+
 def _roster(ledger: Ledger, roster: Roster) -> Change:
     vote = ledger.vote_on(roster.job)
     checks.not_revoked(vote)
     checks.run_allowed(checks.has_certificate(vote), roster.run)
     checks.one_roster_a_run(vote, roster.run)
+    checks.not_trained(vote)
     checks.roster_size(roster, vote.electorate, ledger.bylaws)
     logged = LoggedRoster(ledger.size, roster)
     return lambda: vote.rosters.update({roster.run: logged})
@@ -216,6 +243,8 @@ _REVIEWS: dict[type[Payload], Callable[[Ledger, Any], Change]] = {
     Tally: _tally,
     Certificate: _certificate,
     Revoke: _revoke,
+    Model: _model,
     Roster: _roster,
     Release: _release,
+    Trained: _trained,
 }

@@ -151,7 +151,7 @@ class Assembly:
 
     @property
     def votes(self) -> Mapping[bytes, Vote]:
-        """All proposals with what became of them, by job hash; to be read only."""
+        """All proposals with what became of them, by job hash; to be read only, and copied before anything waits."""
         return MappingProxyType(self._ledger.votes)
 
     def vote_on(self, job_hash: bytes) -> Vote:
@@ -190,7 +190,8 @@ class Assembly:
     @property
     def certificates(self) -> Mapping[bytes, Certificate]:
         """Permissions by job hash, revoked and expired ones included."""
-        return MappingProxyType({job: vote.certificate for job, vote in self.votes.items() if vote.certificate})
+        votes = list(self.votes.items())  # a log that is followed by another thread grows meanwhile
+        return MappingProxyType({job: vote.certificate for job, vote in votes if vote.certificate})
 
     def rosters(self, job_hash: bytes) -> Mapping[int, LoggedRoster]:
         """Run number -> roster statement and its leaf."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from vicinia.assembly.ballot import BALLOT_KINDS
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.registry import Household
-from vicinia.assembly.statements import Certificate, Proposal, Release, Roster
+from vicinia.assembly.statements import Certificate, Model, Proposal, Release, Roster, Trained
 from vicinia.assembly.tally import Result, quorum_needed
 
 
@@ -39,6 +39,14 @@ class LoggedRoster:
     roster: Roster
 
 
+@dataclass(frozen=True, slots=True)
+class LoggedModel:
+    """The model statement of one run of a training, and its leaf."""
+
+    leaf: int
+    model: Model
+
+
 @dataclass(slots=True)
 class Vote:
     """Everything the log says about one proposal; only `Assembly` changes it.
@@ -60,8 +68,11 @@ class Vote:
     certificate: Certificate | None = None
     certificate_leaf: int | None = None
     revoked: int | None = None
+    models: dict[int, LoggedModel] = field(default_factory=dict)
     rosters: dict[int, LoggedRoster] = field(default_factory=dict)
     releases: dict[int, Release] = field(default_factory=dict)
+    trained: Trained | None = None
+    trained_leaf: int | None = None
 
     @property
     def turnout(self) -> int:

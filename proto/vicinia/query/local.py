@@ -22,7 +22,7 @@ from vicinia.query.sql import Statement, statement
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Connection", "household_vector"]
+__all__ = ["Connection", "answer", "household_vector"]
 
 MAX_INSTRUCTIONS = 4_000_000_000
 """SQLite virtual machine instructions of one statement: some minutes on a small device."""
@@ -70,7 +70,7 @@ def household_vector(
         raise InvalidInput("A period is two quarters such as 2014Q1, in order.", where="period")
     todo = statement(plan, period)
     try:
-        return _filled(plan, todo, _cells(plan, _rows(connection, todo, out_of_time, trouble)), rng)
+        return _filled(plan, todo, _cells(plan, answer(connection, todo, out_of_time, trouble)), rng)
     except Exception as defect:
         # No data may show in whether a home answers. Nor in its log: an exception's text can hold a value.
         trace = defect.__traceback__
@@ -91,10 +91,11 @@ def _filled(plan: Plan, todo: Statement, cells: Cells, rng: Callable[[int], byte
     return np.clip(vector, -1.0, 1.0, out=vector)
 
 
-def _rows(
+def answer(
     connection: Connection, todo: Statement, out_of_time: Callable[[], bool], trouble: Callable[[str], None]
 ) -> list[Sequence[Any]]:
-    """The answer's rows; none at all if the statement fails for whatever reason."""
+    """The rows of one of our own statements, under the authorizer and the limits; none at all if it fails for
+    whatever reason, which `trouble` is told."""
     left = MAX_INSTRUCTIONS // _PROGRESS_STEP
     late = False
 

@@ -143,6 +143,11 @@ class Plan:
     where: Predicate | None
     layout: Layout
 
+    @property
+    def datasets(self) -> tuple[DataSet, ...]:
+        """The data sets that it reads: one."""
+        return (self.dataset,)
+
 
 def layout_of(keys: tuple[Key, ...], aggregates: tuple[Aggregate, ...], cells_limit: int | None) -> Layout:
     """The vector of these keys and aggregates; TooLarge above MAX_ELEMENTS."""

@@ -8,6 +8,7 @@ numbers beyond any bound), a value is either clamped into its registered bounds 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -18,7 +19,7 @@ from vicinia.query.plan import Key, KeyKind, Plan
 from vicinia.query.predicate import Among, Between, Both, Comparison, Either, IsNull, NotTrue, OneOf, Predicate
 from vicinia.query.schema import quoted, table_name
 
-__all__ = ["MAX_COST", "MAX_NESTING", "Statement", "cost", "nesting", "statement"]
+__all__ = ["MAX_COST", "MAX_NESTING", "Statement", "cost", "nesting", "row_statement", "statement"]
 
 MAX_NESTING = 20
 """SQLite's parser has a stack of 100 symbols; a level of parentheses takes up to four."""
@@ -51,18 +52,22 @@ def statement(plan: Plan, period: tuple[str, str] | None) -> Statement:
     for group in plan.layout.groups:
         _measure(writer, group, items, measures, totals)
     text = f"SELECT {', '.join(items)} FROM {quoted(table_name(plan.dataset))}"  # noqa: S608  # all of it our own
-    conditions = []
-    time = plan.dataset.time_column
-    if period is not None and time is not None:
-        conditions.append(f"({writer.name(f'{time.name}__quarter')} BETWEEN {writer.bind(period[0])}")
-        conditions[-1] += f" AND {writer.bind(period[1])})"
-    if plan.where is not None:
-        conditions.append(writer.predicate(plan.where))
-    if conditions:
-        text += f" WHERE {' AND '.join(conditions)}"
+    text += writer.conditions(plan, period)
     if plan.keys:
         text += f" GROUP BY {', '.join(str(place + 1) for place in range(len(plan.keys)))}"
     return Statement(text, dict(writer.values), table_name(plan.dataset), frozenset(writer.columns), measures, totals)
+
+
+def row_statement(
+    plan: Plan, wanted: Sequence[Expression | Column], period: tuple[str, str] | None, limit: int
+) -> Statement:
+    """The rows that a plan's conditions let through, at most `limit`, each with the wanted values in their order; an
+    enum column gives one of its listed values or NULL."""
+    writer = _Writer()
+    items = [writer.category(one) if isinstance(one, Column) else writer.expression(one) for one in wanted]
+    text = f"SELECT {', '.join(items)} FROM {quoted(table_name(plan.dataset))}"  # noqa: S608  # all of it our own
+    text += f"{writer.conditions(plan, period)} LIMIT {int(limit)}"
+    return Statement(text, dict(writer.values), table_name(plan.dataset), frozenset(writer.columns), {}, {})
 
 
 def _measure(
@@ -120,9 +125,22 @@ class _Writer:
             return self._bucket(key)
         if key.kind is KeyKind.PART:
             return self._part(key.function, key.column)
-        if isinstance(key.column.values[0], str):
-            return self._text(key.column)
-        return self._listed_number(key.column)
+        return self.category(key.column)
+
+    def category(self, column: Column) -> str:
+        """A listed value of an enum column, or NULL."""
+        return self._text(column) if isinstance(column.values[0], str) else self._listed_number(column)
+
+    def conditions(self, plan: Plan, period: tuple[str, str] | None) -> str:
+        """WHERE with the period, which is enforced outside of the query, and the plan's own predicate."""
+        conditions = []
+        time = plan.dataset.time_column
+        if period is not None and time is not None:
+            conditions.append(f"({self.name(f'{time.name}__quarter')} BETWEEN {self.bind(period[0])}")
+            conditions[-1] += f" AND {self.bind(period[1])})"
+        if plan.where is not None:
+            conditions.append(self.predicate(plan.where))
+        return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
     def expression(self, expression: Expression) -> str:
         match expression:

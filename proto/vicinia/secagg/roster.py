@@ -74,7 +74,7 @@ def open_roster(
     cohort = Cohort.of(roster, parameters)
     neighbours = cohort.neighbours(position)
     due = {position, *neighbours, *cohort.notaries}
-    adverts = _adverts(manifest, view, members, electors, set(neighbours), due)
+    adverts = _adverts(manifest, view, members, electors, {position, *neighbours}, due)
     checks.own_advert(own, adverts[position])
     return OpenRoster(
         id=roster,
@@ -90,12 +90,13 @@ def _adverts(
     view: RosterView,
     members: NDArray[np.int64],
     electors: Sequence[VerifyingKey],
-    neighbours: set[int],
+    signed: set[int],
     due: set[int],
 ) -> dict[int, Advert]:
     """The adverts of exactly the positions that are due, each under the root.
 
-    Only neighbours' keys are used, so only their signatures are checked; a notary signs with its identity key.
+    Only neighbours' keys are used, so only their signatures are checked, and the home's own: that it forgot an advert
+    is believed of its signature alone, or anybody could say so. A notary signs with its identity key.
     """
     checks.ascending("roster.adverts", (proven.position for proven in view.adverts))
     if {proven.position for proven in view.adverts} != due:
@@ -104,7 +105,7 @@ def _adverts(
     for proven in view.adverts:
         index = int(members[proven.position])
         checks.advert_included(proven, advert_leaf(proven.advert), index, len(members), view.root)
-        if proven.position in neighbours:
+        if proven.position in signed:
             checks.advert_signature(proven.advert, electors[proven.position], manifest.coop, run)
             checks.usable_key(proven.advert.channel_key)
             checks.usable_key(proven.advert.mask_key)

@@ -30,6 +30,7 @@ __all__ = [
     "MAX_WIDTH",
     "MEMBERS_BITMAP",
     "MILLISECONDS",
+    "MODEL",
     "NOTARIES",
     "NOTE",
     "PIECE",
@@ -38,6 +39,8 @@ __all__ = [
     "RELEASE",
     "RETRY_MS",
     "ROSTER_PROOF",
+    "ROUND",
+    "ROUNDS",
     "SIGNATURE",
     "SIGNING_REQUEST",
     "TEXT",
@@ -60,6 +63,10 @@ CERTIFICATE = 64 * 1024
 SIGNING_REQUEST = 8 * 1024
 RELEASE = 16 * 1024 * 1024
 PIECE = 1024 * 1024
+MODEL = 9 * 1024 * 1024
+"""A model: a million numbers of eight bytes, and its header."""
+ROUND = 64 * 1024
+ROUNDS = 1_000
 
 PRINCIPAL = 200
 KIND = 40

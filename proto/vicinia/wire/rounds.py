@@ -25,22 +25,28 @@ __all__ = [
     "ADVERTISE_REQUEST",
     "ATTEST_REQUEST",
     "MANIFEST_REPLY",
+    "MODEL_PIECE",
+    "MODEL_REQUEST",
     "NEXT_REQUEST",
     "OUTCOME",
     "POLL_REPLY",
     "POLL_REQUEST",
+    "ROUNDS_REPLY",
     "RUN_REQUEST",
     "RUN_SUMMARY",
     "Accepted",
     "AdvertiseRequest",
     "AttestRequest",
     "ManifestReply",
+    "ModelPiece",
+    "ModelRequest",
     "NextRequest",
     "Outcome",
     "Phase",
     "PollReply",
     "PollRequest",
     "Published",
+    "RoundsReply",
     "RunRequest",
     "RunSummary",
     "published_from_pb",
@@ -115,6 +121,29 @@ class ManifestReply:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """Which run's model, from which byte on."""
+
+    run_id: bytes
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPiece:
+    """Some bytes of a model of `total` bytes."""
+
+    total: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RoundsReply:
+    """The releases of a training's rounds so far, canonical JSON, by ascending run."""
+
+    releases: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """When to ask for what follows."""
 
@@ -186,6 +215,9 @@ RUN_REQUEST = Shape(pb.RunRequest, RunRequest, {"run_id": _RUN_ID})
 MANIFEST_REPLY = Shape(
     pb.ManifestReply, ManifestReply, {"manifest": Bytes(limits.MANIFEST, 1), "job": Bytes(limits.JOB, 1)}
 )
+MODEL_REQUEST = Shape(pb.ModelRequest, ModelRequest, {"run_id": _RUN_ID, "offset": Number(limits.MODEL)})
+MODEL_PIECE = Shape(pb.ModelPiece, ModelPiece, {"total": Number(limits.MODEL, 1), "data": Bytes(limits.PIECE)})
+ROUNDS_REPLY = Shape(pb.RoundsReply, RoundsReply, {"releases": List(Bytes(limits.ROUND, 1), limits.ROUNDS)})
 ACCEPTED = Shape(pb.Accepted, Accepted, {"retry_after_ms": _RETRY})
 ADVERTISE_REQUEST = Shape(pb.AdvertiseRequest, AdvertiseRequest, {"run_id": _RUN_ID, "advert": Nested(ADVERT)})
 NEXT_REQUEST = Shape(pb.NextRequest, NextRequest, {"run_id": _RUN_ID, "after": _WORKING_PHASE})

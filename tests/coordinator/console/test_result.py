@@ -27,6 +27,7 @@ JOB = Job(
     recipient="non-profit",
     datasets=("budget",),
     query="SELECT kids, AVG(fuel) FROM budget GROUP BY kids",
+    training=None,
     period=None,
     rho_nano=64_000_000,
     floor=10,

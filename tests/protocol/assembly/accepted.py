@@ -17,8 +17,9 @@ def passes(*args: Any) -> Check:
 def accepted(coop: Cooperative, job: Job, **changes: Any) -> Job:
     """A job up to its certificate, past `draft_proposal`, which would refuse it."""
     span = coop.assembly.bylaws.vote_seconds * 1000
+    runs = job.runs(coop.assembly.bylaws)
     now, registered = coop.now_ms, len(coop.assembly.members)
-    plain = Proposal(coop.coop, job.hash, proposal_class(job), job.researcher, now, now + span, registered)
+    plain = Proposal(coop.coop, job.hash, proposal_class(job), job.researcher, now, now + span, runs, registered)
     coop.append(coop.signed(replace(plain, **changes), coop.researchers[0], coop.households[0]))
     coop.openings[job.hash] = coop.checkpoint()
     coop.vote(job, yes=len(coop.households))

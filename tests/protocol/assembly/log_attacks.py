@@ -29,6 +29,7 @@ def raw_proposal(coop: Cooperative, about: Job, **changes: Any) -> Statement:
         about.researcher,
         coop.now_ms,
         coop.now_ms + coop.assembly.bylaws.vote_seconds * 1000,
+        1,
         len(coop.assembly.members),
     )
     return coop.signed(replace(plain, **changes), coop.researchers[0], coop.households[0])

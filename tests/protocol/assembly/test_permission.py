@@ -58,6 +58,23 @@ def too_small_a_floor(coop: Cooperative) -> Verdict:
     return coop.may_run(accepted(coop, coop.job(floor=9)))
 
 
+def too_many_rounds(coop: Cooperative) -> Verdict:
+    job = coop.training(rounds=1000, spare=1, rho_nano=1)
+    return coop.may_run(accepted(coop, job, runs=1))
+
+
+def more_runs_than_were_voted_on(coop: Cooperative) -> Verdict:
+    return coop.may_run(accepted(coop, coop.training(rounds=5, rho_nano=1_000_000), runs=3))
+
+
+def rounds_beyond_the_privacy_limit(coop: Cooperative) -> Verdict:
+    return coop.may_run(accepted(coop, coop.training(rounds=3, spare=1, rho_nano=62_500_001)))
+
+
+def training_by_an_ordinary_vote(coop: Cooperative) -> Verdict:
+    return coop.may_run(accepted(coop, coop.training(rounds=1, spare=0), class_="ordinary"))
+
+
 def unregistered_data_set(coop: Cooperative) -> Verdict:
     return coop.may_run(accepted(coop, coop.job(datasets=("budget", "diaries"))))
 
@@ -112,7 +129,7 @@ def _register(coop: Cooperative, dataset: Dataset) -> None:
     subject = SimpleNamespace(hash=dataset_hash(dataset.coop, dataset.definition))
     now, span = coop.now_ms, coop.assembly.bylaws.vote_seconds * 1000
     asks = coop.researchers[0].public.id
-    plain = Proposal(coop.coop, subject.hash, "special", asks, now, now + span, len(coop.assembly.members))
+    plain = Proposal(coop.coop, subject.hash, "special", asks, now, now + span, 1, len(coop.assembly.members))
     coop.append(coop.signed(plain, coop.researchers[0], coop.households[0]))
     coop.openings[subject.hash] = coop.checkpoint()
     coop.vote(subject, yes=12)
@@ -164,6 +181,9 @@ ATTACKS: list[tuple[Answer, str, str]] = [
     (certificate_outside_the_checkpoint, "evidence", "evidence_covered"),
     (too_much_privacy_loss, "privacy", "privacy_within"),
     (too_small_a_floor, "floor", "floor_kept"),
+    (rounds_beyond_the_privacy_limit, "privacy", "privacy_within"),
+    (more_runs_than_were_voted_on, "runs asked", "runs_as_voted"),
+    (training_by_an_ordinary_vote, "class", "majority_class"),
     (unregistered_data_set, "data sets", "data_sets_registered"),
     (expired_researcher, "researcher", "researcher_accredited"),
     (researcher_of_the_future, "researcher", "researcher_accredited"),
@@ -195,10 +215,23 @@ def test_the_verdict_is_no_and_only_for_this_line(
     assert verdict.ok, verdict.first_failure
 
 
+def test_more_rounds_than_the_by_laws_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two lines stand against it: the limit of rounds, and the vote, which cannot be on so many."""
+    found = too_many_rounds(Cooperative.found())
+    assert found.first_failure is not None
+    assert found.first_failure.name == "rounds"
+    monkeypatch.setattr(permission, "rounds_within", passes)
+    found = too_many_rounds(Cooperative.found())
+    assert found.first_failure is not None
+    assert found.first_failure.name == "runs asked"
+    monkeypatch.setattr(permission, "runs_as_voted", passes)
+    assert too_many_rounds(Cooperative.found()).ok
+
+
 def test_every_line_of_the_verdict_has_its_attack() -> None:
     coop = Cooperative.found()
     verdict = coop.may_run(accepted(coop, coop.job()))
-    elsewhere = {"quorum", "majority", "window"}  # attacked above, in tests of their own
+    elsewhere = {"quorum", "majority", "window", "rounds"}  # attacked above, in tests of their own
     assert {check.name for check in verdict.checks} == {line for _, line, _ in ATTACKS} | elsewhere
 
 

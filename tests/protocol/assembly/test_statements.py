@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 from simulator_cooperative import Cooperative, key
-from vicinia.assembly import PAYLOADS, Expel, Resign, Revoke, build_release, build_roster, build_rotate, statement
+from vicinia.assembly import (
+    PAYLOADS,
+    Expel,
+    Resign,
+    Revoke,
+    build_release,
+    build_roster,
+    build_rotate,
+    build_trained,
+    statement,
+)
 from vicinia.errors import InvalidInput
 from vicinia.tlog.statement import Statement
 
@@ -18,6 +28,12 @@ def _one_of_each() -> dict[str, Statement]:
     coop.accept(job)
     coop.roster(job)
     coop.release(job)
+    training = coop.training(rho_nano=1_000_000)
+    coop.accept(training)
+    coop.model(training)
+    coop.roster(training)
+    coop.release(training)
+    coop.append(build_trained(coop.coop, training.hash, bytes(32), 1).sign(coop.log_key))
     home = coop.households
     coop.append(coop.signed(Revoke(coop.coop, job.hash), coop.researchers[0]))
     coop.append(coop.signed(Resign(coop.coop, home[9].public.id), home[9]))

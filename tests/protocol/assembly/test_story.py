@@ -40,8 +40,9 @@ def test_the_checks_come_in_the_order_of_the_design_and_in_words() -> None:
     coop.accept(job)
     verdict = coop.may_run(job)
     assert [check.name for check in verdict.checks] == [
-        "job", "checkpoint", "evidence", "privacy", "floor", "data sets", "researcher", "recipient", "proposal",
-        "class", "definitions", "window", "quorum", "majority", "certificate", "not revoked", "runs",
+        "job", "checkpoint", "evidence", "privacy", "floor", "rounds", "data sets", "researcher", "recipient",
+        "proposal", "class", "runs asked", "definitions", "window", "quorum", "majority", "certificate",
+        "not revoked", "runs",
     ]  # fmt: skip
     assert all(check.sentence.endswith(".") and len(check.sentence) > 20 for check in verdict.checks)
     assert verdict.first_failure is None

@@ -259,3 +259,25 @@ def test_a_restored_home_whose_advert_is_not_the_one_in_the_roster(lab: Lab) -> 
         return True
 
     lab.refused(ProtocolViolation, attack)
+
+
+@twice
+def test_an_advert_in_a_homes_name_that_it_never_signed(lab: Lab) -> None:
+    """The coordinator makes up an advert of the victim, so that it believes that its store has forgotten one, and locks
+    itself: everybody at once, where everybody is shown such a roster."""
+    lab.without("advert_signature")
+    simulation = Simulation(8, delta=DELTA)
+    home, coordinator = simulation.homes[VICTIM], hostile(simulation.coordinator)
+    for one in simulation.homes:
+        coordinator.smuggle(one.state.advert(), one.key.public)
+    invented = replace(home.state.advert(), channel_key=simulation.homes[0].state.advert().channel_key)
+    coordinator.smuggle(replace(invented, signature=bytes(64)), home.key.public)
+    coordinator.freeze_roster()
+    view = coordinator.roster_view(home.index, LEAF, CHECKPOINT)
+
+    def attack() -> bool:
+        with pytest.raises(ProtocolViolation) as accused:
+            home.state.on_roster(view, simulation.electorate, *simulation.bounds)
+        return accused.value.where == "journal"
+
+    lab.refused(ProofInvalid, attack)

@@ -177,7 +177,7 @@ class Rounds(rounds_pb2_grpc.RoundsServicer):
         next(iter(request_iterator))
         raise PhaseOver("Too late.")
 
-    Poll = GetManifest = Advertise = Next = Share = Attest = Unmask = unserved
+    Poll = GetManifest = GetModel = GetRounds = Advertise = Next = Share = Attest = Unmask = unserved
 
 
 @pytest.fixture(scope="module")

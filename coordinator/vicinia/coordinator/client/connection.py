@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -29,6 +29,7 @@ from vicinia.tlog.canonical import parse_canonical
 from vicinia.tlog.checkpoint import SignedCheckpoint, log_origin, open_checkpoint, witness_name
 from vicinia.tlog.merkle import Tree
 from vicinia.tlog.statement import Statement
+from vicinia.training.compiled import Training
 
 __all__ = ["Client", "pace"]
 
@@ -161,22 +162,19 @@ class Client:
         """The cooperative's by-laws, from the genesis that the invitation pinned."""
         return self._genesis(next(self._link.leaves(1))).bylaws
 
-    def _job(self, text: str, name: str) -> tuple[Job, Plan]:
+    def _job(self, text: str, name: str) -> tuple[Job, Plan | Training]:
         spec = JobSpec.parse_toml(text, name)
         definitions, _ = self.datasets()
-        try:
-            plan = compile_query(spec.query, definitions)
-        except InvalidInput as error:
-            error.where = f"{name}, {error.where}"
-            raise
+        plan = _compiled(spec, definitions, name)
         delta = float(self.bylaws.delta_dp)
         job = spec.job(
             coop=self.membership.coop,
             researcher=self._key.public.id,
             recipient=self.membership.kind,
-            datasets=(plan.dataset.name,),
+            datasets=tuple(one.name for one in plan.datasets),
             floor=self.bylaws.floor,
             rho_of_epsilon=lambda epsilon: epsilon_to_rho_nano(epsilon, delta),
+            training=plan.plan if isinstance(plan, Training) else None,
         )
         return job, plan
 
@@ -231,6 +229,19 @@ class Client:
         if statement.digest.hex() != self.membership.genesis:
             raise ProofInvalid("This is not the cooperative that the invitation named.", where="log, leaf 0")
         return Genesis.from_payload(statement.payload)
+
+
+def _compiled(spec: JobSpec, definitions: Mapping[str, DataSet], name: str) -> Plan | Training:
+    """What the file asks for; InvalidInput names its line, or the query's."""
+    if spec.query is None and spec.file is not None:
+        from vicinia.training.spec import training_of
+
+        return training_of(spec.file, definitions)
+    try:
+        return compile_query(spec.query or "", definitions)
+    except InvalidInput as error:
+        error.where = f"{name}, {error.where}"
+        raise
 
 
 def pace(now: JobStatus, at: float) -> float:

@@ -16,6 +16,7 @@ from vicinia.privacy.noise import NANO, NoisePlan
 from vicinia.query.explain import ExpectedError, Meaning, expected_error, explain
 from vicinia.query.plan import Plan
 from vicinia.secagg.parameters import parameters
+from vicinia.training.computation import Computation, noise_for
 
 __all__ = ["Expectation"]
 
@@ -45,7 +46,7 @@ class Expectation:
     help: str
 
     @classmethod
-    def of(cls, job: Job, plan: Plan, bylaws: ByLaws, class_: str, electorate: int) -> Expectation:
+    def of(cls, job: Job, plan: Computation, bylaws: ByLaws, class_: str, electorate: int) -> Expectation:
         """Compute it all from the job and the by-laws."""
         cohort = Cohort.of(job.floor, bylaws, electorate)
         sigma, refusal, help_ = 0.0, "", ""
@@ -56,7 +57,8 @@ class Expectation:
             try:
                 noise = noise_plan(plan, bylaws, cohort, job.rho_nano)
                 sigma = noise.sum_std(cohort.most)
-                errors = expected_error(plan, math.hypot(sigma, noise.rounding_std(cohort.most)), cohort.most)
+                if isinstance(plan, Plan):
+                    errors = expected_error(plan, math.hypot(sigma, noise.rounding_std(cohort.most)), cohort.most)
             except ViciniaError as error:
                 refusal, help_ = _drowned(job, plan, bylaws, cohort, error)
         return cls(
@@ -66,21 +68,22 @@ class Expectation:
             vote_seconds=bylaws.vote_seconds,
             cohort=cohort,
             delta=float(bylaws.delta_dp),
-            cells=len(plan.layout.cells),
+            cells=len(plan.layout.cells) if isinstance(plan, Plan) else 0,
             length=plan.layout.length,
             norm=math.sqrt(plan.layout.norm_squared),
             sigma=sigma,
-            meanings=explain(plan),
+            meanings=explain(plan) if isinstance(plan, Plan) else (),
             errors=errors,
-            filtered=plan.where is not None,
+            filtered=isinstance(plan, Plan) and plan.where is not None,
             refusal=refusal,
             help=help_,
         )
 
     @property
     def epsilon(self) -> float:
-        """The job's privacy cost under the by-laws' delta."""
-        return rho_to_epsilon(self.job.rho_nano, self.delta)
+        """The job's privacy cost under the by-laws' delta: of one run of a query, of all rounds of a training."""
+        runs = 1 if self.job.training is None else self.job.training.runs
+        return rho_to_epsilon(self.job.rho_nano * runs, self.delta)
 
     def payload(self) -> dict[str, Any]:
         """For programs."""
@@ -107,15 +110,13 @@ class Expectation:
         }
 
 
-def noise_plan(plan: Plan, bylaws: ByLaws, cohort: Cohort, rho_nano: int) -> NoisePlan:
+def noise_plan(plan: Computation, bylaws: ByLaws, cohort: Cohort, rho_nano: int) -> NoisePlan:
     """The noise if as many as can took part; InvalidInput where there is no plan for it."""
     of_run = parameters(cohort.most, cohort.corrupt, bylaws.delta, cohort.floor)
-    layout = plan.layout
-    group = max(layout.group_lengths)
-    return NoisePlan.derive(layout.norm_squared, layout.length, rho_nano, cohort.most, of_run.honest, group=group)
+    return noise_for(plan, rho_nano, cohort.most, of_run.honest)
 
 
-def _drowned(job: Job, plan: Plan, bylaws: ByLaws, cohort: Cohort, error: ViciniaError) -> tuple[str, str]:
+def _drowned(job: Job, plan: Computation, bylaws: ByLaws, cohort: Cohort, error: ViciniaError) -> tuple[str, str]:
     """Why there is no noise plan for a cohort that is large enough, and which budget would have one."""
     budget = job.rho_nano
     while budget <= bylaws.rho_job_nano:

@@ -15,12 +15,14 @@ from vicinia.coordinator.services.live import DamagedRun, LiveRun, LiveRuns
 from vicinia.coordinator.services.pace import Pace
 from vicinia.coordinator.services.patience import Patience
 from vicinia.coordinator.services.result import release_body
+from vicinia.coordinator.services.round_result import round_release
 from vicinia.coordinator.services.words import shown
-from vicinia.coordinator.store import jobs, messages, runs
+from vicinia.coordinator.store import artifacts, jobs, messages, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.jobs import Stage
 from vicinia.coordinator.store.runs import RunRow
 from vicinia.errors import RoundFailed, StorageFault, ViciniaError
+from vicinia.training.compiled import Training
 from vicinia.wire.rounds import Phase
 
 __all__ = ["Conductor"]
@@ -112,7 +114,7 @@ class Conductor:
                 _changed(runs.change(connection, live.run_id, (Phase.ADVERTISE,), **values))
 
             self._ledger.append(self._ledger.sign(statement), keep)
-            self._reread(live)
+            self._live.reread(live)
 
     def _show_roster(self, live: LiveRun) -> None:
         """The roster is in the log: wait until witnesses have confirmed it."""
@@ -168,13 +170,22 @@ class Conductor:
             if positions != int.from_bytes(live.row.survivors or b"", "little"):
                 raise _PlainFailure("The sum of this run is not that of its survivors.")
             masked = np.frombuffer(total, "<u4") & np.uint32((1 << live.noise.width) - 1)
-            body = release_body(
-                live.terms, live.noise, live.row.number, live.round.unmask(masked), live.row.survivor_count
-            )
-            self._release(live, body)
+            sums, plan = live.round.unmask(masked), live.terms.plan
+            if isinstance(plan, Training):
+                closing = len(self._ledger.assembly.vote_on(live.row.job_hash).releases) >= plan.plan.rounds
+                release, vector = round_release(
+                    live.terms, plan, live.noise, live.manifest, sums, live.row.survivor_count, closing=closing
+                )
+                self._release(live, release.canonical(), vector)
+            else:
+                body = release_body(live.terms, plan, live.noise, live.row.number, sums, live.row.survivor_count)
+                self._release(live, body)
 
-    def _release(self, live: LiveRun, body: bytes) -> None:
-        """Log the release, publish it and forget the messages, all in one transaction."""
+    def _release(self, live: LiveRun, body: bytes, vector: bytes | None = None) -> None:
+        """Log the release, publish it and forget the messages, all in one transaction.
+
+        `vector`: the sum of a round of a training, which goes on.
+        """
         row = live.row
         statement = build_release(
             self._ledger.coop,
@@ -188,7 +199,9 @@ class Conductor:
         def keep(connection: Connection, index: int) -> None:
             done = {"phase": Phase.DONE, "release": body, "release_index": index, "opened_ms": self._clock()}
             _changed(runs.change(connection, row.run_id, (Phase.UNMASK,), **done))
-            jobs.move(connection, row.job_hash, Stage.RELEASED)
+            if vector is not None:
+                artifacts.add(connection, row.job_hash, vector)
+            jobs.move(connection, row.job_hash, Stage.RELEASED if vector is None else Stage.ACCEPTED)
             messages.erase(connection, row.run_id)
 
         self._ledger.append(self._ledger.sign(statement), keep)
@@ -203,8 +216,9 @@ class Conductor:
         reason = shown(reason)
         if stage is None:
             certificate = self._ledger.assembly.vote_on(row.job_hash).certificate
-            number, attempt = row.following
-            again = certificate is not None and number < certificate.max_runs and attempt < runs.MAX_ATTEMPTS
+            again = certificate is not None and row.may_follow(certificate.max_runs)
+            # A training ends with what it has, which the trainer sees to.
+            again = again or bool(self._ledger.assembly.vote_on(row.job_hash).releases)
             stage = Stage.ACCEPTED if again else Stage.FAILED
         with self._live.gate(row.run_id).exclusive():
             with self._database.write("fail run") as connection:
@@ -226,13 +240,7 @@ class Conductor:
             if phase is Phase.SHARE:
                 jobs.move(connection, live.row.job_hash, Stage.RUNNING)
         live.answered, live.expected = set(), expected
-        self._reread(live)
-
-    def _reread(self, live: LiveRun) -> None:
-        with self._database.read() as connection:
-            row = runs.find(connection, live.run_id)
-        if row is not None:
-            live.row = row
+        self._live.reread(live)
 
 
 def _same_messages(connection: Connection, live: LiveRun) -> None:

@@ -14,6 +14,7 @@ from vicinia.coordinator.services.conductor import Conductor
 from vicinia.coordinator.services.enrolment import Enrolment
 from vicinia.coordinator.services.intake import Intake
 from vicinia.coordinator.services.invitations import Inviter
+from vicinia.coordinator.services.last_shown import LastShown
 from vicinia.coordinator.services.last_signed import LastSigned
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import LiveRuns
@@ -21,6 +22,7 @@ from vicinia.coordinator.services.recovery import Recovery
 from vicinia.coordinator.services.recruiter import Recruiter
 from vicinia.coordinator.services.research import Research
 from vicinia.coordinator.services.statements import Statements
+from vicinia.coordinator.services.trainer import Trainer
 from vicinia.coordinator.store.database import Database
 from vicinia.errors import NotFound, StorageFault
 from vicinia.identity import CertificateAuthority, SigningKey, read_secret
@@ -44,6 +46,7 @@ class Cooperative:
     enrolment: Enrolment
     statements: Statements
     clerk: Clerk
+    trainer: Trainer
     recruiter: Recruiter
     live: LiveRuns
     conductor: Conductor
@@ -66,7 +69,7 @@ class Cooperative:
             raise NotFound("The authority's certificate is missing.", where=where) from error
         authority = CertificateAuthority.load(read_secret(folder.authority_key), certificate)
         log_key = SigningKey.from_seed(read_secret(folder.log_key))
-        signed = LastSigned(folder.last_signed)
+        signed, shown = LastSigned(folder.last_signed), LastShown(folder.last_shown)
         kept = signed.read()
         ledger = Ledger(database, log_key, clock)
         if ledger.assembly.genesis.log_key != log_key.public or authority.coop != ledger.coop:
@@ -76,18 +79,19 @@ class Cooperative:
             raise fault
         checkpoints = Checkpoints(database, ledger, signed, clock)
         statements = Statements(database, ledger, clock)
-        live = LiveRuns(database, ledger, clock)
+        live = LiveRuns(database, ledger, shown, clock)
         return cls(
             database=database,
             authority=authority,
             ledger=ledger,
             fault=fault,
-            recovery=Recovery(database, ledger, signed, clock),
+            recovery=Recovery(database, ledger, signed, shown, clock),
             checkpoints=checkpoints,
             inviter=Inviter(database, ledger, authority.certificate_pem, clock),
             enrolment=Enrolment(database, ledger, authority, statements.settle, clock),
             statements=statements,
             clerk=Clerk(database, ledger, checkpoints, clock),
+            trainer=Trainer(database, ledger, clock),
             recruiter=Recruiter(database, ledger, checkpoints, clock),
             live=live,
             conductor=Conductor(database, ledger, checkpoints, live, clock),
@@ -97,7 +101,8 @@ class Cooperative:
         )
 
     def close(self) -> None:
-        """Give back the database."""
+        """End what is being computed, and give back the database."""
+        self.trainer.close()
         self.database.close()
 
     def tick(self) -> None:
@@ -108,4 +113,11 @@ class Cooperative:
     @property
     def steps(self) -> tuple[Step, ...]:
         """What a tick consists of, in order."""
-        return (self.checkpoints.tick, self.clerk.tick, self.recruiter.tick, self.conductor.tick, self.bulletin.tick)
+        return (
+            self.checkpoints.tick,
+            self.clerk.tick,
+            self.trainer.tick,
+            self.recruiter.tick,
+            self.conductor.tick,
+            self.bulletin.tick,
+        )

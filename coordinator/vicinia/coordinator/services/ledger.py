@@ -72,7 +72,7 @@ class Ledger:
                     if also is not None:
                         also(connection, index)
             except BaseException:
-                self._reload()
+                self._undo()
                 raise
             self.tree.append(leaf)
             _log.info("log: %s at %d", statement.kind, index)
@@ -109,6 +109,14 @@ class Ledger:
         """The proof that the first `new` leaves begin with the first `old`."""
         with self.lock:
             return self.tree.consistency(old, new)
+
+    def _undo(self) -> None:
+        """Bring memory back to what is on disk; a leaf that only memory has must never have another one after it."""
+        try:
+            self._reload()
+        except BaseException:
+            self.halt("A leaf was not written, and the log could not be read again: memory is not what is on disk.")
+            _log.exception("the log cannot be read")
 
     def _reload(self) -> None:
         """Rebuild tree and assembly from what is on disk."""

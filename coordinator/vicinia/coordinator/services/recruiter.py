@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
+from vicinia.assembly import Job, Vote
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.checkpoints import Checkpoints
 from vicinia.coordinator.services.ledger import Ledger
@@ -45,18 +46,24 @@ class Recruiter:
         if vote.revoked is not None:
             self._end(row.job_hash, Stage.REVOKED, "The permission was revoked.")
         elif certificate is not None and now_ms >= certificate.expires:
-            self._end(row.job_hash, Stage.EXPIRED, "The certificate expired before a run was complete.")
+            if not vote.releases:  # else it is a training, which ends with the rounds that it has
+                self._end(row.job_hash, Stage.EXPIRED, "The certificate expired before a run was complete.")
         elif accepted is not None and accepted.size > (row.certificate_index or 0):
-            self._open_run(row, accepted.size, now_ms)
+            self._open_run(row, vote, accepted.size, now_ms)
 
-    def _open_run(self, row: JobRow, size: int, now_ms: int) -> None:
+    def _open_run(self, row: JobRow, vote: Vote, size: int, now_ms: int) -> None:
         """A run, or another attempt at one, once nobody can be in the attempt before any more (docs/adr/0011)."""
         step = self._phase_ms
         with self._database.read() as connection:
             before = runs.newest_of(connection, row.job_hash)
         number, attempt = before.following if before is not None else (0, 0)
+        if attempt >= runs.MAX_ATTEMPTS:
+            return
         if before is not None and attempt and now_ms <= Manifest.from_canonical(before.manifest).deadlines.unmask:
             return
+        logged = vote.models.get(number)
+        if Job.from_canonical(row.body).training is not None and (logged is None or logged.leaf >= size):
+            return  # the trainer fixes what a round begins with, and the witnesses must have seen it
         manifest = Manifest(
             coop=self._ledger.coop,
             job=row.job_hash,
@@ -66,6 +73,8 @@ class Recruiter:
             checkpoint_root=self._ledger.assembly.root(size),
             # One more step before shares end: the roster must be logged and witnessed in it.
             deadlines=Deadlines(*(now_ms + step * steps for steps in (1, 3, 4, 5, 6))),
+            model_hash=logged.model.digest if logged is not None else None,
+            clip=logged.model.clip_nano if logged is not None else None,
         )
         run = RunRow(
             manifest.digest, row.job_hash, number, manifest.canonical(), Phase.ADVERTISE, now_ms, attempt=attempt

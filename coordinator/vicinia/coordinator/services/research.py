@@ -72,6 +72,7 @@ class Research:
             "class": draft.class_,
             "opens": draft.opens,
             "deadline": draft.deadline,
+            "runs": draft.runs,
             "registry_size": draft.registry_size,
         }
         return canonical(terms)

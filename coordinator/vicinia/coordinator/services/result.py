@@ -20,6 +20,7 @@ from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.privacy.encode import decode
 from vicinia.privacy.noise import NoisePlan
 from vicinia.query.finalise import finalise
+from vicinia.query.plan import Plan
 from vicinia.tlog.canonical import canonical
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["release_body"]
 
 
-def release_body(terms: Terms, noise: NoisePlan, run: int, total: NDArray[np.int64], survivors: int) -> bytes:
+def release_body(
+    terms: Terms, plan: Plan, noise: NoisePlan, run: int, total: NDArray[np.int64], survivors: int
+) -> bytes:
     """The canonical JSON of a run's result.
 
     Errors are computed for the cohort rounded up: from exact ones everybody could tell the exact size, which only the
@@ -37,7 +40,7 @@ def release_body(terms: Terms, noise: NoisePlan, run: int, total: NDArray[np.int
     """
     upper = survivors + (-survivors) % 10
     sigma = noise.sum_std(upper)
-    cells = finalise(terms.plan, decode(total, noise), sigma, noise.rounding_std(upper), survivors - survivors % 10)
+    cells = finalise(plan, decode(total, noise), sigma, noise.rounding_std(upper), survivors - survivors % 10)
     job = terms.job
     return canonical(
         {
@@ -46,7 +49,7 @@ def release_body(terms: Terms, noise: NoisePlan, run: int, total: NDArray[np.int
             "job": job.hash.hex(),
             "run": run,
             "query": job.query,
-            "dataset": terms.plan.dataset.name,
+            "dataset": plan.dataset.name,
             "cohort": survivors - survivors % 10,
             "rho_nano": job.rho_nano,
             "epsilon": _text(rho_to_epsilon(job.rho_nano, terms.delta_dp)),

@@ -117,26 +117,34 @@ class Statements:
             index = self._ledger.append(statement, lambda connection, at: self._logged(connection, statement, at))
             return SubmitReply(statement.digest, index)
         with self._database.write(f"hold {statement.kind}") as connection:
-            begun = statement.signatures[0][0].hex
+            begun = self._beginner(statement).hex
             if tray.find(connection, statement.digest) is None:
                 self._require_room(connection, begun)
             tray.put(connection, statement.digest, statement.kind, statement.leaf(), self._clock(), begun)
         words = " and ".join(dict.fromkeys(f"{one.who} ({one.count} missing)" for one in missing))
         return SubmitReply(statement.digest, None, words)
 
+    def _beginner(self, statement: Statement) -> VerifyingKey:
+        """Whom a statement counts for: a registrar, where one signed; any other key can be made for one statement."""
+        signers, registrars = [key for key, _ in statement.signatures], self._ledger.assembly.genesis.registrars
+        return next((key for key in signers if key in registrars), signers[0])
+
     def _require_room(self, connection: Connection, key: str) -> None:
         """TooLarge where this key has begun too much that others have not signed, or everybody together has.
 
-        What nobody wanted to sign for a month makes room.
+        What nobody wanted to sign for a month makes room, whoever began it. What came with an invitation or a job has
+        limits of its own, and takes no room from this.
         """
-        begun = tray.begun_by(connection, key)
+        begun, unwanted_ms = tray.begun_by(connection, key), self._clock() - _UNWANTED_MS
         if len(begun) >= _MAX_BEGUN:
-            if begun[0].submitted_ms > self._clock() - _UNWANTED_MS:
+            if begun[0].submitted_ms > unwanted_ms:
                 what = f"{len(begun)} statements that this key began wait for the signatures of others."
                 hint = "Ask the other registrars to look at them: vicinia-node registrar pending"
                 raise TooLarge(what, where="tray", hint=hint)
             tray.drop(connection, begun[0].digest)
-        if tray.count(connection) >= _MAX_WAITING:
+        if tray.count_begun(connection) >= _MAX_WAITING:
+            tray.drop_begun(connection, unwanted_ms)
+        if tray.count_begun(connection) >= _MAX_WAITING:
             raise TooLarge("Too many statements wait for signatures.", where="tray", hint="Try again later.")
 
     def _logged(self, connection: Connection, statement: Statement, index: int) -> None:

@@ -14,36 +14,34 @@ from vicinia.identity import VerifyingKey
 from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.privacy.noise import NoisePlan
 from vicinia.query.dataset import DataSet
-from vicinia.query.plan import Plan, compile_query
 from vicinia.secagg.parameters import Parameters, corrupt_bound
+from vicinia.training.computation import Computation, compile_job, noise_for
 
-__all__ = ["Terms", "check_job"]
+__all__ = ["Terms", "check_job", "datasets_of"]
 
 
-def _datasets(job: Job, assembly: Assembly) -> dict[str, DataSet]:
+def datasets_of(job: Job, assembly: Assembly) -> dict[str, DataSet]:
     """The data sets that the job names, by name: a definition that nobody can read must not stop other jobs."""
     named = {name: assembly.datasets[name] for name in job.datasets if name in assembly.datasets}
     return {name: DataSet.from_payload(logged.dataset.definition) for name, logged in named.items()}
 
 
-def check_job(job: Job, assembly: Assembly, now_ms: int) -> Plan:
+def check_job(job: Job, assembly: Assembly, now_ms: int) -> Computation:
     """What can be said of a job before a vote; NotAccepted or InvalidInput, with line and column of the query."""
     require_purpose(job.purpose, "job.purpose")
     failure = assembly.job_terms(job, now_ms).first_failure
     if failure is not None:
-        raise NotAccepted(failure.sentence, where=f"job: {failure.name}", hint=_help(failure.name, assembly))
-    plan = compile_query(job.query, _datasets(job, assembly))
-    if job.datasets != (plan.dataset.name,):
-        raise NotAccepted("The job names data sets that its query does not read.", where="job.datasets")
-    return plan
+        raise NotAccepted(failure.sentence, where=f"job: {failure.name}", hint=_help(failure.name, job, assembly))
+    return compile_job(job, datasets_of(job, assembly))
 
 
-def _help(name: str, assembly: Assembly) -> str:
+def _help(name: str, job: Job, assembly: Assembly) -> str:
     """What would be allowed, in the unit that people write in their jobs."""
     if name != "privacy":
         return ""
     bylaws = assembly.bylaws
-    largest = rho_to_epsilon(bylaws.rho_job_nano // bylaws.max_runs, float(bylaws.delta_dp))
+    runs = 1 if job.training is not None else bylaws.max_runs  # the file of a training says what all rounds may cost
+    largest = rho_to_epsilon(bylaws.rho_job_nano // runs, float(bylaws.delta_dp))
     return f"Ask for an epsilon of at most {floor(100 * largest) / 100:g}."
 
 
@@ -52,7 +50,7 @@ class Terms:
     """Under which a run of this job takes place. `members`: household id -> registry index; `keys`: index -> key."""
 
     job: Job
-    plan: Plan
+    plan: Computation
     members: Mapping[str, int]
     keys: Mapping[int, VerifyingKey]
     corrupt: int
@@ -67,7 +65,7 @@ class Terms:
         keys = assembly.electorate_keys(vote, checkpoint_size)
         return cls(
             job=job,
-            plan=compile_query(job.query, _datasets(job, assembly)),
+            plan=compile_job(job, datasets_of(job, assembly)),
             members={assembly.members[index].id: index for index in keys},
             keys=keys,
             corrupt=corrupt_bound(vote.electorate, assembly.bylaws.gamma),
@@ -78,12 +76,4 @@ class Terms:
 
     def noise(self, parameters: Parameters) -> NoisePlan:
         """How a roster with these parameters encodes and adds noise; InvalidInput where no plan exists."""
-        layout = self.plan.layout
-        return NoisePlan.derive(
-            layout.norm_squared,
-            layout.length,
-            self.job.rho_nano,
-            parameters.n,
-            parameters.honest,
-            group=max(layout.group_lengths),
-        )
+        return noise_for(self.plan, self.job.rho_nano, parameters.n, parameters.honest)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, insert, select, update
 from vicinia.coordinator.store.schema import invitation
 
-__all__ = ["Invited", "add", "find", "open_count", "redeem"]
+__all__ = ["Invited", "add", "find", "open_count", "redeem", "void"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,12 @@ def redeem(connection: Connection, token: bytes, person: str, digest: bytes, key
         .where(invitation.c.token_hash == _hashed(token), invitation.c.redeemed_by == "")
         .values(redeemed_by=person, redeemed_digest=digest, redeemed_key=key)
     )
+
+
+def void(connection: Connection, now_ms: int) -> int:
+    """Let every invitation that can still be used expire now; how many these were."""
+    still_good = (invitation.c.redeemed_by == "") & (invitation.c.expires_ms > now_ms)
+    return connection.execute(update(invitation).where(still_good).values(expires_ms=now_ms)).rowcount
 
 
 def open_count(connection: Connection, now_ms: int) -> int:

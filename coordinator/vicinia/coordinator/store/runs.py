@@ -6,12 +6,27 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
-from vicinia.coordinator.store.schema import run
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from vicinia.coordinator.store.schema import run, transition
 from vicinia.errors import InternalFault
 from vicinia.wire.rounds import Phase
 
-__all__ = ["ENDED", "MAX_ATTEMPTS", "Phase", "RunRow", "active", "add", "change", "find", "newest_of", "phase_of"]
+__all__ = [
+    "ENDED",
+    "MAX_ATTEMPTS",
+    "Phase",
+    "RunRow",
+    "active",
+    "add",
+    "change",
+    "find",
+    "newest_of",
+    "phase_of",
+    "raise_to",
+    "release_of",
+    "releases_before",
+    "transitions",
+]
 
 
 ENDED = frozenset({Phase.DONE, Phase.FAILED})
@@ -48,6 +63,11 @@ class RunRow:
         """(number, attempt) of what comes after this: the same run again where no roster of it was logged."""
         return (self.number, self.attempt + 1) if self.roster is None else (self.number + 1, 0)
 
+    def may_follow(self, max_runs: int) -> bool:
+        """Whether anything may come after this, ended without a result, under a certificate for so many runs."""
+        number, attempt = self.following
+        return number < max_runs and attempt < MAX_ATTEMPTS
+
 
 _COLUMNS = tuple(RunRow.__dataclass_fields__)
 _FIND = select(run).where(run.c.run_id == bindparam("id"))
@@ -58,6 +78,7 @@ _PHASE_OF = select(run.c.phase).where(run.c.run_id == bindparam("id"))
 def add(connection: Connection, row: RunRow) -> None:
     """Keep a new run."""
     connection.execute(insert(run).values({name: getattr(row, name) for name in _COLUMNS} | {"phase": int(row.phase)}))
+    raise_to(connection, transitions(connection) + 1)
 
 
 def find(connection: Connection, run_id: bytes) -> RunRow | None:
@@ -69,6 +90,18 @@ def newest_of(connection: Connection, job_hash: bytes) -> RunRow | None:
     """The newest run of a job."""
     query = select(run).where(run.c.job_hash == job_hash).order_by(run.c.number.desc(), run.c.attempt.desc()).limit(1)
     return _row(connection.execute(query).mappings().one_or_none())
+
+
+def release_of(connection: Connection, job_hash: bytes, number: int) -> bytes | None:
+    """What run `number` of a job released."""
+    query = select(run.c.release).where(run.c.job_hash == job_hash, run.c.number == number, run.c.release.is_not(None))
+    return connection.execute(query).scalar_one_or_none()
+
+
+def releases_before(connection: Connection, job_hash: bytes, number: int) -> tuple[bytes, ...]:
+    """What the runs of a job below `number` released, in their order."""
+    mine = (run.c.job_hash == job_hash) & (run.c.number < number) & run.c.release.is_not(None)
+    return tuple(connection.execute(select(run.c.release).where(mine).order_by(run.c.number)).scalars())
 
 
 def active(connection: Connection) -> list[RunRow]:
@@ -85,12 +118,29 @@ def phase_of(connection: Connection, run_id: bytes) -> Phase:
 
 
 def change(connection: Connection, run_id: bytes, within: Collection[Phase], **values: Any) -> bool:
-    """Change a run while it is in one of these phases; False, and nothing changed, when it is not."""
+    """Change a run while it is in one of these phases; False, and nothing changed, when it is not.
+
+    Another phase is a transition, which is counted.
+    """
     if "phase" in values:
         values["phase"] = int(values["phase"])
     phases = [int(phase) for phase in within]
     done = connection.execute(update(run).where(run.c.run_id == run_id, run.c.phase.in_(phases)).values(values))
+    if done.rowcount == 1 and "phase" in values:
+        raise_to(connection, transitions(connection) + 1)
     return done.rowcount == 1
+
+
+def transitions(connection: Connection) -> int:
+    """How many transitions of runs there were, as this database knows it."""
+    return int(connection.execute(select(func.max(transition.c.number))).scalar_one() or 0)
+
+
+def raise_to(connection: Connection, number: int) -> None:
+    """Count from here on, where it is not more already."""
+    if number > transitions(connection):
+        connection.execute(delete(transition))
+        connection.execute(insert(transition), {"number": number})
 
 
 def _row(found: Any) -> RunRow | None:

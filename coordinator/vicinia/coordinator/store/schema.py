@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBina
 
 __all__ = [
     "VERSION",
+    "artifact",
     "checkpoint",
     "cosignature",
     "invitation",
@@ -16,13 +17,14 @@ __all__ = [
     "partial_sum",
     "person",
     "run",
+    "transition",
     "tray",
 ]
 
 metadata = MetaData()
 
 # The newest migration: a database that names it needs no other.
-VERSION = "0003"
+VERSION = "0005"
 
 leaf = Table(
     "leaf",
@@ -129,6 +131,18 @@ run = Table(
     Column("release_index", Integer),
     Column("attempt", Integer, nullable=False, server_default=text("0")),  # at this number, from 0
     Index("run_job", "job_hash", "number", "attempt", unique=True),
+)
+
+# How many transitions there were of all runs: one row, or none as long as there was none. It never becomes less.
+transition = Table("transition", metadata, Column("number", BigInteger, primary_key=True, autoincrement=False))
+
+# Models, noisy sums and cards of trainings, each under the hash that the log names.
+artifact = Table(
+    "artifact",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("job_hash", LargeBinary, ForeignKey("job.job_hash"), nullable=False),
+    Column("body", LargeBinary, nullable=False),
 )
 
 # What the homes sent in one phase: adverts, sealed shares, the digest of an input, attestations, revealed shares.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, func, insert, literal, select, tuple_, update
 from vicinia.coordinator.store.schema import tray
 
-__all__ = ["Waiting", "begun_by", "count", "drop", "every", "find", "put"]
+__all__ = ["Waiting", "begun_by", "count", "count_begun", "drop", "drop_begun", "every", "find", "put"]
 
 
 _FIND = select(tray).where(tray.c.digest == bindparam("wanted"))
@@ -63,6 +63,16 @@ def drop(connection: Connection, digest: bytes) -> None:
     connection.execute(_DROP, {"wanted": digest})
 
 
+def drop_begun(connection: Connection, until_ms: int) -> None:
+    """Take out what somebody began and has waited since this time, or longer."""
+    connection.execute(delete(tray).where(tray.c.begun_by != "", tray.c.submitted_ms <= until_ms))
+
+
 def count(connection: Connection) -> int:
     """How many statements wait."""
     return int(connection.execute(select(func.count()).select_from(tray)).scalar_one())
+
+
+def count_begun(connection: Connection) -> int:
+    """How many of them somebody began, other than with an invitation or a job."""
+    return int(connection.execute(select(func.count()).select_from(tray).where(tray.c.begun_by != "")).scalar_one())

@@ -49,6 +49,11 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
             waiting = guard.rotate(home, replica, link, context.clock)
         finally:
             replica.store.close()
-    line = f"Unlocked; the new key waits for {waiting}." if waiting else "Unlocked; the new key is in the log."
+    line = (
+        f"This home stays locked until its new key is in the log: it waits for {waiting}. The daemon unlocks it then, "
+        "or run this command again."
+        if waiting
+        else "Unlocked; the new key is in the log."
+    )
     show(context.as_json, {"home": home.name, "waiting_for": waiting}, [line])
     return 0

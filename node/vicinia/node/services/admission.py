@@ -13,6 +13,7 @@ from vicinia.node.store.runs import Line, Run
 from vicinia.secagg.bitmap import to_indices
 from vicinia.secagg.messages import RosterView
 from vicinia.secagg.node import NodeRound
+from vicinia.training.model import Model
 from vicinia.wire import journal as codec
 
 __all__ = ["admit", "check_logged", "meet"]
@@ -36,29 +37,51 @@ def admit(engagement: Engagement, run: Run) -> tuple[Terms, NodeRound] | None:
         raise RoundFailed("This home heard of the run too late.", where="run")
     if not engagement.replica.halted:  # the decision has a line for it
         engagement.await_log(manifest.checkpoint_size)
+    rounds, model = _lesson(engagement, run)
     with home.critical("decide on a run"):
         runs.add(run)
         known = runs.get(run_id)
         if known is not None and known.step != "considering":  # two adverts of one home would be an offence
             raise Unavailable("Another process of this home has decided on this run meanwhile.", where="run")
-        decision = decide(home, engagement.replica, run_id, run.manifest, run.job, clock)
+        decision = decide(home, engagement.replica, run_id, run.manifest, run.job, clock, rounds)
         runs.decide(run_id, list(decision.lines))
         terms = decision.terms
         if terms is None:
             runs.step(run_id, "refused", clock(), decision.reason)
             return None
+        if model is not None:
+            terms = terms.beginning_with(model)
         state, advert = NodeRound.start(terms.manifest, terms.index, engagement.key, os.urandom(32))
         engagement.journal.save(run_id, Entry(state.dump(), codec.encode_advert(advert)))
         runs.step(run_id, "advertise", clock())
     return terms, state
 
 
+def _lesson(engagement: Engagement, run: Run) -> tuple[tuple[bytes, ...], Model | None]:
+    """For a round of a training: what the earlier ones released, and the model, where this home would take part.
+
+    Fetched before the home commits itself: one that cannot have the model is no loss to the others.
+    """
+    link, run_id = engagement.link, engagement.run_id
+    manifest, job = read_manifest(run_id, run.manifest, run.job, engagement.member.coop)
+    if job.training is None or engagement.replica.halted:
+        return (), None
+    rounds = link.rounds(run_id)
+    foreseen = decide(
+        engagement.home, engagement.replica, run_id, run.manifest, run.job, engagement.clock, rounds, reserve=False
+    )
+    if foreseen.terms is None or manifest.model_hash is None:
+        return rounds, None
+    return rounds, engagement.model(foreseen.terms)
+
+
 def check_logged(engagement: Engagement, view: RosterView, roster: bytes, terms: Terms) -> None:
     """Check 5: the roster leaf is in the log that the witnesses have confirmed, and says exactly this."""
     engagement.await_log(max(view.checkpoint_size, view.roster_leaf + 1))
     manifest, replica, runs = terms.manifest, engagement.replica, engagement.runs
+    signed = replica.checkpoint  # first: the assembly holds all that is under it
     verdict = replica.assembly.roster_logged(
-        manifest.job, manifest.run, roster, view.roster_leaf, engagement.clock(), replica.checkpoint
+        manifest.job, manifest.run, roster, view.roster_leaf, engagement.clock(), signed
     )
     runs.extend(engagement.run_id, [Line(f"roster: {c.name}", c.ok, c.sentence) for c in verdict.checks])
     failure = verdict.first_failure

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from vicinia.node.services.slot import Slot, slot_seconds
 from vicinia.node.services.terms import Terms
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.alerts import Alerts
+from vicinia.node.store.database import Database
 from vicinia.node.store.datasets import DataSets
 from vicinia.node.store.departures import Departures
 from vicinia.node.store.home import Home
@@ -26,10 +27,12 @@ from vicinia.node.store.journal import Entry, Journal
 from vicinia.node.store.runs import Runs
 from vicinia.privacy.encode import encode, noise_share
 from vicinia.privacy.stream import chacha_stream
+from vicinia.query.dataset import DataSet
 from vicinia.query.local import household_vector
 from vicinia.secagg.encoding import Vector, to_ring
 from vicinia.secagg.node import NodeRound
 from vicinia.tlog.canonical import canonical
+from vicinia.training.compiled import Training
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,7 +104,7 @@ def depart(home: Home, terms: Terms, state: NodeRound, prepared: Prepared, packe
                 researcher=job.researcher,
                 recipient=job.recipient,
                 datasets=job.datasets,
-                query=job.query,
+                query=terms.question,
                 rho_nano=job.rho_nano,
                 price_cents=job.price_cents,
                 at_ms=now_ms,
@@ -142,10 +145,10 @@ def _encoded(
 
 def _tell(home: Home, terms: Terms, trouble: str) -> None:
     """The household must know where its rows do not count; that it could not be told stops nothing."""
-    dataset = terms.plan.dataset
     with suppress(ViciniaError):
-        if not trouble and DataSets(home.database).get(dataset.name) not in (None, canonical(dataset.payload())):
-            trouble = f"they were imported as another {dataset.name!r} than the cooperative's (import them anew)"
+        for dataset in terms.plan.datasets:
+            if not trouble and DataSets(home.database).get(dataset.name) not in (None, canonical(dataset.payload())):
+                trouble = f"they were imported as another {dataset.name!r} than the cooperative's (import them anew)"
         if trouble:
             sentence = (
                 f"Your rows do not count in {terms.job.title!r} (job {terms.job.hash.hex()[:12]}, run "
@@ -159,15 +162,47 @@ def exact_vector(
 ) -> NDArray[np.float64]:
     """The household's vector; zeros where the home has no such table or imported it under another definition, and,
     told by `trouble`, where the query fails."""
+    import numpy
+
     plan = terms.plan
     reader = home.reader()
     try:
-        if DataSets(reader).get(plan.dataset.name) != canonical(plan.dataset.payload()):
-            import numpy
-
+        known = [one for one in plan.datasets if DataSets(reader).get(one.name) == canonical(one.payload())]
+        if not known:
             return numpy.zeros(plan.layout.length)
+        if isinstance(plan, Training):
+            return _trained(plan, terms, reader, known, out_of_time, trouble)
         cells = chacha_stream(os.urandom(32), b"cells").bytes
         period = terms.job.period
         return household_vector(plan, reader.connection, period, cells, out_of_time=out_of_time, trouble=trouble)
     finally:
         reader.close()
+
+
+def _trained(
+    plan: Training,
+    terms: Terms,
+    reader: Database,
+    known: Sequence[DataSet],
+    out_of_time: Callable[[], bool],
+    trouble: Callable[[str], None],
+) -> NDArray[np.float64]:
+    """The vector of a round of training, from the model that the home has verified."""
+    from vicinia.node.training.round import round_vector
+    from vicinia.training.reading import read_examples
+
+    if terms.model is None or terms.manifest.clip is None:
+        raise RoundFailed("The model of the round is not here.", where="model")
+    stream = chacha_stream(os.urandom(32), b"training")
+    connections = {one.name: reader.connection for one in known}
+    limit = plan.plan.examples
+    examples = read_examples(plan.design, connections, terms.job.period, limit, stream.bytes, out_of_time, trouble)
+    return round_vector(
+        plan,
+        terms.model,
+        examples,
+        terms.manifest.clip / 1e9,
+        stream,
+        part=plan.part_of(terms.index, terms.job.hash, closing=terms.closing),
+        out_of_time=out_of_time,
+    )

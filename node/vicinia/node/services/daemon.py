@@ -11,7 +11,7 @@ from typing import Protocol
 
 from vicinia.errors import Unavailable, ViciniaError
 from vicinia.node.output import counted
-from vicinia.node.services import enrolment, integrity, release
+from vicinia.node.services import enrolment, guard, integrity, release
 from vicinia.node.services.backoff import Backoff
 from vicinia.node.services.clock import Clock, HomeClock
 from vicinia.node.services.guard import OwnSignatures
@@ -35,6 +35,8 @@ _AFTER_TROUBLE = 5.0
 _NEAR_MS = 10_000
 _RENEW_SECONDS = 600.0  # between two attempts to renew a certificate that is still valid
 _CONTACT_MS = 60_000  # how often the last contact is written down: SD cards wear
+# What the other side says is never shown as if this home said it.
+_REFUSED = "The coordinator refuses what this home asks; the daemon's log has its words."
 _log = logging.getLogger("vicinia.node")
 
 
@@ -86,15 +88,15 @@ class Resident:
             self._back()
             self._note_contact()
             self._follow_log(link, reply)
-            cast_votes(self._home, self._replica, link, self._clock)
             self._take_runs(reply)
             self._expect_runs()
+            cast_votes(self._home, self._replica, link, self._clock)  # last: it asks for more than the poll gave
             return reply.retry_after_ms / 1000 * random.uniform(0.9, 1.1)  # noqa: S311 - jitter, not secrecy
         except Unavailable as error:
             return self._away(error)
         except ViciniaError as error:
             _log.error("%s: %s", self._home.name, error)
-            Alerts(self._home.database).add(str(error), self._clock())
+            Alerts(self._home.database).trouble(_REFUSED if error.foreign else str(error), self._clock())
         except Exception:
             _log.exception("%s: the daemon met a defect", self._home.name)
         return _AFTER_TROUBLE
@@ -125,6 +127,7 @@ class Resident:
         if reply.note:
             self._replica.follow(link, reply.note)
         self._note_time()
+        guard.finish(self._home, self._replica, link, self._clock)
         self._signatures.check()
         release.settle(self._home, self._replica, self._clock)
         if self._replica.halted:
@@ -151,7 +154,7 @@ class Resident:
         if not self._replica.size or self._home.locked:
             return
         now = self._clock()
-        for job_hash, vote in self._replica.assembly.votes.items():
+        for job_hash, vote in list(self._replica.assembly.votes.items()):
             if job_hash not in self._expected and abs(ends_ms(self._replica, vote) - now) < _NEAR_MS:
                 self._expected.add(job_hash)
                 self._worker.warm(self._home.name)
@@ -182,9 +185,10 @@ class Resident:
         """Once until it is renewed: until the old certificate ends the home does everything as before."""
         if not self._unrenewed:
             self._unrenewed = True
-            sentence = f"This home's certificate could not be renewed yet: {error}"
-            _log.warning("%s: %s", self._home.name, sentence)
-            Alerts(self._home.database).add(sentence, self._clock())
+            why = "the coordinator refuses; the daemon's log has its words." if error.foreign else str(error)
+            _log.warning("%s: its certificate could not be renewed yet (%s)", self._home.name, error)
+            sentence = f"This home's certificate could not be renewed yet: {why}"
+            Alerts(self._home.database).trouble(sentence, self._clock())
 
     def _linked(self) -> Link:
         if self._link is None:

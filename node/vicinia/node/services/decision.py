@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vicinia.errors import BudgetSpent, ViciniaError
@@ -16,6 +17,8 @@ from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.consents import Consents
 from vicinia.node.store.home import Home
 from vicinia.node.store.runs import Line
+from vicinia.training.compiled import Training
+from vicinia.training.rounds import check_round, releases_of
 
 __all__ = ["Decision", "consent_line", "decide"]
 
@@ -33,17 +36,28 @@ class Decision:
         return next((line.sentence for line in self.lines if not line.ok), "")
 
 
-def decide(home: Home, replica: Replica, run_id: bytes, manifest: bytes, job: bytes, clock: Clock) -> Decision:
+def decide(
+    home: Home,
+    replica: Replica,
+    run_id: bytes,
+    manifest: bytes,
+    job: bytes,
+    clock: Clock,
+    rounds: Sequence[bytes] = (),
+    *,
+    reserve: bool = True,
+) -> Decision:
     """Check a run: the home, the manifest, the log (design 3, checks 1 to 4), the query, consent, budget.
 
-    Where everything holds, the job's runs are reserved: call it inside the transaction that joins the run.
+    Where everything holds, the job's runs are reserved: call it inside the transaction that joins the run. `rounds`:
+    what the earlier rounds of a training released. Without `reserve` nothing changes, and the budget is not looked at.
     """
     lines: list[Line] = []
     terms: Terms | None
     try:
-        terms = _checked(home, replica, run_id, manifest, job, clock, lines)
+        terms = _checked(home, replica, run_id, manifest, job, clock, rounds, lines)
         lines.append(consent_line(home, terms, clock()))
-        if lines[-1].ok:
+        if lines[-1].ok and reserve:
             lines.append(_budget_line(home, terms))
     except _Stop:
         terms = None
@@ -72,6 +86,7 @@ def _checked(
     manifest_bytes: bytes,
     job_bytes: bytes,
     clock: Clock,
+    rounds: Sequence[bytes],
     lines: list[Line],
 ) -> Terms:
     """Everything that the household's will is not asked for."""
@@ -87,7 +102,8 @@ def _checked(
         "The run relies on the log that this home has checked.",
         "The run relies on another history of the log than this home has checked.",
     )
-    verdict = replica.assembly.may_run(job, manifest.run, clock(), replica.checkpoint)
+    signed = replica.checkpoint  # first: the assembly holds all that is under it
+    verdict = replica.assembly.may_run(job, manifest.run, clock(), signed)
     for check in verdict.checks:
         lines.append(Line(check.name, check.ok, check.sentence))
         if not check.ok:
@@ -105,7 +121,22 @@ def _checked(
     terms = Terms.of(manifest, job, replica.assembly, member.id)
     lines.append(Line("membership", True, "This home is in the electorate of the job."))
     lines.append(Line("query", True, f"This home computes {counted(terms.plan.layout.length, 'number')} by itself."))
+    lines.append(_model_line(terms, replica, rounds))
     return terms
+
+
+def _model_line(terms: Terms, replica: Replica, rounds: Sequence[bytes]) -> Line:
+    """What a round of a training begins with was fixed in the log before, and follows from it; a query has no model."""
+    manifest, vote = terms.manifest, replica.assembly.vote_on(terms.manifest.job)
+    if not isinstance(terms.plan, Training):
+        ok = manifest.model_hash is None and manifest.clip is None
+        return Line("model", ok, "It is a query: there is no model." if ok else "A query comes with a model.")
+    releases = releases_of(vote, rounds)
+    check_round(terms.plan, vote, releases, manifest.run, manifest.model_hash, manifest.clip)
+    if vote.models[manifest.run].leaf >= manifest.checkpoint_size:
+        return Line("model", False, "The run does not rely on the log that names its model.")
+    left = f"round {len(releases) + 1} of {terms.plan.plan.rounds}"
+    return Line("model", True, f"Model and clip of this run ({left}) are those that the log says, and follow from it.")
 
 
 def _budget_line(home: Home, terms: Terms) -> Line:

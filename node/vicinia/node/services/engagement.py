@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from vicinia.errors import NotAccepted, RoundFailed, Unavailable
+from vicinia.errors import InvalidInput, NotAccepted, ProtocolViolation, RoundFailed, Unavailable
 from vicinia.identity import SigningKey
 from vicinia.node.services.clock import Clock
+from vicinia.node.services.curriculum import models
 from vicinia.node.services.keyring import Membership, identity, membership
 from vicinia.node.services.ports import Link
 from vicinia.node.services.replica import Replica
@@ -14,10 +15,13 @@ from vicinia.node.store.journal import Entry, Journal
 from vicinia.node.store.runs import Run, Runs
 from vicinia.secagg.manifest import Manifest
 from vicinia.secagg.node import NodeRound
+from vicinia.training.compiled import Training
+from vicinia.training.model import Model
 
 __all__ = ["Engagement"]
 
 _GRACE_MS = 600_000
+_BEFORE_INPUT = ("advertise", "share")
 
 
 class Engagement:
@@ -63,7 +67,21 @@ class Engagement:
         """The terms and the state of a run, as they were before a restart."""
         manifest, job = read_manifest(self.run_id, run.manifest, run.job, self.member.coop)
         terms = Terms.of(manifest, job, self.replica.assembly, self.member.id)
+        if manifest.model_hash is not None and run.step in _BEFORE_INPUT:
+            terms = terms.beginning_with(self.model(terms))
         return terms, NodeRound.load(self.entry().state, self.key)
+
+    def model(self, terms: Terms) -> Model:
+        """The model of the round, of the hash in the manifest; ProtocolViolation where it is none of the recipe."""
+        digest, plan = terms.manifest.model_hash, terms.plan
+        if digest is None or not isinstance(plan, Training):
+            raise RoundFailed("This run has no model.", where="model")
+        found = models.fetch(self.link, self.run_id, digest)
+        try:
+            plan.require_model(found)
+        except InvalidInput as error:
+            raise ProtocolViolation(error.what, where="model") from error
+        return found
 
     def overdue(self, run: Run) -> bool:
         """Whether the run should long be over."""
@@ -71,6 +89,7 @@ class Engagement:
 
     def await_log(self, size: int) -> None:
         """Unavailable until the confirmed log has this size; NotAccepted where there is evidence against it."""
+        self.replica.refresh()  # the daemon follows the log while the worker takes part
         if size > self.replica.size:
             self.replica.sync(self.link)
         if self.replica.halted:

@@ -22,7 +22,7 @@ from vicinia.errors import (
     Unavailable,
     ViciniaError,
 )
-from vicinia.node.services import account, guard, release
+from vicinia.node.services import account, guard, permit, release
 from vicinia.node.services.admission import admit, meet
 from vicinia.node.services.backoff import Backoff
 from vicinia.node.services.clock import Clock
@@ -93,7 +93,7 @@ class Participation:
                     self._home, "the other side holds a message of this home that its store forgot.", self._clock
                 )
             else:
-                Alerts(self._home.database).add(f"A run was refused because of an offence: {error}", self._clock())
+                self._tell_of_offence(error)
             self._end("failed", str(error))
         except ViciniaError as error:
             self._end("failed", str(error))
@@ -111,6 +111,7 @@ class Participation:
             return None
         if self._home.locked:
             raise NotAccepted(f"This home is locked: {self._home.locked}", where="home")
+        permit.log_trusted(engagement)
         if self._terms is None or self._state is None:
             self._terms, self._state = engagement.resume(run)
         terms, state = self._terms, self._state
@@ -152,10 +153,16 @@ class Participation:
         return left if left > 0 else left % slot_seconds(terms.manifest.deadlines)
 
     def _send(self, step: str, terms: Terms) -> float:
-        """Send the journalled message of a step; what comes after its phase has ended is no harm."""
+        """Send the journalled message of a step; what comes after its phase has ended is no harm.
+
+        Whether an earlier attempt to send the vector reached the coordinator is not known: what stops it the first
+        time stops it each time.
+        """
         self._sent = False
         engagement = self._engagement
         try:
+            if step == "input":
+                permit.may_leave(engagement, terms)
             retry_ms = transmit(engagement.link, engagement.run_id, step, engagement.entry(), terms.plan.layout.length)
         except PhaseOver:
             retry_ms = 0
@@ -185,6 +192,12 @@ class Participation:
             engagement.runs.step(run.run_id, step, self._clock(), reason)
             engagement.journal.erase(run.run_id)
             account.release(Accounts(self._home.database), run.job_hash)
+
+    def _tell_of_offence(self, error: ViciniaError) -> None:
+        """What the other side says of an offence is no finding of this home; how often there is one is up to it."""
+        _log.warning("%s: an offence in a run (%s)", self._home.name, error)
+        what = "the coordinator's words are in vicinia-node jobs." if error.foreign else str(error)
+        Alerts(self._home.database).trouble(f"A run was refused because of an offence: {what}", self._clock())
 
     def _wait_or_give_up(self, error: ViciniaError) -> float | None:
         engagement = self._engagement

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vicinia.errors import ProofInvalid, ProtocolViolation, RoundFailed
+from vicinia.node.services import permit
 from vicinia.node.services.admission import check_logged
 from vicinia.node.services.contribution import Prepared, depart
 from vicinia.node.services.engagement import Engagement
@@ -59,6 +60,7 @@ def _input(
     state = state.on_dealers(dealers)
     if prepared is None:
         raise RoundFailed("The contribution was never prepared.", where="run")
+    permit.may_leave(engagement, terms)
     masked, packed = state.mask(prepared.ring, prepared.width)
     depart(engagement.home, terms, masked, prepared, packed, engagement.clock())
     return masked

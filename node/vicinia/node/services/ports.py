@@ -7,7 +7,7 @@ from typing import Protocol
 
 from vicinia.secagg.messages import Advert, ShareUpload, UnmaskShares
 from vicinia.wire.log import SubmitReply
-from vicinia.wire.rounds import Phase, PollReply, Published
+from vicinia.wire.rounds import ModelPiece, Phase, PollReply, Published
 
 __all__ = ["Enroller", "Link"]
 
@@ -44,6 +44,10 @@ class Link(Protocol):
     def job(self, job_hash: bytes) -> bytes: ...
 
     def manifest(self, run_id: bytes) -> tuple[bytes, bytes]: ...
+
+    def model(self, run_id: bytes, offset: int) -> ModelPiece: ...
+
+    def rounds(self, run_id: bytes) -> tuple[bytes, ...]: ...
 
     def advertise(self, run_id: bytes, advert: Advert) -> int: ...
 

@@ -72,6 +72,7 @@ class Replica:
         self._followed: tuple[float, Link | None] = -_FOLLOW_SECONDS, None  # when and for whom it was done last
         self._genesis: Genesis | None = None
         self._assembly: Assembly | None = None
+        self._note = b""  # under which the leaves in memory were accepted
         self._opened: tuple[bytes, SignedCheckpoint] | None = None
         self._outgrown = ""  # why this program cannot follow the log any further; gone with the next start
         self.refresh()
@@ -95,13 +96,16 @@ class Replica:
 
     @property
     def checkpoint(self) -> SignedCheckpoint:
-        """The last accepted checkpoint with its cosignatures; NotAccepted before the first sync."""
+        """The last accepted checkpoint with its cosignatures; NotAccepted before the first sync.
+
+        It is never of more leaves than `assembly` holds afterwards: another process may have taken in some meanwhile.
+        """
         with self._lock:
-            known = self._store.checkpoint()
-            if known is None or self._genesis is None:
+            self.refresh()
+            if self._genesis is None or not self._note:
                 raise NotAccepted("This home has no checkpoint of the public log yet.", where="log")
-            if self._opened is None or self._opened[0] != known[1]:
-                self._opened = known[1], self._open(known[1], self._genesis)
+            if self._opened is None or self._opened[0] != self._note:
+                self._opened = self._note, self._open(self._note, self._genesis)
             return self._opened[1]
 
     @property
@@ -143,7 +147,10 @@ class Replica:
         """Take in what another process has accepted."""
         with self._lock:
             known = self._store.checkpoint()
-            if known is None or self.size >= known[0]:
+            if known is None or self.size > known[0]:
+                return
+            if self.size == known[0]:
+                self._note = known[1]  # perhaps the same under newer cosignatures
                 return
             leaves = self._store.leaves(self.size, known[0])
             if self.size + len(leaves) != known[0]:
@@ -153,6 +160,7 @@ class Replica:
             # Under the note that was accepted and stored with them, all were verified before.
             verified = self._open(known[1], genesis).checkpoint.root == self._tree_with(leaves).root()
             self._take(leaves, verified=verified)
+            self._note = known[1]
 
     def follow(self, link: Link, note: bytes) -> None:
         """As `sync`, but not while another home does, nor within a second of it: a log in a vote grows all the time,
@@ -194,6 +202,7 @@ class Replica:
 
     def _advance(self, link: Link, note: bytes, signed: SignedCheckpoint) -> None:
         start, size, root = self.size, signed.checkpoint.size, signed.checkpoint.root
+        earlier = self._note
         leaves: list[bytes] = []
         while start + len(leaves) < size:
             batch = link.entries(start + len(leaves), min(size, start + len(leaves) + _BATCH))
@@ -207,7 +216,8 @@ class Replica:
         try:
             self._take(leaves, note, tree)
             if self._store.advance(start, leaves, note):
-                self._note_proposals(start, signed)
+                self._note = note
+                self._note_proposals(start, signed, earlier)
             else:
                 # Another process was first; what it has stored, it has checked.
                 self._assembly = None
@@ -218,12 +228,25 @@ class Replica:
             self.refresh()
             raise
 
-    def _note_proposals(self, start: int, signed: SignedCheckpoint) -> None:
-        """Proposals since leaf `start` are confirmed from this checkpoint on, for all that this copy can tell."""
-        new = [job_hash for job_hash, vote in self.assembly.votes.items() if vote.leaf >= start]
-        confirmed = signed.kth_newest(self.assembly.bylaws.witnesses_needed)
-        if new and confirmed is not None:
-            self._store.note_witnessed(new, confirmed * 1000)
+    def _note_proposals(self, start: int, signed: SignedCheckpoint, earlier: bytes) -> None:
+        """Proposals since leaf `start` are confirmed from this checkpoint on, for all that this copy can tell.
+
+        A copy that had not looked since a proposal's deadline cannot tell how old it is: none is logged after its
+        deadline, so it was confirmed within a checkpoint's age of that, or every vote that was never closed would be
+        open again. Who had looked since, and had not seen it, knows better: it may have been held back.
+        """
+        assembly = self.assembly
+        needed, age_ms = assembly.bylaws.witnesses_needed, assembly.bylaws.checkpoint_age_seconds * 1000
+        new = [vote.proposal for vote in assembly.votes.values() if vote.leaf >= start]
+        confirmed = signed.kth_newest(needed)
+        if not new or confirmed is None:
+            return
+        looked_ms = 1000 * ((self._open(earlier, assembly.genesis).kth_newest(needed) or 0) if earlier else 0)
+        found = {one.job: confirmed * 1000 for one in new}
+        for one in new:
+            if looked_ms < one.deadline:
+                found[one.job] = min(found[one.job], one.deadline + age_ms)
+        self._store.note_witnessed(found)
 
     def _tree_with(self, leaves: list[bytes]) -> Tree:
         return Tree(leaves) if self._assembly is None else self._assembly.tree_with(leaves)
@@ -250,8 +273,7 @@ class Replica:
         return self._store.advance(self.size, [], note)
 
     def _accuse_of_two_histories(self, theirs: bytes, proof: bytes) -> NoReturn:
-        known, genesis = self._store.checkpoint(), self.assembly.genesis
-        ours = known[1] if known is not None else b""
+        ours, genesis = self._note, self.assembly.genesis
         histories.contradict(self._open(ours, genesis).checkpoint, self._open(theirs, genesis).checkpoint, proof)
         self._accuse("The coordinator signed two histories of the log.", ours, theirs, proof)
 

@@ -19,7 +19,7 @@ _NANO = 10**9
 
 def epsilon_of(job: Job, bylaws: ByLaws) -> float:
     """What all runs of a job together may cost a home, at the by-laws' delta."""
-    return rho_to_epsilon(job.rho_nano * bylaws.max_runs, float(bylaws.delta_dp))
+    return rho_to_epsilon(job.rho_nano * job.runs(bylaws), float(bylaws.delta_dp))
 
 
 def choice_by_rule(votes: Votes, assembly: Assembly, job: Job, now_ms: int) -> str | None:

@@ -129,7 +129,7 @@ def _asked(home: Home, replica: Replica | None, now_ms: int) -> dict[str, object
     if replica is not None and replica.size and keyring.is_joined(home.facts):
         own = {vote.job_hash: vote.choice for vote in Votes(home.database).all()}
         bylaws = replica.assembly.bylaws
-        for job_hash, vote in replica.assembly.votes.items():
+        for job_hash, vote in list(replica.assembly.votes.items()):
             if is_open(replica, vote, now_ms):
                 open_votes[job_hash.hex()] = own.get(job_hash, "")
             stored = replica.store.job(job_hash)

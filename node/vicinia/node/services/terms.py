@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
 from vicinia.assembly.job import Job
 from vicinia.assembly.state import Assembly
-from vicinia.errors import InvalidInput, NotAccepted, ProtocolViolation
+from vicinia.assembly.vote import Vote
+from vicinia.errors import NotAccepted, ProtocolViolation
 from vicinia.identity import VerifyingKey
 from vicinia.node.services.account import Budget, Cost
 from vicinia.node.services.electorate import electorate_of
@@ -19,10 +20,12 @@ from vicinia.privacy.account import Limits
 from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.privacy.noise import NoisePlan
 from vicinia.query.dataset import DataSet
-from vicinia.query.plan import Plan, compile_query
 from vicinia.secagg.manifest import PROTOCOL, Manifest
 from vicinia.secagg.parameters import Parameters, corrupt_bound
 from vicinia.tlog.canonical import canonical, parse_canonical
+from vicinia.training.compiled import Training
+from vicinia.training.computation import Computation, compile_job, noise_for
+from vicinia.training.model import Model
 
 __all__ = ["Terms", "read_manifest"]
 
@@ -31,11 +34,11 @@ _COMPILING = threading.Lock()
 
 
 @lru_cache(maxsize=16)
-def _compiled(query: str, definitions: tuple[bytes, ...]) -> Plan:
-    """The plan of a query; the same for every home of this process. Called under the lock, so that it is made once."""
+def _compiled(job: Job, definitions: tuple[bytes, ...]) -> Computation:
+    """What a job computes; the same for every home of this process. Called under the lock, so that it is made once."""
     payloads = [parse_canonical(one, where="data set") for one in definitions]
     datasets = [DataSet.from_payload(payload) for payload in payloads]
-    return compile_query(query, {dataset.name: dataset for dataset in datasets})
+    return compile_job(job, {dataset.name: dataset for dataset in datasets})
 
 
 @lru_cache(maxsize=16)
@@ -53,13 +56,23 @@ def read_manifest(run_id: bytes, manifest_bytes: bytes, job_bytes: bytes, coop: 
     return manifest, job
 
 
+def _closes(plan: Computation, vote: Vote, run: int) -> bool:
+    """Whether all rounds of a training were released before this run: then it evaluates, and no more."""
+    released = sum(1 for earlier in vote.releases if earlier < run)
+    return isinstance(plan, Training) and released >= plan.plan.rounds
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A run as this home has to compute it: everything follows from the manifest, the job and the log."""
+    """A run as this home has to compute it: everything follows from the manifest, the job and the log.
+
+    `closing`: the last round of a training, in which nobody trains and those who are held out evaluate. `model`: what
+    a round of a training begins with, under the hash in the manifest, once it was fetched.
+    """
 
     manifest: Manifest
     job: Job
-    plan: Plan
+    plan: Computation
     index: int
     electorate: Mapping[int, VerifyingKey]
     corrupt: int
@@ -67,6 +80,8 @@ class Terms:
     cost: Cost
     budget: Budget
     epsilon: float
+    closing: bool = False
+    model: Model | None = None
 
     @classmethod
     def of(cls, manifest: Manifest, job: Job, assembly: Assembly, household: str) -> Terms:
@@ -81,13 +96,11 @@ class Terms:
         named = [assembly.datasets[name] for name in job.datasets if name in assembly.datasets]
         definitions = [canonical(one.dataset.definition) for one in named]
         with _COMPILING:
-            plan = _compiled(job.query, tuple(definitions))
-        if job.datasets != (plan.dataset.name,):
-            raise InvalidInput("The job names other data sets than its query reads.", where="query")
+            plan = _compiled(job, tuple(definitions))
         bylaws = assembly.bylaws
-        certificate = assembly.certificates.get(manifest.job)
-        runs = certificate.max_runs if certificate is not None else bylaws.max_runs
-        dated = job.period if plan.dataset.time_column is not None else None
+        runs = vote.certificate.max_runs if vote.certificate is not None else job.runs(bylaws)
+        # A data set without times has rows of every quarter.
+        dated = job.period if all(one.time_column is not None for one in plan.datasets) else None
         first, last = dated or ("", "")
         return cls(
             manifest=manifest,
@@ -99,17 +112,19 @@ class Terms:
             delta=bylaws.delta,
             cost=Cost(manifest.job, job.rho_nano, runs, first, last),
             budget=Budget(bylaws.rho_job_nano, Limits(bylaws.rho_period_nano, bylaws.rho_lifetime_nano)),
+            closing=_closes(plan, vote, manifest.run),
             epsilon=rho_to_epsilon(job.rho_nano * runs, float(bylaws.delta_dp)),
         )
 
+    @property
+    def question(self) -> str:
+        """What is computed, in words: the query, or what is learnt from what."""
+        return self.job.query if self.job.training is None else self.job.training.sentence
+
+    def beginning_with(self, model: Model) -> Terms:
+        """The same with the model of the round."""
+        return replace(self, model=model)
+
     def noise(self, parameters: Parameters) -> NoisePlan:
         """How a roster of these parameters encodes and adds noise; InvalidInput where no plan exists."""
-        layout = self.plan.layout
-        return NoisePlan.derive(
-            layout.norm_squared,
-            layout.length,
-            self.job.rho_nano,
-            parameters.n,
-            parameters.honest,
-            group=max(layout.group_lengths),
-        )
+        return noise_for(self.plan, self.job.rho_nano, parameters.n, parameters.honest)

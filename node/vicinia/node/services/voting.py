@@ -40,17 +40,19 @@ def cast_votes(home: Home, replica: Replica, link: Link, clock: Clock) -> int:
     if household is None or not household.active:
         return 0
     _tell_of_recovery(home, household, clock)
-    for job_hash, record in assembly.votes.items():
+    undecided: list[bytes] = []
+    for job_hash, record in list(assembly.votes.items()):  # other homes follow the log while this one sends
         vote = votes.get(job_hash)
-        if is_open(replica, record, clock()):
-            if not record.is_elector(household):
-                continue
-            vote = vote or _by_rule(home, replica, link, job_hash, household, clock)
-            if vote is not None and vote.state in ("queued", "signed"):
+        if not is_open(replica, record, clock()):
+            if vote is not None:
+                _settle(home, replica, record, household, vote, clock)
+        elif record.is_elector(household):
+            if vote is None:
+                undecided.append(job_hash)
+            elif vote.state in ("queued", "signed"):
                 sent += _cast(home, assembly, household, vote, link, clock)
-        elif vote is not None:
-            _settle(home, replica, record, household, vote, clock)
-    return sent
+    # Last, for a rule needs the job itself: whoever withholds one must not stop the votes by hand.
+    return sent + _by_rules(home, replica, link, undecided, household, clock)
 
 
 def fetch_job(replica: Replica, link: Link, job_hash: bytes) -> Job:
@@ -66,6 +68,23 @@ def fetch_job(replica: Replica, link: Link, job_hash: bytes) -> Job:
     return Job.from_canonical(data)
 
 
+def _by_rules(
+    home: Home, replica: Replica, link: Link, undecided: list[bytes], household: Household, clock: Clock
+) -> int:
+    """Let the standing rules vote on each of these jobs whose body can be had; how many ballots were sent."""
+    sent, away = 0, None
+    for job_hash in undecided:
+        try:
+            vote = _by_rule(home, replica, link, job_hash, household, clock)
+            if vote is not None and vote.state in ("queued", "signed"):
+                sent += _cast(home, replica.assembly, household, vote, link, clock)
+        except Unavailable as error:
+            away = error  # perhaps for this job alone
+    if away is not None:
+        raise away
+    return sent
+
+
 def _by_rule(
     home: Home, replica: Replica, link: Link, job_hash: bytes, household: Household, clock: Clock
 ) -> Vote | None:
@@ -73,7 +92,19 @@ def _by_rule(
     votes = Votes(home.database)
     if votes.rules() is None or household.index in replica.assembly.vote_on(job_hash).latest:
         return None
-    choice = choice_by_rule(votes, replica.assembly, fetch_job(replica, link, job_hash), clock())
+    try:
+        job = fetch_job(replica, link, job_hash)
+    except Unavailable:
+        raise
+    except ViciniaError as error:
+        _log.warning("%s: the job %s cannot be had (%s)", home.name, job_hash.hex(), error)
+        Alerts(home.database).add(
+            f"Your standing rules cannot vote on job {job_hash.hex()}: the coordinator does not show it. You can vote "
+            f"by hand: vicinia-node vote {job_hash.hex()} yes|no|abstain",
+            clock(),
+        )
+        return None
+    choice = choice_by_rule(votes, replica.assembly, job, clock())
     if choice is None:
         return None
     vote = Vote(job_hash, choice, "standing", "queued", "", None, clock())
@@ -102,7 +133,8 @@ def _cast(home: Home, assembly: Assembly, household: Household, vote: Vote, link
         return 0
     except ViciniaError as error:
         if votes.change(vote, replace(vote, state="refused", reason=error.what)):
-            Alerts(home.database).add(f"Your vote on job {vote.job_hash.hex()} was refused: {error.what}", clock())
+            sentence = f"Your vote on job {vote.job_hash.hex()} was refused: vicinia-node vote --list says why."
+            Alerts(home.database).add(sentence, clock())
         return 0
     votes.change(vote, replace(vote, state="cast"))  # or another wish was queued meanwhile, and stands
     return 1

@@ -56,7 +56,7 @@ class Stance:
 
 def open_votes(replica: Replica, link: Link | None, now_ms: int) -> list[Waiting]:
     """Every vote that is open in the confirmed log, the one that ends first first."""
-    records = [record for record in replica.assembly.votes.values() if is_open(replica, record, now_ms)]
+    records = [record for record in list(replica.assembly.votes.values()) if is_open(replica, record, now_ms)]
     found = [
         replace(_waiting(record.proposal, "vote", replica, link), deadline_ms=ends_ms(replica, record))
         for record in records

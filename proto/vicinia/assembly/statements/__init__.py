@@ -2,14 +2,14 @@
 
 from vicinia.assembly.statements.founding import Dataset, Genesis
 from vicinia.assembly.statements.people import Accredit, Expel, Member, Resign, Rotate
-from vicinia.assembly.statements.runs import Release, Roster, rounded_down
+from vicinia.assembly.statements.runs import Model, Release, Roster, Trained, rounded_down
 from vicinia.assembly.statements.votes import CLASSES, Ballot, Certificate, Close, Proposal, Revoke, Tally
 
 PAYLOADS = {
     payload.KIND: payload
     for payload in (
         Genesis, Dataset, Member, Rotate, Resign, Expel, Accredit, Proposal, Ballot, Close, Tally, Certificate,
-        Revoke, Roster, Release,
+        Revoke, Model, Roster, Release, Trained,
     )
 }  # fmt: skip
 
@@ -24,6 +24,7 @@ __all__ = [
     "Expel",
     "Genesis",
     "Member",
+    "Model",
     "Proposal",
     "Release",
     "Resign",
@@ -31,5 +32,6 @@ __all__ = [
     "Roster",
     "Rotate",
     "Tally",
+    "Trained",
     "rounded_down",
 ]

@@ -42,6 +42,29 @@ class Roster(Payload):
 
 
 @dataclass(frozen=True, slots=True)
+class Model(Payload):
+    """Fixes what one run of a training trains on, before its roster: the model's SHA-256, and the clip in 10^-9."""
+
+    KIND: ClassVar[str] = "model"
+    coop: Slug
+    job: Digest
+    run: Run
+    digest: Digest
+    clip_nano: Annotated[int, Integer(1, 10**15)]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained(Payload):
+    """Ends a training: the SHA-256 of the model card, which names the model, and the rounds that went into it."""
+
+    KIND: ClassVar[str] = "trained"
+    coop: Slug
+    job: Digest
+    digest: Digest
+    rounds: Annotated[int, Integer(1, 10_000)]
+
+
+@dataclass(frozen=True, slots=True)
 class Release(Payload):
     """The SHA-256 of what was released of one run, the rounded cohort, and rho in 10^-9."""
 

@@ -12,7 +12,7 @@ from vicinia.errors import InvalidInput
 CLASSES = ("ordinary", "special")
 Note = Annotated[str, Text(24_000, prose=True)]
 Count = Annotated[int, Integer(0, 2**32)]
-Runs = Annotated[int, Integer(1, 10_000)]
+Runs = Annotated[int, Integer(1, 1_000)]
 
 
 class AnyValue:
@@ -27,7 +27,7 @@ class AnyValue:
 
 @dataclass(frozen=True, slots=True)
 class Proposal(Payload):
-    """Puts a job to the vote; signed by the researcher and a sponsoring member."""
+    """Puts a job to the vote, for `runs` runs at most; signed by the researcher and a sponsoring member."""
 
     KIND: ClassVar[str] = "proposal"
     coop: Slug
@@ -36,6 +36,7 @@ class Proposal(Payload):
     researcher: Household
     opens: Millis
     deadline: Millis
+    runs: Runs
     registry_size: Annotated[int, Integer(1, 2**32)]
 
 

@@ -71,7 +71,10 @@ def electors(members: NDArray[np.int64], electorate: Mapping[int, VerifyingKey])
 
 
 def own_advert(own: Advert, shown: Advert) -> None:
-    """The roster holds the advert that this home sent, not another one under its key."""
+    """The roster holds the advert that this home sent, not another one under its key.
+
+    `shown` carries a valid signature of this home: another one is proof that its store has forgotten it.
+    """
     if own != shown:
         raise ProtocolViolation(
             "The roster has an advert of this home that its journal does not know.", where="journal", hint=RESTORED

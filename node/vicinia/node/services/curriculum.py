@@ -1,0 +1,67 @@
+"""What a round of a training begins with: the model under its hash, and the earlier rounds that its clip follows from.
+
+Held in memory while the worker lives: homes that share a process fetch a model once. After a restart it is fetched
+again, under the same hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from vicinia.errors import InvalidInput, ProtocolViolation
+from vicinia.node.services.ports import Link
+from vicinia.wire.limits import MODEL
+
+if TYPE_CHECKING:
+    from vicinia.training.model import Model
+
+__all__ = ["Models", "models"]
+
+_KEPT = 2
+
+
+class Models:
+    """The newest models, by hash."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[bytes, Model] = OrderedDict()
+
+    def fetch(self, link: Link, run_id: bytes, digest: bytes) -> Model:
+        """The model of that hash; ProtocolViolation where the coordinator sends another, or none that can be read."""
+        from vicinia.training.model import Model
+
+        with self._lock:  # homes that share a process wait for the one that fetches
+            found = self._kept.get(digest)
+            if found is None:
+                body = _download(link, run_id)
+                if hashlib.sha256(body).digest() != digest:
+                    raise ProtocolViolation("The model is not the one that the log names.", where="model")
+                try:
+                    found = Model.from_bytes(body)
+                except InvalidInput as error:
+                    raise ProtocolViolation(f"The model cannot be read. {error.what}", where="model") from error
+                self._kept[digest] = found
+                while len(self._kept) > _KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(digest)
+            return found
+
+
+def _download(link: Link, run_id: bytes) -> bytes:
+    body = bytearray()
+    total = 1
+    while len(body) < total:
+        piece = link.model(run_id, len(body))
+        if not piece.data or piece.total > MODEL or len(body) + len(piece.data) > piece.total:
+            raise ProtocolViolation("The model came in pieces that do not fit.", where="model")
+        total = piece.total
+        body += piece.data
+    return bytes(body)
+
+
+models = Models()
+"""Those of this process."""

@@ -1,0 +1,143 @@
+"""The model card: what a model is, what went into it, what it cost, and where the log says that members accepted it.
+
+Canonical JSON, whose hash is the `trained` statement's; numbers that are not whole are decimal text. After Mitchell et
+al. 2019, "Model Cards for Model Reporting", as far as a program can write it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from vicinia.assembly.job import Job
+from vicinia.assembly.vote import Vote
+from vicinia.errors import InvalidInput
+from vicinia.privacy.conversion import rho_to_epsilon
+from vicinia.tlog.canonical import canonical, parse_canonical
+from vicinia.training.compiled import Training
+from vicinia.training.design import Term
+from vicinia.training.model import Model
+from vicinia.training.rounds import RoundRelease
+
+__all__ = ["ModelCard"]
+
+_LIMIT = 1024 * 1024
+_FIELDS = {
+    "v", "coop", "job", "title", "why", "purpose", "recipient", "datasets", "unit", "examples", "inputs", "target",
+    "recipe", "strategy", "rounds", "planned", "cohorts", "rho_nano", "epsilon", "delta", "created_ms", "model",
+    "parameters", "metrics", "acceptance", "ended",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """The card as it was written; `fields` as JSON has them."""
+
+    body: bytes
+    fields: dict[str, Any]
+
+    @property
+    def digest(self) -> bytes:
+        """What the log names."""
+        return hashlib.sha256(self.body).digest()
+
+    @property
+    def model(self) -> bytes:
+        """The model's SHA-256."""
+        return bytes.fromhex(self.fields["model"])
+
+    @property
+    def ended(self) -> str:
+        """Why the training has fewer rounds than were planned; empty where it has them all."""
+        return str(self.fields["ended"])
+
+    @classmethod
+    def of(
+        cls,
+        job: Job,
+        training: Training,
+        model: Model,
+        releases: Sequence[RoundRelease],
+        vote: Vote,
+        delta: float,
+        now_ms: int,
+    ) -> Self:
+        """Write the card of a training that has ended after these rounds, in their order."""
+        plan = training.plan
+        rho_nano = job.rho_nano * len(vote.rosters)  # a round that failed after its roster may have been charged, too
+        rounds = min(len(releases), plan.rounds)
+        fields: dict[str, Any] = {
+            "v": 1,
+            "coop": job.coop,
+            "job": job.hash.hex(),
+            "title": job.title,
+            "why": job.why,
+            "purpose": job.purpose,
+            "recipient": job.recipient,
+            "datasets": list(job.datasets),
+            "unit": plan.unit,
+            "examples": plan.examples,
+            "inputs": [_input(term) for term in training.design.terms],
+            "target": None if training.design.target is None else _input(training.design.target),
+            "recipe": plan.recipe.payload(),
+            "strategy": None if plan.strategy is None else plan.strategy.payload(),
+            "rounds": rounds,
+            "planned": plan.rounds,
+            "cohorts": [one.cohort for one in releases],
+            "rho_nano": rho_nano,
+            "epsilon": _text(rho_to_epsilon(rho_nano, delta)),
+            "delta": _text(delta),
+            "created_ms": now_ms,
+            "model": model.digest.hex(),
+            "parameters": model.size,
+            "metrics": [
+                {
+                    one.name: [
+                        None if one.value is None else _text(one.value),
+                        None if one.stderr is None else _text(one.stderr),
+                    ]
+                    for one in release.metrics
+                }
+                for release in releases
+            ],
+            "acceptance": _acceptance(vote),
+            "ended": f"The training ended after {rounds} of {plan.rounds} rounds." if rounds < plan.rounds else "",
+        }
+        return cls(canonical(fields), fields)
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read a card; InvalidInput for a form that this program does not know."""
+        fields = parse_canonical(body, where="model card", limit=_LIMIT)
+        if fields.keys() != _FIELDS or fields["v"] != 1:
+            raise InvalidInput("The model card has a form that this program does not know.", where="model card")
+        return cls(body, fields)
+
+
+def _input(term: Term) -> dict[str, Any]:
+    """How a raw value becomes a model's input: a category's value, or (value - middle) / radius."""
+    found: dict[str, Any] = {"label": term.label, "dataset": term.dataset.name}
+    if term.category is not None:
+        return found | {"values": list(term.values)}
+    return found | {"middle": _text(term.middle), "radius": _text(term.radius)}
+
+
+def _acceptance(vote: Vote) -> dict[str, Any]:
+    """Where anybody can check in the log that the members accepted this plan."""
+    counts = vote.result.counts if vote.result is not None else None
+    return {
+        "proposal": vote.digest.hex(),
+        "proposal_leaf": vote.leaf,
+        "certificate_leaf": vote.certificate_leaf,
+        "electorate": vote.electorate,
+        "yes": counts.yes if counts is not None else 0,
+        "no": counts.no if counts is not None else 0,
+        "abstain": counts.abstain if counts is not None else 0,
+    }
+
+
+def _text(value: float) -> str:
+    """The shortest decimal that reads back as the same number."""
+    return repr(float(value))

@@ -1,0 +1,154 @@
+"""A training plan, compiled: everything that follows from its text and the definitions, and from nothing else.
+
+Every home, the coordinator and the researcher compile the plan by themselves and must come to the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from vicinia.assembly.learning import TrainingPlan
+from vicinia.errors import InvalidInput
+from vicinia.query.dataset import DataSet
+from vicinia.training import evaluation
+from vicinia.training.clipping import next_clip
+from vicinia.training.design import Design, compile_design
+from vicinia.training.layout import VectorLayout
+from vicinia.training.model import Model
+from vicinia.training.recipe import Aggregate, Recipe
+from vicinia.training.registry import recipe_class
+from vicinia.training.settings import NANO
+from vicinia.training.strategy import Strategy
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["FIXED_CLIP_NANO", "Part", "Training", "compile_training"]
+
+FIXED_CLIP_NANO = 10**9
+"""What the log says as the clip of a recipe that has none."""
+
+
+class Part(StrEnum):
+    """What a home does in a round; whatever it is, a vector of the same length leaves it."""
+
+    TRAINS = "trains"
+    EVALUATES = "evaluates"
+    NOTHING = "nothing"  # it trained before, and this round only evaluates
+
+
+@dataclass(frozen=True)
+class Training:
+    """A compiled plan. `strategy`: who takes the step, None where the recipe itself does."""
+
+    plan: TrainingPlan
+    design: Design
+    recipe: Recipe
+    strategy: Strategy | None
+
+    @property
+    def datasets(self) -> tuple[DataSet, ...]:
+        """The data sets that it reads."""
+        return self.design.datasets
+
+    @cached_property
+    def evaluation(self) -> VectorLayout | None:
+        """The blocks of those who evaluate; None where nobody is held out."""
+        return evaluation.layout(self.design.dimensions) if self.plan.holdout_nano else None
+
+    @cached_property
+    def layout(self) -> VectorLayout:
+        """A home's vector of any round."""
+        training = self.recipe.layout()
+        return training if self.evaluation is None else evaluation.joined(training, self.evaluation)
+
+    @property
+    def training_slots(self) -> slice:
+        """Where the recipe's own vector stands."""
+        return slice(0, self.recipe.layout().length)
+
+    @property
+    def evaluation_slots(self) -> slice:
+        """Where the evaluation's vector stands."""
+        return slice(self.recipe.layout().length, self.layout.length)
+
+    def aggregate(self, sums: NDArray[np.float64], noise: float, cohort: int) -> Aggregate:
+        """The recipe's part of a round's noisy sums, float64[layout.length]; `cohort`: homes in them, rounded down."""
+        trained = cohort - cohort * self.plan.holdout_nano // NANO
+        return Aggregate(sums[self.training_slots], noise, trained)
+
+    def part_of(self, index: int, job_hash: bytes, *, closing: bool) -> Part:
+        """What the home at this registry index does in a round of this job."""
+        if evaluation.held_out(job_hash, index, self.plan.holdout_nano):
+            return Part.EVALUATES
+        return Part.NOTHING if closing else Part.TRAINS
+
+    @property
+    def first_clip_nano(self) -> int:
+        """The clip of the first round."""
+        return self.plan.clip.initial_nano if self.plan.clip is not None else FIXED_CLIP_NANO
+
+    def clip_after(self, clip_nano: int, below_nano: int | None) -> int:
+        """The clip of the round after one with this clip, in which this share of homes was not cut."""
+        clip = self.plan.clip
+        if clip is None or below_nano is None:
+            return clip_nano
+        return next_clip(clip_nano, below_nano, clip.quantile_nano, clip.rate_nano)
+
+    def require_model(self, model: Model) -> None:
+        """InvalidInput unless the model has the arrays of this recipe."""
+        if not self.recipe.initial().same_shape(model):
+            raise InvalidInput("The model is none of this recipe.", where="model")
+
+
+def compile_training(plan: TrainingPlan, definitions: Mapping[str, DataSet]) -> Training:
+    """The plan over these data sets (name -> definition).
+
+    Raises InvalidInput, naming the field, for a feature, recipe, strategy or parameter that is not known, for parts
+    that do not fit each other, and for other initial weights than the recipe's own.
+    """
+    known = recipe_class(plan.recipe.name, plan.recipe.version)
+    design = compile_design(plan, definitions, counts=plan.recipe.name == "poisson")
+    recipe: Recipe = known.of(design.dimensions, plan.recipe.values)
+    strategy = _strategy(plan, recipe)
+    rounds = recipe.rounds()
+    if rounds is not None and plan.rounds != rounds:
+        raise InvalidInput(
+            f"The recipe {recipe.name!r} takes {rounds} rounds, not {plan.rounds}.", where="training.rounds"
+        )
+    if plan.initial != recipe.initial().digest:
+        raise InvalidInput("The initial weights are not the recipe's.", where="training.initial")
+    return Training(plan, design, recipe, strategy)
+
+
+def _strategy(plan: TrainingPlan, recipe: Recipe) -> Strategy | None:
+    """A strategy and a clip belong to recipes whose homes send updates, and to no other."""
+    updates = hasattr(recipe, "mean_update")
+    if not updates:
+        if plan.strategy is not None or plan.clip is not None:
+            what = "strategy" if plan.strategy is not None else "clip"
+            raise InvalidInput(
+                f"The recipe {recipe.name!r} takes its own steps, over statistics that are bounded as they are.",
+                where=f"training.{what}",
+                hint=f"Leave [training.{what}] out, or use the recipe 'mlp'.",
+            )
+        return None
+    if plan.strategy is None or plan.clip is None:
+        what = "strategy" if plan.strategy is None else "clip"
+        raise InvalidInput(f"The recipe {recipe.name!r} needs a {what}.", where=f"training.{what}")
+    chosen = plan.strategy
+    if chosen.version != 1:
+        raise InvalidInput("This version of the strategy is not known here.", where="training.strategy")
+    strategy = Strategy.from_payload({"name": chosen.name, "parameters": chosen.values}, "training.strategy")
+    if strategy.name == "FedProx" and plan.recipe.values.get("proximal") != chosen.values["proximal_mu"]:
+        raise InvalidInput(
+            "The homes' proximal term is not the strategy's proximal_mu.",
+            where="training.strategy",
+            hint="Leave `proximal` out of the recipe's parameters: FedProx sets it.",
+        )
+    return strategy

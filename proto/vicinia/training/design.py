@@ -1,0 +1,153 @@
+"""From a plan's inputs to the numbers that a recipe sees: which expression, which bounds, which columns.
+
+Every input is read by the query compiler, so nothing can stand in a plan that could not stand in a query. A numeric
+input is standardised by its static bounds to [-1, 1]; an enum becomes one column for each value but the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from vicinia.assembly.learning import Input, TrainingPlan
+from vicinia.errors import InvalidInput, NotFound
+from vicinia.query.column import Column, ColumnType
+from vicinia.query.dataset import DataSet
+from vicinia.query.expression import Expression
+from vicinia.query.plan import AggregateKind, Plan, compile_query
+from vicinia.training.dimensions import Dimensions, TargetKind
+
+__all__ = ["Design", "Term", "compile_design"]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One input, compiled: a number (`expression`, clamped to `low`..`high`) or a `category` (an enum column).
+
+    `plan`: the query that a household asks for its own single value: the mean of the expression, or its rows by value.
+    """
+
+    label: str
+    dataset: DataSet
+    plan: Plan
+    expression: Expression | None = None
+    low: Fraction = Fraction(0)
+    high: Fraction = Fraction(1)
+    category: Column | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inputs that it becomes, as a model's coefficients name them."""
+        if self.category is None:
+            return (self.label,)
+        return tuple(f"{self.label} = {value}" for value in self.category.values[1:])
+
+    @property
+    def values(self) -> tuple[str | int, ...]:
+        """The values of a category, in the order of their classes."""
+        return self.category.values if self.category is not None else ()
+
+    @property
+    def middle(self) -> float:
+        """What becomes 0."""
+        return float((self.low + self.high) / 2)
+
+    @property
+    def radius(self) -> float:
+        """What becomes 1 above the middle."""
+        return float((self.high - self.low) / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """All inputs and the target. `rows`: the query whose conditions pick a home's rows, where rows are examples."""
+
+    terms: tuple[Term, ...]
+    target: Term | None
+    rows: Plan | None
+    dimensions: Dimensions
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the p inputs, in their order."""
+        return tuple(name for term in self.terms for name in term.names)
+
+    @property
+    def datasets(self) -> tuple[DataSet, ...]:
+        """The data sets that it reads, each once."""
+        every = (*self.terms, self.target) if self.target is not None else self.terms
+        return tuple({term.dataset.name: term.dataset for term in every}.values())
+
+
+def compile_design(plan: TrainingPlan, definitions: Mapping[str, DataSet], *, counts: bool) -> Design:
+    """The design of a plan over these data sets (name -> definition).
+
+    counts: the recipe predicts counts, so a numeric target begins at zero and is divided by its upper bound. Raises
+    InvalidInput that names the input.
+    """
+    terms = tuple(_term(one, definitions, f"training.features[{place}]") for place, one in enumerate(plan.inputs))
+    target = _term(plan.target, definitions, "training.target") if plan.target is not None else None
+    rows = None
+    if plan.unit == "row":
+        rows = _query(terms[0].dataset, "COUNT(DISTINCT household)", plan.where, definitions, "training.where")
+    width = sum(len(term.names) for term in terms)
+    kind, classes, high = _target(target, counts)
+    return Design(terms, target, rows, Dimensions(width, kind, classes, high))
+
+
+def _target(target: Term | None, counts: bool) -> tuple[TargetKind, int, float]:
+    if target is None:
+        return TargetKind.NONE, 0, 1.0
+    if target.category is not None:
+        return TargetKind.CLASSES, len(target.category.values), 1.0
+    if not counts:
+        return TargetKind.REAL, 0, 1.0
+    if target.low < 0:
+        raise InvalidInput("A count begins at zero.", where="training.target", hint="Write BOUND(column, 0, most).")
+    return TargetKind.COUNT, 0, float(target.high)
+
+
+def _term(one: Input, definitions: Mapping[str, DataSet], where: str) -> Term:
+    dataset = definitions.get(one.dataset)
+    if dataset is None:
+        known = ", ".join(sorted(definitions)) or "none"
+        raise InvalidInput(f"There is no data set {one.dataset!r}.", where=where, hint=f"Registered are: {known}.")
+    column = _enum(dataset, one.value)
+    if column is not None:
+        if len(column.values) < 2:
+            raise InvalidInput(f"{column.name} has one value only: nothing can be learnt of it.", where=where)
+        items = f"{column.name}, COUNT(DISTINCT household)"
+        plan = _query(dataset, items, one.where, definitions, where, f" GROUP BY {column.name}")
+        return Term(one.label, dataset, plan, category=column)
+    plan = _query(dataset, f"AVG({one.value})", one.where, definitions, where)
+    aggregate = plan.aggregates[0]
+    if len(plan.aggregates) != 1 or aggregate.kind is not AggregateKind.AVG or aggregate.expression is None:
+        raise InvalidInput(f"{one.value!r} is not one expression over a row.", where=where)
+    if not aggregate.expression.columns:
+        raise InvalidInput(f"{one.value!r} reads no column.", where=where)
+    return Term(one.label, dataset, plan, aggregate.expression, aggregate.low, aggregate.high)
+
+
+def _enum(dataset: DataSet, value: str) -> Column | None:
+    """The enum column that is meant by its bare name."""
+    try:
+        column = dataset.column(value)
+    except NotFound:
+        return None
+    return column if column.type is ColumnType.ENUM else None
+
+
+def _query(
+    dataset: DataSet, items: str, condition: str, definitions: Mapping[str, DataSet], where: str, tail: str = ""
+) -> Plan:
+    """Our own query around an input; what the compiler finds wrong is told of the input, for there is no query."""
+    text = f"SELECT {items} FROM {dataset.name}" + (f" WHERE {condition}" if condition else "") + tail  # noqa: S608
+    try:
+        plan = compile_query(text, definitions)
+    except InvalidInput as error:
+        hint = error.hint or f"The data set {dataset.name} has: {', '.join(one.name for one in dataset.columns)}."
+        raise type(error)(error.what, where=where, hint=hint) from error
+    if plan.dataset != dataset or (plan.where is None) != (not condition):
+        raise InvalidInput("This is not one expression and one condition.", where=where)
+    return plan

@@ -1,0 +1,58 @@
+"""A number in a training plan: decimal where people write it, a whole number of 10^-9 in every statement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from vicinia.errors import InvalidInput
+
+__all__ = ["NANO", "Parameter", "decimal_text"]
+
+NANO = 10**9
+_DECIMALS = 9
+_MAX_DIGITS = 18  # before the decimal point; more cannot be within anybody's bounds
+_LARGE = 10 ** (_MAX_DIGITS + _DECIMALS)
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """Bounds and default in 10^-9, `low` <= x <= `high`; a parameter without a default must be written."""
+
+    low: int
+    high: int
+    default: int | None = None
+    hint: str = ""
+
+    def check(self, value: Any, where: str) -> int:
+        """A whole number of 10^-9 as a statement holds it; InvalidInput outside the bounds."""
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InvalidInput("This must be a whole number of 10^-9.", where=where)
+        if not self.low <= value <= self.high:
+            raise self._outside(decimal_text(value) if abs(value) < _LARGE else "A number this large", where)
+        return value
+
+    def read(self, value: Any, where: str) -> int:
+        """A number as TOML holds it (int or Decimal); more than nine decimals are refused, never rounded."""
+        if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
+            raise InvalidInput("This must be a number.", where=where, hint=self.hint)
+        number = Decimal(value)
+        if number and number.adjusted() >= _MAX_DIGITS:
+            raise self._outside("A number this large", where)
+        exponent = number.as_tuple().exponent
+        if not isinstance(exponent, int) or exponent < -_DECIMALS:
+            raise InvalidInput(f"{number:.6g} has more than nine decimals.", where=where)
+        return self.check(int(Fraction(number) * NANO), where)
+
+    def _outside(self, value: str, where: str) -> InvalidInput:
+        bounds = f"{decimal_text(self.low)}..{decimal_text(self.high)}"
+        return InvalidInput(f"{value} is outside {bounds}.", where=where, hint=self.hint)
+
+
+def decimal_text(nano: int) -> str:
+    """10^-9 units as people write them: 100000000 is 0.1."""
+    whole, part = divmod(abs(nano), NANO)
+    text = f"{whole}.{part:09}".rstrip("0").rstrip(".")
+    return f"-{text}" if nano < 0 else text

@@ -1,0 +1,139 @@
+"""A home's examples out of its own store: our own statements, then standardised; whatever is there, never an error.
+
+The same promises as `vicinia.query.local`: nothing depends on data but the numbers themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from vicinia.query.local import Connection, answer
+from vicinia.query.sql import row_statement, statement
+from vicinia.training.design import Design, Term
+from vicinia.training.dimensions import TargetKind
+from vicinia.training.examples import Examples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["read_examples"]
+
+MAX_ROWS = 200_000
+"""Rows of a home that are looked at, the newest last: more are left out before the examples are picked."""
+
+
+def read_examples(
+    design: Design,
+    connections: Mapping[str, Connection],
+    period: tuple[str, str] | None,
+    limit: int,
+    rng: Callable[[int], bytes],
+    out_of_time: Callable[[], bool],
+    trouble: Callable[[str], None],
+) -> Examples:
+    """At most `limit` examples, picked at random where there are more. connections: data set name -> where its rows
+    are; a data set that is missing has none. rng(n): n fresh uniform bytes. out_of_time: true ends the statement.
+    trouble: told why a statement gave no rows."""
+    if design.rows is None:
+        raw, target = _household(design, connections, period, out_of_time, trouble)
+    else:
+        raw, target = _rows(design, connections, period, out_of_time, trouble)
+    inputs = np.concatenate([_columns(term, values) for term, values in zip(design.terms, raw, strict=True)], axis=1)
+    standardised = _target(design, target, len(inputs))
+    chosen = _chosen(len(inputs), limit, rng)
+    return Examples.cleaned(inputs[chosen], standardised[chosen], limit, design.dimensions)
+
+
+Values = Sequence[Any]
+
+
+def _rows(
+    design: Design,
+    connections: Mapping[str, Connection],
+    period: tuple[str, str] | None,
+    out_of_time: Callable[[], bool],
+    trouble: Callable[[str], None],
+) -> tuple[list[Values], Values]:
+    """One list of values a term, and the target's; row by row."""
+    every = (*design.terms, design.target) if design.target is not None else design.terms
+    plan = design.rows
+    connection = connections.get(every[0].dataset.name)
+    if plan is None or connection is None:
+        return [[] for _ in design.terms], []
+    wanted = [term.category or term.expression for term in every]
+    todo = row_statement(plan, [one for one in wanted if one is not None], period, MAX_ROWS)
+    rows = answer(connection, todo, out_of_time, trouble)
+    columns: list[Values] = [[row[place] for row in rows] for place in range(len(every))]
+    return columns[: len(design.terms)], columns[len(design.terms)] if design.target is not None else [0.0] * len(rows)
+
+
+def _household(
+    design: Design,
+    connections: Mapping[str, Connection],
+    period: tuple[str, str] | None,
+    out_of_time: Callable[[], bool],
+    trouble: Callable[[str], None],
+) -> tuple[list[Values], Values]:
+    """The household's one value of each term: the mean of a number, the value of a category that most rows have."""
+
+    def value(term: Term) -> Values:
+        connection = connections.get(term.dataset.name)
+        if connection is None:
+            return [None]
+        todo = statement(term.plan, period)
+        rows = answer(connection, todo, out_of_time, trouble)
+        if term.expression is not None:
+            return [rows[0][todo.measures[term.expression]] if rows else None]
+        counted = [(row[1], -term.values.index(row[0]), row[0]) for row in rows if row[0] in term.values]
+        return [max(counted)[2] if counted else None]
+
+    return [value(term) for term in design.terms], value(design.target) if design.target is not None else [0.0]
+
+
+def _columns(term: Term, values: Values) -> NDArray[np.float64]:
+    """float64[n, len(term.names)]: standardised, NaN where a value is missing."""
+    if term.category is None:
+        clamped: NDArray[np.float64] = np.clip(_numbers(values), float(term.low), float(term.high))
+        unit = np.empty((len(values), 1))
+        unit[:, 0] = (clamped - term.middle) / term.radius
+        return unit
+    places = _places(term, values)
+    columns = np.full((len(values), len(term.values) - 1), np.nan)
+    known = ~np.isnan(places)
+    columns[known] = places[known, np.newaxis] == np.arange(1, len(term.values))
+    return columns
+
+
+def _target(design: Design, values: Values, n: int) -> NDArray[np.float64]:
+    target = design.target
+    if target is None:
+        return np.zeros(n)
+    if target.category is not None:
+        return _places(target, values)
+    numbers = np.clip(_numbers(values), float(target.low), float(target.high))
+    if design.dimensions.target is TargetKind.COUNT:
+        rate: NDArray[np.float64] = numbers / float(target.high)
+        return rate
+    unit: NDArray[np.float64] = (numbers - target.middle) / target.radius
+    return unit
+
+
+def _numbers(values: Values) -> NDArray[np.float64]:
+    """What is a number as such, everything else as NaN."""
+    return np.array([value if isinstance(value, int | float) else np.nan for value in values], dtype=np.float64)
+
+
+def _places(term: Term, values: Values) -> NDArray[np.float64]:
+    known = {value: float(place) for place, value in enumerate(term.values)}
+    found = [known.get(value, np.nan) if isinstance(value, str | int) else np.nan for value in values]
+    return np.array(found, dtype=np.float64)
+
+
+def _chosen(n: int, limit: int, rng: Callable[[int], bytes]) -> NDArray[np.int64]:
+    """All of n examples, or `limit` of them at random."""
+    if n <= limit:
+        return np.arange(n)
+    keys = np.frombuffer(rng(8 * n), "<u8")
+    return np.sort(np.argpartition(keys, limit)[:limit])

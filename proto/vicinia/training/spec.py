@@ -1,0 +1,172 @@
+"""The section [training] of a JOB.toml: how a researcher writes a training plan down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from vicinia.assembly.learning import UNITS, Chosen, Clip, Input, TrainingPlan
+from vicinia.assembly.payload import decode_field
+from vicinia.assembly.toml import TomlFile, exact_nano
+from vicinia.errors import InvalidInput, ViciniaError
+from vicinia.query.dataset import DataSet
+from vicinia.training.compiled import Training, compile_training
+from vicinia.training.design import compile_design
+from vicinia.training.registry import recipe_class
+from vicinia.training.settings import NANO, from_file
+from vicinia.training.strategy import Strategy
+
+__all__ = ["training_of"]
+
+_KEYS = (
+    "dataset", "features", "target", "where", "unit", "examples", "recipe", "parameters", "strategy", "clip", "rounds",
+    "spare", "holdout",
+)  # fmt: skip
+_SECTION = "training"
+DEFAULT_CLIP = Clip(10**9, 5 * 10**8, 2 * 10**8)
+DEFAULT_EXAMPLES = 32
+
+
+def training_of(file: TomlFile, definitions: Mapping[str, DataSet]) -> Training:
+    """The compiled plan of a file, its defaults filled in; InvalidInput whose `where` is `file:line: key`."""
+    table = file.table.get(_SECTION)
+    if not isinstance(table, Mapping):
+        raise InvalidInput("The section [training] is missing.", where=file.name)
+    file.only(table, _KEYS, _SECTION)
+    for key in ("features", "recipe"):
+        if key not in table:
+            raise InvalidInput(f"The key {key!r} is missing.", where=file.where(_SECTION), hint=_HINTS[key])
+    try:
+        return _compiled(file, table, definitions)
+    except ViciniaError as error:
+        field = error.where.removeprefix("training.").partition("[")[0].partition(".")[0]
+        if error.where.startswith("training") and field in _KEYS:
+            error.where = file.where(field, _SECTION) + error.where.removeprefix(f"training.{field}")
+        raise
+
+
+def _compiled(file: TomlFile, table: Mapping[str, Any], definitions: Mapping[str, DataSet]) -> Training:
+    known = recipe_class(_text(file, table, "recipe"))
+    unit = table.get("unit", "row")
+    if unit not in UNITS:
+        raise InvalidInput(f"{unit!r} is not one of {', '.join(UNITS)}.", where="training.unit")
+    inputs = tuple(_input(file, table, one) for one in _features(table))
+    draft = TrainingPlan(
+        unit=unit,
+        inputs=inputs,
+        target=_input(file, table, table["target"]) if "target" in table else None,
+        where=_text(file, table, "where") if "where" in table else "",
+        examples=_whole(table, "examples", DEFAULT_EXAMPLES if unit == "row" else 1),
+        recipe=Chosen(known.name, known.version, ()),
+        strategy=_strategy(file, table.get("strategy")),
+        clip=_clip(file, table.get("clip")),
+        rounds=_whole(table, "rounds", 1),
+        spare=_whole(table, "spare", 0),
+        holdout_nano=_share(file, table),
+        initial=bytes(32),
+    )
+    return _completed(draft, known, table, definitions)
+
+
+def _completed(
+    draft: TrainingPlan, known: Any, table: Mapping[str, Any], definitions: Mapping[str, DataSet]
+) -> Training:
+    """What follows from the recipe: its parameters, how many rounds it takes, where it begins, who takes its step."""
+    given = dict(table.get("parameters", {}))
+    if draft.strategy is not None and draft.strategy.name == "FedProx":  # whose one parameter is the homes' own
+        given.setdefault("proximal", Decimal(draft.strategy.values["proximal_mu"]) / NANO)
+    values = from_file(known.settings, given, "training.parameters")
+    design = compile_design(draft, definitions, counts=known.name == "poisson")
+    recipe = known.of(design.dimensions, values)
+    changes = draft.payload() | {
+        "recipe": Chosen.of(known.name, known.version, values).payload(),
+        "initial": recipe.initial().digest.hex(),
+    }
+    rounds = recipe.rounds()
+    if "rounds" not in table:
+        if rounds is None:
+            raise InvalidInput("The key 'rounds' is missing.", where="training.recipe", hint="Such as: rounds = 4.")
+        changes["rounds"] = rounds
+    if hasattr(recipe, "mean_update"):
+        changes["strategy"] = changes["strategy"] or Chosen.of("FedAvg", 1, {}).payload()
+        changes["clip"] = changes["clip"] or DEFAULT_CLIP.payload()
+    return compile_training(TrainingPlan.from_payload(changes, "training"), definitions)
+
+
+def _features(table: Mapping[str, Any]) -> list[Any]:
+    features = table["features"]
+    if not isinstance(features, list) or not features:
+        raise InvalidInput("This must be a list of features.", where="training.features", hint=_HINTS["features"])
+    return features
+
+
+def _input(file: TomlFile, table: Mapping[str, Any], value: Any) -> Input:
+    """A feature as text, or as a table with its own data set and condition."""
+    if isinstance(value, str):
+        value = {"value": value}
+    if not isinstance(value, Mapping) or not {"value"} <= value.keys() <= {"value", "where", "dataset"}:
+        raise InvalidInput(
+            "A feature is a text, or has value and perhaps where and dataset.",
+            where="training.features",
+            hint='Such as: {dataset = "readings", value = "kwh", where = "HOUR(ts) < 6"}.',
+        )
+    dataset = value.get("dataset", table.get("dataset"))
+    if dataset is None:
+        raise InvalidInput("The key 'dataset' is missing.", where=file.where(_SECTION), hint=_HINTS["dataset"])
+    payload = {"dataset": dataset, "value": value["value"], "where": value.get("where", "")}
+    return Input.from_payload(payload, "training.features")
+
+
+def _strategy(file: TomlFile, table: Any) -> Chosen | None:
+    if table is None:
+        return None
+    if not isinstance(table, Mapping):
+        raise InvalidInput('Write a section: [training.strategy] with name = "FedAvg".', where="training.strategy")
+    strategy = Strategy.parse(table, lambda key: file.where(key, "training.strategy"))
+    return Chosen.of(strategy.name, 1, dict(strategy.parameters))
+
+
+def _clip(file: TomlFile, table: Any) -> Clip | None:
+    if table is None:
+        return None
+    section = "training.clip"
+    if not isinstance(table, Mapping):
+        raise InvalidInput("Write a section: [training.clip] with initial = 1.0.", where=section)
+    file.only(table, ("initial", "quantile", "rate"), section)
+    payload = DEFAULT_CLIP.payload()
+    for key, value in table.items():
+        zero = key == "rate" and value == 0
+        payload[f"{key}_nano"] = 0 if zero else exact_nano(value, file.where(key, section))
+    return Clip.from_payload(payload, section)
+
+
+def _share(file: TomlFile, table: Mapping[str, Any]) -> int:
+    value = table.get("holdout", Decimal(0))
+    return (
+        0
+        if value == 0
+        else int(
+            decode_field(
+                TrainingPlan, "holdout_nano", exact_nano(value, file.where("holdout", _SECTION)), "training.holdout"
+            )
+        )
+    )
+
+
+def _whole(table: Mapping[str, Any], key: str, default: int) -> int:
+    return int(decode_field(TrainingPlan, key, table.get(key, default), f"training.{key}"))
+
+
+def _text(file: TomlFile, table: Mapping[str, Any], key: str) -> str:
+    value = table[key]
+    if not isinstance(value, str):
+        raise InvalidInput("This must be text.", where=file.where(key, _SECTION))
+    return value
+
+
+_HINTS = {
+    "features": 'Name what the model may see: features = ["food", "age"].',
+    "recipe": 'Name how it is trained: recipe = "logistic".',
+    "dataset": 'Name the data set: dataset = "budget".',
+}

@@ -1,0 +1,154 @@
+"""What a round of a perceptron costs a home beside training and cryptography alone; what it learns with noise.
+
+*Client* is all that a home computes in a round: the update, its noise and rounding, secure aggregation. It stands
+beside the steps of gradient descent by themselves and the floor of secure aggregation (see `bench.secagg`).
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from bench._floor import cpu, forgetful
+from bench.secagg import _Peers
+from training_federation import federated
+from training_task import INPUTS, RECORDS, Task, auc, synthetic
+from vicinia.node.training import mlp
+from vicinia.privacy.conversion import epsilon_to_rho_nano
+from vicinia.privacy.encode import contribution
+from vicinia.privacy.noise import NoisePlan
+from vicinia.privacy.stream import chacha_stream
+from vicinia.training.dimensions import Dimensions, TargetKind
+from vicinia.training.examples import Examples
+from vicinia.training.model import Model
+from vicinia.training.recipes.mlp import Mlp
+from vicinia.training.settings import from_file
+
+__all__ = ["accuracy", "client", "measure", "memory"]
+
+TWO = Dimensions(INPUTS, TargetKind.CLASSES, 2)
+ROSTER, CORRUPT = 1_000, 50
+HUNDRED_THOUSAND = {"hidden_1": 300, "hidden_2": 310}
+MILLION = {"hidden_1": 985, "hidden_2": 995}
+RHO_NANO = 6_400_000
+REPEATS = 5
+# So many homes differ; each stands for so many that hold the same rows.
+HOMES, COPIES = 2_000, 5
+
+
+def made(**parameters: int) -> Mlp:
+    """A network for the synthetic task."""
+    return Mlp.of(TWO, from_file(Mlp.settings, parameters, "recipe"))
+
+
+def measure() -> list[tuple[str, str]]:
+    """Figures as (what, value) rows: time and memory of a home, then AUC beside scikit-learn."""
+    spent, floor, training = client()
+    rows = [
+        (
+            f"client, perceptron of {made(**HUNDRED_THOUSAND).size:,}, n={ROSTER:,}",
+            f"{spent:.3f} s, training {training:.3f} s + floor {floor - training:.3f} s, "
+            f"ratio {spent / floor:.2f} (target 1.3)",
+        ),
+        (f"peak RSS, perceptron of {made(**MILLION).size:,}", f"{memory():.0f} MB (target 250 MB)"),
+    ]
+    return rows + [(f"{what}, {HOMES * COPIES:,} homes, epsilon 1", figure) for what, figure in accuracy(HOMES, COPIES)]
+
+
+def client() -> tuple[float, float, float]:
+    """CPU seconds of a home's round, of training and cryptography alone, and of training alone; medians."""
+    recipe = made(**HUNDRED_THOUSAND)
+    model, (examples, *_), layout = recipe.initial(), _homes(synthetic(1, 1)), recipe.layout()
+    plan = NoisePlan.derive(layout.norm_squared, layout.length, RHO_NANO, ROSTER, 850, group=recipe.size)
+    peers, runs = _Peers(ROSTER, CORRUPT), []
+    vector = np.random.default_rng(1).integers(0, 1 << 28, layout.length, dtype=np.uint32)
+
+    def own() -> None:
+        update = mlp.statistic(recipe, model, examples, 1.0, chacha_stream(bytes(32)))
+        contribution(update, plan, bytes(32), layout.group_lengths)
+
+    with forgetful():
+        for _ in range(REPEATS):
+            spent = cpu(own) + peers._home(vector)[0]
+            training = _bare(recipe, model, examples)
+            runs.append((spent, training + peers._floor(vector), training))
+    first, second, third = (statistics.median(column) for column in zip(*runs, strict=True))
+    return first, second, third
+
+
+def _bare(recipe: Mlp, model: Model, examples: Examples) -> float:
+    """CPU seconds of the steps alone."""
+    numbers = model.flat().astype(np.float32)
+    network = mlp.Network(recipe, numbers.copy())
+    return cpu(lambda: mlp._train(network, numbers, examples, chacha_stream(bytes(32)), lambda: False))
+
+
+def memory() -> float:
+    """Peak resident MB of a process that reads a model of a million numbers, trains it and adds its noise."""
+    code = "import bench.training_mlp as own; own._million()"
+    done = subprocess.run([sys.executable, "-c", code], env=_paths(), capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def _paths() -> dict[str, str]:
+    return {"PYTHONPATH": ":".join(path for path in sys.path if path), "OMP_NUM_THREADS": "1"}
+
+
+def _million() -> None:
+    import resource
+
+    recipe = made(**MILLION)
+    model, (examples, *_), layout = (
+        Model.from_bytes(recipe.initial().to_bytes()),
+        _homes(synthetic(1, 1)),
+        recipe.layout(),
+    )
+    plan = NoisePlan.derive(layout.norm_squared, layout.length, RHO_NANO, ROSTER, 850, group=recipe.size)
+    update = mlp.statistic(recipe, model, examples, 1.0, chacha_stream(bytes(32)))
+    contribution(update, plan, bytes(32), layout.group_lengths)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def accuracy(homes: int, copies: int) -> list[tuple[str, str]]:
+    """AUC over 500 other homes: with noise for ε = 1 over all rounds, without it, and scikit-learn's on pooled rows."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neural_network import MLPClassifier
+
+    rho_nano, train, test = epsilon_to_rho_nano(1.0), synthetic(homes, 1), synthetic(500, 2)
+    own = _homes(train)
+    kinds = (
+        ("logistic by local steps", made(hidden_1=0, learning_rate=1, epochs=2, batch=24), 6, LogisticRegression()),
+        (
+            "perceptron of 16",
+            made(hidden_1=16, learning_rate=2, epochs=3, batch=12),
+            20,
+            MLPClassifier((16,), max_iter=20, random_state=0),
+        ),
+    )
+    rows = []
+    for name, recipe, rounds, reference in kinds:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            reference.fit(train.pooled, train.classes.reshape(-1))
+        pooled = auc(test.classes.reshape(-1), reference.predict_proba(test.pooled)[:, 1])
+        noisy, clean = (_auc(recipe, own, rounds, rho, copies, test) for rho in (rho_nano, None))
+        rows.append((f"AUC, {name}, {rounds} rounds", f"{noisy:.3f}, without noise {clean:.3f}, sklearn {pooled:.3f}"))
+    return rows
+
+
+def _homes(task: Task) -> list[Examples]:
+    return [Examples.cleaned(inputs, target, RECORDS, TWO) for inputs, target in task.homes("classes")]
+
+
+def _auc(recipe: Mlp, homes: Sequence[Examples], rounds: int, rho_nano: int | None, copies: int, test: Task) -> float:
+    *_, (model, _) = federated(recipe, homes, rounds, rho_nano, copies=copies)
+    return auc(test.classes.reshape(-1), recipe.predict(model, test.pooled)[:, 1])
+
+
+if __name__ == "__main__":
+    for what, value in measure():
+        print(f"{what:70} {value}")
