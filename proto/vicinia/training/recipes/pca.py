@@ -118,3 +118,28 @@ class PCA:
             model["mean"] + self.predict(model, inputs) @ model["components"], dtype=np.float64
         )
         return found
+
+
+def _signed(components: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each row so that its element of the largest magnitude (of equal ones the first) is positive."""
+    largest = np.argmax(np.abs(components), axis=1)
+    signs = np.where(components[np.arange(len(components)), largest] < 0.0, -1.0, 1.0)
+    return components * signs[:, None]
+
+
+def _model(
+    components: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    ratio: NDArray[np.float64],
+    noise: float,
+) -> Model:
+    return Model.of(
+        {
+            "components": components,
+            "eigenvalue_noise": np.array([noise]),
+            "explained_variance": variance,
+            "explained_variance_ratio": ratio,
+            "mean": mean,
+        }
+    )
