@@ -111,8 +111,7 @@ def test_other_first_weights_than_were_voted_on(make: Make, checked: bool, monke
 
 def bent(whole: Whole, job_hash: bytes) -> Model:
     """The recipe's model, with other numbers."""
-    held = whole.coordinator.trainer._held[job_hash]
-    model = held.training.recipe.initial()
+    model: Model = whole.coordinator.trainer._lessons[job_hash].training.recipe.initial()
     return model.with_flat(model.flat() + 1.0)
 
 

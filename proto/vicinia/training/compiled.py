@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from vicinia.assembly.learning import TrainingPlan
-from vicinia.errors import InvalidInput
+from vicinia.errors import InvalidInput, TooLarge
 from vicinia.query.dataset import DataSet
 from vicinia.training import evaluation
 from vicinia.training.clipping import next_clip
@@ -28,10 +28,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["FIXED_CLIP_NANO", "Part", "Training", "compile_training"]
+__all__ = ["FIXED_CLIP_NANO", "MAX_SLOTS", "MAX_WORK", "Part", "Training", "compile_training"]
 
 FIXED_CLIP_NANO = 10**9
 """What the log says as the clip of a recipe that has none."""
+MAX_SLOTS = 1_100_000
+"""A home's vector of a round: a model of a million numbers with its evaluation."""
+MAX_WORK = 4_000_000
+"""Examples x inputs x classes."""
 
 
 class Part(StrEnum):
@@ -66,6 +70,11 @@ class Training:
         """A home's vector of any round."""
         training = self.recipe.layout()
         return training if self.evaluation is None else evaluation.joined(training, self.evaluation)
+
+    @cached_property
+    def first(self) -> Model:
+        """The model before the first round."""
+        return self.recipe.initial()
 
     @property
     def training_slots(self) -> slice:
@@ -102,7 +111,7 @@ class Training:
 
     def require_model(self, model: Model) -> None:
         """InvalidInput unless the model has the arrays of this recipe."""
-        if not self.recipe.initial().same_shape(model):
+        if not self.first.same_shape(model):
             raise InvalidInput("The model is none of this recipe.", where="model")
 
 
@@ -121,9 +130,24 @@ def compile_training(plan: TrainingPlan, definitions: Mapping[str, DataSet]) -> 
         raise InvalidInput(
             f"The recipe {recipe.name!r} takes {rounds} rounds, not {plan.rounds}.", where="training.rounds"
         )
-    if plan.initial != recipe.initial().digest:
+    training = Training(plan, design, recipe, strategy)
+    if training.layout.length > MAX_SLOTS:
+        raise TooLarge(
+            f"Each home would send {training.layout.length:,} numbers a round; {MAX_SLOTS:,} are allowed.",
+            where="training.recipe",
+            hint="Use fewer features, classes or centres.",
+        )
+    work = plan.examples * design.dimensions.inputs * max(1, design.dimensions.classes)
+    if work > MAX_WORK:  # what takes long only in homes with many rows would tell by when they answer
+        raise TooLarge(
+            f"So many examples of so many inputs are too much for a small device: {work:,} numbers, {MAX_WORK:,} "
+            "are allowed.",
+            where="training.examples",
+            hint="Let each home bring fewer examples.",
+        )
+    if plan.initial != training.first.digest:
         raise InvalidInput("The initial weights are not the recipe's.", where="training.initial")
-    return Training(plan, design, recipe, strategy)
+    return training
 
 
 def _strategy(plan: TrainingPlan, recipe: Recipe) -> Strategy | None:

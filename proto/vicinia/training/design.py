@@ -20,6 +20,8 @@ from vicinia.training.dimensions import Dimensions, TargetKind
 
 __all__ = ["Design", "Term", "compile_design"]
 
+_AT_ONCE = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Term:
@@ -86,7 +88,9 @@ def compile_design(plan: TrainingPlan, definitions: Mapping[str, DataSet], *, co
     counts: the recipe predicts counts, so a numeric target begins at zero and is divided by its upper bound. Raises
     InvalidInput that names the input.
     """
-    terms = tuple(_term(one, definitions, f"training.features[{place}]") for place, one in enumerate(plan.inputs))
+    terms = _together(plan.inputs, definitions) or tuple(
+        _term(one, definitions, f"training.features[{place}]") for place, one in enumerate(plan.inputs)
+    )
     target = _term(plan.target, definitions, "training.target") if plan.target is not None else None
     rows = None
     if plan.unit == "row":
@@ -94,6 +98,27 @@ def compile_design(plan: TrainingPlan, definitions: Mapping[str, DataSet], *, co
     width = sum(len(term.names) for term in terms)
     kind, classes, high = _target(target, counts)
     return Design(terms, target, rows, Dimensions(width, kind, classes, high))
+
+
+def _together(inputs: tuple[Input, ...], definitions: Mapping[str, DataSet]) -> tuple[Term, ...] | None:
+    """The terms of numbers of one data set under one condition, from one query: a query costs 20 ms to read. None
+    where they are not all of that kind, or something is wrong, which is then looked for one by one."""
+    first = inputs[0]
+    dataset = definitions.get(first.dataset)
+    alike = all((one.dataset, one.where) == (first.dataset, first.where) for one in inputs)
+    if dataset is None or not alike or any(_enum(dataset, one.value) for one in inputs):
+        return None
+    terms: list[Term] = []
+    try:
+        for start in range(0, len(inputs), _AT_ONCE):
+            part = inputs[start : start + _AT_ONCE]
+            plan = _query(dataset, ", ".join(f"AVG({one.value})" for one in part), first.where, definitions, "")
+            terms += [_number(one, dataset, plan, place, "") for place, one in enumerate(part)]
+            if len(plan.aggregates) != len(part):
+                return None
+    except (InvalidInput, IndexError):
+        return None
+    return tuple(terms)
 
 
 def _target(target: Term | None, counts: bool) -> tuple[TargetKind, int, float]:
@@ -121,8 +146,15 @@ def _term(one: Input, definitions: Mapping[str, DataSet], where: str) -> Term:
         plan = _query(dataset, items, one.where, definitions, where, f" GROUP BY {column.name}")
         return Term(one.label, dataset, plan, category=column)
     plan = _query(dataset, f"AVG({one.value})", one.where, definitions, where)
-    aggregate = plan.aggregates[0]
-    if len(plan.aggregates) != 1 or aggregate.kind is not AggregateKind.AVG or aggregate.expression is None:
+    if len(plan.aggregates) != 1:
+        raise InvalidInput(f"{one.value!r} is not one expression over a row.", where=where)
+    return _number(one, dataset, plan, 0, where)
+
+
+def _number(one: Input, dataset: DataSet, plan: Plan, place: int, where: str) -> Term:
+    """The term of a numeric input: its place among the aggregates of a query."""
+    aggregate = plan.aggregates[place]
+    if aggregate.kind is not AggregateKind.AVG or aggregate.expression is None:
         raise InvalidInput(f"{one.value!r} is not one expression over a row.", where=where)
     if not aggregate.expression.columns:
         raise InvalidInput(f"{one.value!r} reads no column.", where=where)

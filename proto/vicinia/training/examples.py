@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,11 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    def blocks(self, size: int) -> Iterator[Examples]:
+        """The same examples, `size` at a time: what is summed over examples is the sum over their blocks."""
+        for start in range(0, len(self), size):
+            yield Examples(self.inputs[start : start + size], self.target[start : start + size], self.limit)
 
     @property
     def weight(self) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from vicinia.query.local import Connection, answer
-from vicinia.query.sql import row_statement, statement
+from vicinia.query.sql import Statement, row_statement, statement
 from vicinia.training.design import Design, Term
 from vicinia.training.dimensions import TargetKind
 from vicinia.training.examples import Examples
@@ -78,12 +78,16 @@ def _household(
 ) -> tuple[list[Values], Values]:
     """The household's one value of each term: the mean of a number, the value of a category that most rows have."""
 
+    answered: dict[int, tuple[Statement, list[Values]]] = {}  # terms of one query share its answer
+
     def value(term: Term) -> Values:
         connection = connections.get(term.dataset.name)
         if connection is None:
             return [None]
-        todo = statement(term.plan, period)
-        rows = answer(connection, todo, out_of_time, trouble)
+        if id(term.plan) not in answered:
+            todo = statement(term.plan, period)
+            answered[id(term.plan)] = todo, answer(connection, todo, out_of_time, trouble)
+        todo, rows = answered[id(term.plan)]
         if term.expression is not None:
             return [rows[0][todo.measures[term.expression]] if rows else None]
         counted = [(row[1], -term.values.index(row[0]), row[0]) for row in rows if row[0] in term.values]

@@ -6,7 +6,6 @@ it was, and so that whoever has the same sums comes to the same model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
@@ -39,11 +38,11 @@ class Released:
 
 
 class Course:
-    """One training under way; `advance` takes the rounds in their order. A context manager: it may hold a process."""
+    """One training under way; `take` takes the rounds in their order. A context manager: it may hold a process."""
 
     def __init__(self, training: Training) -> None:
         self._training = training
-        self._model = training.recipe.initial()
+        self._model = training.first
         self._taken = 0
         self._strategist: Strategist | None = None
 
@@ -56,21 +55,14 @@ class Course:
         self.close()
 
     @property
-    def taken(self) -> int:
-        """How many rounds went into the model."""
-        return self._taken
-
-    @property
     def model(self) -> Model:
         """The model after these rounds."""
         return self._model
 
-    def advance(self, rounds: Iterator[Released]) -> Model:
-        """The model after these further rounds; RoundFailed where it has diverged."""
-        for released in rounds:
-            self._model = self._step(released)
-            self._taken += 1
-        return self._model
+    def take(self, released: Released) -> None:
+        """Take the step of the next round; RoundFailed where the model has diverged, and then the course is lost."""
+        self._model = self._step(released)
+        self._taken += 1
 
     def close(self) -> None:
         """End Flower's process."""

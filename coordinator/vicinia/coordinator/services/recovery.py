@@ -168,8 +168,9 @@ class Recovery:
         with self._database.write("end the runs of a backup") as connection:
             active = runs.active(connection)
             for run in active:
-                certificate = self._ledger.assembly.vote_on(run.job_hash).certificate
-                again = certificate is not None and run.may_follow(certificate.max_runs)
+                vote = self._ledger.assembly.vote_on(run.job_hash)
+                again = vote.certificate is not None and run.may_follow(vote.certificate.max_runs)
+                again = again or bool(vote.releases)  # a training ends with what it has
                 runs.change(connection, run.run_id, (run.phase,), phase=Phase.FAILED, reason=_LOST)
                 jobs.move(connection, run.job_hash, Stage.ACCEPTED if again else Stage.FAILED, _LOST)
                 messages.erase(connection, run.run_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from vicinia.assembly import Job, draft_proposal
@@ -10,7 +11,7 @@ from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import DamagedRun, LiveRuns
 from vicinia.coordinator.services.statements import Statements
-from vicinia.coordinator.services.terms import check_job
+from vicinia.coordinator.services.terms import check_job, compiled, datasets_of
 from vicinia.coordinator.services.words import shown
 from vicinia.coordinator.store import jobs, runs
 from vicinia.coordinator.store.database import Database
@@ -65,6 +66,7 @@ class Research:
     def check(self, caller: Principal, body: bytes) -> bytes:
         """The terms that a proposal of this job would have, canonical JSON; raises what is wrong with it."""
         job = self._own_job(caller, body)
+        self._compile(job)
         with self._ledger.lock:
             check_job(job, self._ledger.assembly, self._clock())
             draft = draft_proposal(job, self._clock(), self._ledger.assembly)
@@ -88,6 +90,7 @@ class Research:
             raise InvalidInput(f"This is a statement {statement.kind!r}, no proposal.", where="proposal")
         proposal = Proposal.from_payload(statement.payload)
         job_hash, now_ms = job.hash, self._clock()
+        self._compile(job)
         with self._ledger.lock:
             with self._database.read() as connection:
                 known = jobs.find(connection, job_hash)
@@ -102,6 +105,13 @@ class Research:
             self._check_proposal(job, proposal, statement, now_ms)
             self._keep(job, statement, Stage.SUBMITTED, "", now_ms)
         return job_hash
+
+    def _compile(self, job: Job) -> None:
+        """What takes long, before the log is held still; what is wrong is told after what else may be."""
+        with self._ledger.lock:
+            definitions = datasets_of(job, self._ledger.assembly)
+        with suppress(ViciniaError):
+            compiled(job, definitions)
 
     def jobs(self, caller: Principal) -> tuple[JobStatus, ...]:
         """Every job, newest first; a rejected one is shown to its researcher alone."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import floor
 
 from vicinia.assembly import Assembly, Job
 from vicinia.assembly.purposes import require_purpose
-from vicinia.errors import NotAccepted
+from vicinia.errors import NotAccepted, ViciniaError
 from vicinia.identity import VerifyingKey
 from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.privacy.noise import NoisePlan
@@ -17,7 +19,9 @@ from vicinia.query.dataset import DataSet
 from vicinia.secagg.parameters import Parameters, corrupt_bound
 from vicinia.training.computation import Computation, compile_job, noise_for
 
-__all__ = ["Terms", "check_job", "datasets_of"]
+__all__ = ["Terms", "check_job", "compiled", "datasets_of"]
+
+_COMPILING = threading.Lock()
 
 
 def datasets_of(job: Job, assembly: Assembly) -> dict[str, DataSet]:
@@ -32,7 +36,25 @@ def check_job(job: Job, assembly: Assembly, now_ms: int) -> Computation:
     failure = assembly.job_terms(job, now_ms).first_failure
     if failure is not None:
         raise NotAccepted(failure.sentence, where=f"job: {failure.name}", hint=_help(failure.name, job, assembly))
-    return compile_job(job, datasets_of(job, assembly))
+    return compiled(job, datasets_of(job, assembly))
+
+
+def compiled(job: Job, definitions: Mapping[str, DataSet]) -> Computation:
+    """What a job computes; InvalidInput where it cannot be. One at a time and remembered, good or bad, since it can
+    take seconds: to be called first without the ledger's lock."""
+    with _COMPILING:
+        found = _compiled(job, tuple(definitions.values()))
+    if isinstance(found, ViciniaError):
+        raise type(found)(found.what, where=found.where, hint=found.hint)
+    return found
+
+
+@lru_cache(maxsize=16)
+def _compiled(job: Job, definitions: tuple[DataSet, ...]) -> Computation | ViciniaError:
+    try:
+        return compile_job(job, {dataset.name: dataset for dataset in definitions})
+    except ViciniaError as error:
+        return error.with_traceback(None)
 
 
 def _help(name: str, job: Job, assembly: Assembly) -> str:
@@ -65,7 +87,7 @@ class Terms:
         keys = assembly.electorate_keys(vote, checkpoint_size)
         return cls(
             job=job,
-            plan=compile_job(job, datasets_of(job, assembly)),
+            plan=compiled(job, datasets_of(job, assembly)),
             members={assembly.members[index].id: index for index in keys},
             keys=keys,
             corrupt=corrupt_bound(vote.electorate, assembly.bylaws.gamma),

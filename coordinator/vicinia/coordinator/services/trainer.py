@@ -6,15 +6,16 @@ A round's model is logged before anybody is in the round. It is computed beside 
 from __future__ import annotations
 
 import logging
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 from vicinia.assembly import Job, Vote, build_model, build_trained
 from vicinia.coordinator.clock import Clock
-from vicinia.coordinator.services.course import Course, Released
+from vicinia.coordinator.services.course import Released
 from vicinia.coordinator.services.ledger import Ledger
-from vicinia.coordinator.services.terms import datasets_of
+from vicinia.coordinator.services.lesson import Lesson
+from vicinia.coordinator.services.terms import compiled, datasets_of
 from vicinia.coordinator.services.words import shown
 from vicinia.coordinator.store import artifacts, jobs, runs
 from vicinia.coordinator.store.database import Database
@@ -22,7 +23,6 @@ from vicinia.coordinator.store.jobs import JobRow, Stage
 from vicinia.errors import RoundFailed, StorageFault, Unavailable, ViciniaError
 from vicinia.training.card import ModelCard
 from vicinia.training.compiled import Training
-from vicinia.training.computation import compile_job
 from vicinia.training.model import Model
 from vicinia.training.rounds import RoundRelease
 
@@ -30,16 +30,16 @@ __all__ = ["Trainer"]
 
 _log = logging.getLogger(__name__)
 
+_UNDER_WAY = (Stage.ACCEPTED, Stage.RECRUITING, Stage.RUNNING)
+_MOST_DEFECTS = 3
+_LONGEST_WAIT_MS = 600_000
 
-@dataclass(eq=False, slots=True)
-class _Held:
-    """One training in memory; `working`: the model that is being computed."""
 
-    job: Job
-    training: Training
-    course: Course
-    rounds: list[int] = field(default_factory=list)
-    working: Future[Model] | None = None
+class _Trouble(NamedTuple):
+    """How often in a row a training has failed to move on, and until when it is left alone."""
+
+    times: int
+    until_ms: int
 
 
 class Trainer:
@@ -49,67 +49,88 @@ class Trainer:
         self._database = database
         self._ledger = ledger
         self._clock = clock
-        self._held: dict[bytes, _Held] = {}
+        self._lessons: dict[bytes, Lesson] = {}
+        self._trouble: dict[bytes, _Trouble] = {}
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="trainer")
 
     def close(self) -> None:
         """End what is under way; a new trainer computes it again."""
         self._pool.shutdown(cancel_futures=True)
-        for held in self._held.values():
-            held.course.close()
+        for lesson in self._lessons.values():
+            lesson.close()
 
     def tick(self) -> None:
-        """Look at every accepted training that has no run under way."""
+        """Look at every accepted training that has no run under way; what is wrong with one keeps no other."""
         with self._database.read() as connection:
-            accepted = jobs.in_stages(connection, (Stage.ACCEPTED,))
-        for row in accepted:
-            if self._ledger.assembly.vote_on(row.job_hash).proposal.class_ == "special":
-                self._look_at(row)
+            rows = {row.job_hash: row for row in jobs.in_stages(connection, _UNDER_WAY)}
+        for job_hash in self._lessons.keys() - rows.keys():
+            self._drop(job_hash)  # somebody else has ended it
+        for row in rows.values():
+            trouble = self._trouble.get(row.job_hash)
+            waits = trouble is not None and self._clock() < trouble.until_ms
+            special = self._ledger.assembly.vote_on(row.job_hash).proposal.class_ == "special"
+            if row.stage is Stage.ACCEPTED and special and not waits:
+                self._try(row)
+
+    def _try(self, row: JobRow) -> None:
+        """Look at one; what may pass is tried again later, what may not ends the training with its reason."""
+        try:
+            self._look_at(row)
+        except (StorageFault, Unavailable) as error:
+            self._failed(row, str(error))
+        except ViciniaError as error:
+            self._end(row, Stage.FAILED, f"The training came to no model. {error.what}")
+        except Exception as defect:
+            _log.exception("training %s met a defect", row.job_hash.hex()[:16])
+            if self._failed(row, type(defect).__name__) >= _MOST_DEFECTS:
+                self._end(row, Stage.FAILED, "The coordinator met a defect of its own in the training.")
+
+    def _failed(self, row: JobRow, why: str) -> int:
+        """Wait, twice as long each time; how often it has failed in a row."""
+        times = self._trouble[row.job_hash].times + 1 if row.job_hash in self._trouble else 1
+        self._trouble[row.job_hash] = _Trouble(times, self._clock() + min(1000 << times, _LONGEST_WAIT_MS))
+        _log.warning("training %s waits: %s", row.job_hash.hex()[:16], why)
+        return times
 
     def _look_at(self, row: JobRow) -> None:
-        held = self._hold(row)
-        if held is None:
+        lesson = self._lesson(row)
+        if lesson is None:
             return
         vote = self._ledger.assembly.vote_on(row.job_hash)
-        number, attempt = self._following(row.job_hash)
         if vote.certificate is None or vote.revoked is not None:
             return  # the recruiter ends it
-        wanted = held.training.plan.rounds + held.training.plan.closing
+        if vote.trained is not None:
+            self._was_ended(row, vote.trained.digest)
+            return
+        number, attempt = self._following(row.job_hash)
+        wanted = lesson.training.plan.rounds + lesson.training.plan.closing
         over = len(vote.releases) >= wanted or number >= vote.certificate.max_runs
         over = over or attempt >= runs.MAX_ATTEMPTS or self._clock() >= vote.certificate.expires
         if over and not vote.releases:
             self._end(row, Stage.FAILED, "No round of the training succeeded.")
-        elif over or number not in vote.models:
-            self._compute(row, held, vote, number, over)
-
-    def _compute(self, row: JobRow, held: _Held, vote: Vote, number: int, over: bool) -> None:
-        """Have the model computed; once it is there, log it for the next round, or as the last one."""
-        if held.working is None:
-            held.working = self._pool.submit(self._advance, held, dict(vote.releases))
-        if not held.working.done():
             return
-        done, held.working = held.working, None
-        try:
-            model = done.result()
-        except (StorageFault, Unavailable) as error:
-            _log.warning("training %s waits: %s", row.job_hash.hex()[:16], error)
-            self._drop(row.job_hash)
-        except ViciniaError as error:
-            self._end(row, Stage.FAILED, f"The training came to no model. {error.what}")
+        logged = vote.models.get(number)
+        if not over and logged is not None and self._is_kept(logged.model.digest):
+            return  # the recruiter's turn
+        model = lesson.model(vote.releases, lambda run: self._load(row.job_hash, run), self._pool)
+        if model is None:
+            return
+        self._trouble.pop(row.job_hash, None)
+        if over:
+            self._finish(row, lesson, vote, model)
         else:
-            if over:
-                self._finish(row, held, vote, model)
-            else:
-                self._fix(row, held, vote, number, model)
+            self._fix(row, lesson, vote, number, model)
 
-    def _advance(self, held: _Held, releases: dict[int, object]) -> Model:
-        """In the other thread: take the steps of the rounds that were released since."""
-        training = sorted(releases)[: held.training.plan.rounds]  # the closing round only evaluates
-        new = [run for run in training if run not in held.rounds]
-        loaded = [self._load(held.job.hash, run) for run in new]
-        model = held.course.advance(iter(loaded))
-        held.rounds += new
-        return model
+    def _was_ended(self, row: JobRow, card: bytes) -> None:
+        """The log says that the training has ended, and this database, from before that, did not know."""
+        if self._is_kept(card):
+            self._end(row, Stage.RELEASED, "")
+        else:
+            self._end(row, Stage.FAILED, "The training has ended, and its model was lost with the database.")
+
+    def _is_kept(self, digest: bytes) -> bool:
+        with self._database.read() as connection:
+            return artifacts.find(connection, digest) is not None
 
     def _load(self, job_hash: bytes, run: int) -> Released:
         with self._database.read() as connection:
@@ -120,44 +141,53 @@ class Trainer:
             raise RoundFailed(f"What round {run + 1} released is no longer in the database.", where="training")
         return Released(release, vector)
 
-    def _fix(self, row: JobRow, held: _Held, vote: Vote, number: int, model: Model) -> None:
+    def _fix(self, row: JobRow, lesson: Lesson, vote: Vote, number: int, model: Model) -> None:
         """Log the model and the clip of the next round, and keep the model where homes can fetch it."""
-        clip_nano = held.training.first_clip_nano
+        body = model.to_bytes()
+        if number in vote.models:  # the log has it, and a database from before that has not
+            if vote.models[number].model.digest != model.digest:
+                raise RoundFailed("The model that the log names was lost with the database.", where="training")
+            with self._database.write("keep a model again") as connection:
+                artifacts.add(connection, row.job_hash, body)
+            return
+        clip_nano = lesson.training.first_clip_nano
         for run in range(number):
             release = self._load(row.job_hash, run).release if run in vote.releases else None
-            clip_nano = held.training.clip_after(clip_nano, release.below_nano if release is not None else None)
-        body = model.to_bytes()
+            clip_nano = lesson.training.clip_after(clip_nano, release.below_nano if release is not None else None)
         statement = build_model(self._ledger.coop, row.job_hash, number, model.digest, clip_nano)
-        self._ledger.append(self._ledger.sign(statement), lambda connection, _: _keep(connection, row.job_hash, body))
 
-    def _finish(self, row: JobRow, held: _Held, vote: Vote, model: Model) -> None:
+        def keep(connection: Connection, _: int) -> None:
+            artifacts.add(connection, row.job_hash, body)
+
+        self._ledger.append(self._ledger.sign(statement), keep)
+
+    def _finish(self, row: JobRow, lesson: Lesson, vote: Vote, model: Model) -> None:
         """Log the end of the training: its card, which names the model, in one transaction with both."""
-        bylaws = self._ledger.assembly.bylaws
         releases = [self._load(row.job_hash, run).release for run in sorted(vote.releases)]
-        delta = float(bylaws.delta_dp)
-        card = ModelCard.of(held.job, held.training, model, releases, vote, delta, self._clock())
+        delta = float(self._ledger.assembly.bylaws.delta_dp)
+        card = ModelCard.of(lesson.job, lesson.training, model, releases, vote, delta, self._clock())
         statement = build_trained(self._ledger.coop, row.job_hash, card.digest, len(releases))
 
         def keep(connection: Connection, _: int) -> None:
-            _keep(connection, row.job_hash, model.to_bytes())
-            _keep(connection, row.job_hash, card.body)
+            artifacts.add(connection, row.job_hash, model.to_bytes())
+            artifacts.add(connection, row.job_hash, card.body)
             jobs.move(connection, row.job_hash, Stage.RELEASED, card.ended)
 
         self._ledger.append(self._ledger.sign(statement), keep)
         self._drop(row.job_hash)
         _log.info("training %s has ended after %d rounds", row.job_hash.hex()[:16], len(releases))
 
-    def _hold(self, row: JobRow) -> _Held | None:
+    def _lesson(self, row: JobRow) -> Lesson | None:
         """The training in memory; None for another special job."""
-        if row.job_hash not in self._held:
+        if row.job_hash not in self._lessons:
             job = Job.from_canonical(row.body)
             if job.training is None:
                 return None
-            training = compile_job(job, datasets_of(job, self._ledger.assembly))
+            training = compiled(job, datasets_of(job, self._ledger.assembly))
             if not isinstance(training, Training):
                 return None
-            self._held[row.job_hash] = _Held(job, training, Course(training))
-        return self._held[row.job_hash]
+            self._lessons[row.job_hash] = Lesson(job, training)
+        return self._lessons[row.job_hash]
 
     def _following(self, job_hash: bytes) -> tuple[int, int]:
         """(number, attempt) of the run that comes next."""
@@ -166,15 +196,12 @@ class Trainer:
         return newest.following if newest is not None else (0, 0)
 
     def _drop(self, job_hash: bytes) -> None:
-        held = self._held.pop(job_hash, None)
-        if held is not None:
-            held.course.close()
+        self._trouble.pop(job_hash, None)
+        lesson = self._lessons.pop(job_hash, None)
+        if lesson is not None:
+            lesson.close()
 
     def _end(self, row: JobRow, stage: Stage, reason: str) -> None:
         with self._database.write(f"training is {stage}") as connection:
             jobs.move(connection, row.job_hash, stage, shown(reason))
         self._drop(row.job_hash)
-
-
-def _keep(connection: Connection, job_hash: bytes, body: bytes) -> None:
-    artifacts.add(connection, job_hash, body)

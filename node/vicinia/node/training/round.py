@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["round_vector"]
 
+BLOCK = 256
+"""Examples at a time."""
+
+# What these send is no sum over examples: they look at the clock themselves.
+_WHOLE = ("mlp", "trees")
+
 
 def round_vector(
     training: Training,
@@ -39,17 +45,33 @@ def round_vector(
     """
     vector = np.zeros(training.layout.length)
     recipe = training.recipe
+    home = import_module(f"vicinia.node.training.{recipe.name}")
     if part is Part.EVALUATES:
-        found = evaluation.statistic(training.design.dimensions, _predictions(recipe, model, examples), examples)
-        if not out_of_time():
-            vector[training.evaluation_slots] = found
+        vector[training.evaluation_slots] += _summed(
+            lambda some: evaluation.statistic(training.design.dimensions, _predictions(recipe, model, some), some),
+            examples,
+            out_of_time,
+        )
+    elif part is Part.TRAINS and recipe.name in _WHOLE:
+        learnt = home.statistic(recipe, model, examples, clip, stream, out_of_time, measured)
+        vector[training.training_slots] = 0.0 if out_of_time() else learnt
     elif part is Part.TRAINS:
-        home = import_module(f"vicinia.node.training.{recipe.name}")
-        timed = (out_of_time, measured) if training.strategy is not None else ()
-        learnt = home.statistic(recipe, model, examples, clip, stream, *timed)
-        if not out_of_time():
-            vector[training.training_slots] = learnt
+        vector[training.training_slots] += _summed(
+            lambda some: home.statistic(recipe, model, some, clip, stream), examples, out_of_time
+        )
     return vector
+
+
+def _summed(
+    statistic: Callable[[Examples], NDArray[np.float64]], examples: Examples, out_of_time: Callable[[], bool]
+) -> NDArray[np.float64] | float:
+    """The sum over blocks of examples, which bounds the memory; 0 where there are none, or time runs out."""
+    found: NDArray[np.float64] | float = 0.0
+    for some in examples.blocks(BLOCK):
+        if out_of_time():
+            return 0.0
+        found = found + statistic(some)
+    return 0.0 if out_of_time() else found
 
 
 def _predictions(recipe: Recipe, model: Model, examples: Examples) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["cells", "gradients", "statistic"]
 
 _SMALLEST_RADIUS = 1e-6
+_BLOCK = 256
 
 
 def statistic(
@@ -26,14 +28,21 @@ def statistic(
     examples: Examples,
     clip: float,  # noqa: ARG001
     stream: object,  # noqa: ARG001
+    out_of_time: Callable[[], bool] = lambda: False,
+    measured: Callable[[float], None] = lambda _: None,  # noqa: ARG001
 ) -> NDArray[np.float64]:
-    """The home's vector, float64[recipe.layout().length]; the radius that sums are cut to is part of the model."""
+    """The home's vector, float64[recipe.layout().length]; the radius that sums are cut to is part of the model. Zeros
+    where time runs out, which is looked at between blocks of examples."""
     layout = recipe.layout()
     vector = np.zeros(layout.length)
     if not len(examples):
         return vector
     with np.errstate(over="ignore", invalid="ignore"):
-        sums = _sums(recipe, model, examples)
+        sums = np.zeros(2 * recipe.fine * recipe.dimensions.inputs)
+        for some in examples.blocks(_BLOCK):
+            if out_of_time():
+                return vector
+            sums += _sums(recipe, model, some)
         norm = float(np.sqrt(sums @ sums))
         if not np.isfinite(norm):
             return vector

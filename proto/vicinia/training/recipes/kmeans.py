@@ -17,7 +17,7 @@ import numpy as np
 from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
-from vicinia.training.model import MAX_PARAMETERS, Model
+from vicinia.training.model import Model
 from vicinia.training.settings import NANO, Setting, from_payload, real
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ __all__ = ["COUNTS", "OFFSETS", "SPREADS", "KMeans"]
 
 COUNTS, OFFSETS, SPREADS = "examples by centre", "sums about the centres", "squared distances by centre"
 _CANDIDATES = 64
+_MOST_NUMBERS = 20_000
+_MOST_DRAWN = 100_000  # numbers, of which each chosen centre is compared with all
 _SPREAD_SHARE = 0.04
 
 
@@ -64,7 +66,7 @@ class KMeans:
         if dimensions.target is not TargetKind.NONE:
             raise InvalidInput("k-means has no target.", where="training.target")
         made = cls(dimensions, **from_payload(cls.settings, parameters, "training.parameters"))
-        if made.clusters * (dimensions.inputs + 2) > MAX_PARAMETERS // 2:
+        if made.clusters * (dimensions.inputs + 2) > _MOST_NUMBERS:
             raise InvalidInput("So many centres of so many inputs cannot be.", where="training.parameters.clusters")
         return made
 
@@ -86,10 +88,12 @@ class KMeans:
         return VectorLayout(tuple(Block(label, length) for label, length in sizes.items()), Fraction(1))
 
     def initial(self) -> Model:
-        """Of many random points in the box the ones that keep apart: each next is the candidate farthest from those
-        chosen. The box is [-½, ½], in whose middle half standardised inputs mostly lie."""
-        words = _words(self.seed, _CANDIDATES * self.clusters * self.dimensions.inputs)
-        candidates = words.reshape(-1, self.dimensions.inputs) - 0.5
+        """Of random points in the box the ones that keep apart: each next is the candidate farthest from those chosen.
+        The box is [-½, ½], in whose middle half standardised inputs mostly lie. Many centres of many inputs have fewer
+        candidates: whoever reads a plan computes this."""
+        most = max(self.clusters, _MOST_DRAWN // self.dimensions.inputs)
+        drawn = min(_CANDIDATES * self.clusters, most)
+        candidates = _words(self.seed, drawn * self.dimensions.inputs).reshape(-1, self.dimensions.inputs) - 0.5
         chosen = [0]
         nearest = _squared(candidates, candidates[:1])[:, 0]
         while len(chosen) < self.clusters:
