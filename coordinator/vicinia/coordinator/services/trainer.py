@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 from vicinia.assembly import Job, Vote, build_model, build_trained
 from vicinia.coordinator.clock import Clock
-from vicinia.coordinator.services.course import Course, Released
+from vicinia.coordinator.services.course import Course
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.terms import datasets_of
 from vicinia.coordinator.services.words import shown
@@ -24,6 +24,7 @@ from vicinia.training.card import ModelCard
 from vicinia.training.compiled import Training
 from vicinia.training.computation import compile_job
 from vicinia.training.model import Model
+from vicinia.training.replay import Released
 from vicinia.training.rounds import RoundRelease
 
 __all__ = ["Trainer"]
