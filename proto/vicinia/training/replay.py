@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from vicinia.assembly.vote import Vote
@@ -14,6 +15,9 @@ from vicinia.training.metrics import metrics
 from vicinia.training.model import Model
 from vicinia.training.recipe import Aggregate
 from vicinia.training.rounds import RoundRelease
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Released", "own_step", "replayed"]
 
@@ -50,7 +54,7 @@ class Released:
         ):
             raise ProofInvalid(f"The metrics of round {self.release.run + 1} are not those of its sum.", where="round")
 
-    def _numbers(self, training: Training) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def _numbers(self, training: Training) -> NDArray[np.float64]:
         if len(self.vector) != 8 * training.layout.length:
             raise InvalidInput("The sum of a round has another length than the plan says.", where="round.vector")
         return np.frombuffer(self.vector, "<f8")
@@ -62,21 +66,26 @@ def own_step(training: Training, model: Model, released: Released) -> Model:
 
 
 def replayed(
-    training: Training, vote: Vote, rounds: Mapping[int, Released], final: bytes, fetch: Callable[[bytes], Model]
+    training: Training,
+    vote: Vote,
+    load: Callable[[int], Released],
+    final: bytes,
+    fetch: Callable[[bytes], Model],
 ) -> Model:
     """The final model, computed from the released sums alone; ProofInvalid where a model in the log does not follow.
 
-    final: the hash of the model that the card names. fetch: the model with a hash, checked against it; asked for
-    only where this machine's arithmetic comes out at slightly other numbers than the coordinator's did.
+    load: what a released run has released. final: the hash of the model that the card names. fetch: the model with a
+    hash, checked against it; asked for only where this machine's arithmetic comes out at slightly other numbers than
+    the coordinator's did.
     """
     model = training.recipe.initial()
-    for run in sorted(vote.models):
-        _logged(model, vote.models[run].model.digest, run)
-        if run in rounds:
-            model = own_step(training, model, rounds[run])
-            after = [vote.models[later].model.digest for later in sorted(vote.models) if later > run]
-            model = _settled(model, after[0] if after else final, run, fetch)
-    _logged(model, final, max(vote.models, default=-1) + 1)
+    runs = sorted(vote.models)
+    following = [*(vote.models[run].model.digest for run in runs), final]
+    for place, run in enumerate(runs):
+        _check_logged(model, following[place], run)
+        if run in vote.releases:
+            model = _settled(own_step(training, model, load(run)), following[place + 1], run, fetch)
+    _check_logged(model, final, len(runs))
     return model
 
 
@@ -92,14 +101,12 @@ def _settled(model: Model, digest: bytes, run: int, fetch: Callable[[bytes], Mod
     return told
 
 
-def _logged(model: Model, digest: bytes, run: int) -> None:
+def _check_logged(model: Model, digest: bytes, run: int) -> None:
     if model.digest != digest:
         raise ProofInvalid(f"Round {run + 1} began with another model than the rounds before it led to.", where="model")
 
 
-def _close(
-    mine: np.ndarray[tuple[int, ...], np.dtype[np.floating]], told: np.ndarray[tuple[int, ...], np.dtype[np.floating]]
-) -> bool:
+def _close(mine: NDArray[np.floating], told: NDArray[np.floating]) -> bool:
     return bool(np.abs(mine - told).max() <= _CLOSE * max(float(np.abs(mine).max()), 1e-300))
 
 
