@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from coordinator.console.conftest import VillageLink
+from simulator_researcher import VillageLink
 from rich.console import Console
 from simulator_village import QUERY, Village
 from vicinia.coordinator.client.connection import Client

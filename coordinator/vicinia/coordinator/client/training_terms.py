@@ -71,7 +71,8 @@ class TrainingTerms:
             return (
                 "Nobody is held out, so no round has metrics; holdout = 0.2 in [training] would hold out one in five."
             )
-        return f"{self.held_out:.3g} of the homes, picked by the job's hash, evaluate the model of every round and do not train."
+        who = f"{self.held_out:.0%} of the homes, picked by the job's hash,"
+        return f"{who} evaluate the model of every round and do not train."
 
     @property
     def cost(self) -> str:
