@@ -59,10 +59,11 @@ class Predictor:
             )
         (name,) = self.needed
         placed = [Row(values, f"row {place + 1}") for place, values in enumerate(rows)]
-        return self.predict_rows(placed) if self._by_row else self.predict_households([{name: [row]} for row in placed])
+        return self.predict_rows(placed) if self.by_row else self.predict_households([{name: [row]} for row in placed])
 
     @property
-    def _by_row(self) -> bool:
+    def by_row(self) -> bool:
+        """Whether each row is an example; else a household is."""
         return self._training.design.rows is not None
 
     def predict_rows(self, rows: Iterable[Row]) -> Predictions:
