@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 
 import pytest
-from simulator_researcher import VillageLink
 from rich.console import Console
+from simulator_researcher import VillageLink
 from simulator_village import QUERY, Village
 from vicinia.coordinator.client.connection import Client
 from vicinia.coordinator.console import show

@@ -17,7 +17,7 @@ def training_facts(found: TrainingTerms) -> tuple[tuple[str, str], ...]:
     clip = (("Clipping", found.clip),) if found.clip else ()
     return (
         ("Recipe", f"{found.recipe}: {found.settings}"),
-        ("Model", f"{found.parameters:,} numbers, from {found.inputs:,} inputs"),
+        ("Model", f"{found.parameters:,} numbers, from {found.inputs:,} input{'s' if found.inputs > 1 else ''}"),
         ("Rounds", f"{found.rounds}{spare}"),
         ("Upload", f"{bytes_}{found.length:,} numbers per home and round, masked and with noise"),
         ("Steps", found.steps),

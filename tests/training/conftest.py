@@ -1,0 +1,40 @@
+"""A training that has ended with a model, in a village whose homes' own code computed it; and its researcher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from simulator_researcher import VillageLink, logged_in, researcher
+from simulator_whole import Whole
+from training.test_whole import BYLAWS, LOGISTIC, training
+from vicinia.assembly import Job
+from vicinia.coordinator.client.connection import Client
+from vicinia.coordinator.store import database
+from vicinia.coordinator.store.jobs import Stage
+
+database.SYNCHRONOUS = "OFF"  # no power cut happens in here, and the disk is shared
+
+EVALUATED = LOGISTIC.replace("spare = 1", "spare = 1\nholdout = 0.3")
+
+
+def trained_in(path: Path, text: str = EVALUATED) -> tuple[Whole, Job]:
+    """A cooperative of its own in which a training with this section has ended, under the witnesses' eyes."""
+    whole = Whole(path, bylaws=BYLAWS)
+    job = whole.accepted_job(**training(text))
+    whole.until(job, Stage.RELEASED)
+    whole.tick()
+    whole.tick()
+    return whole, job
+
+
+def client_of(whole: Whole, path: Path, patch: pytest.MonkeyPatch) -> tuple[Client, VillageLink]:
+    """The researcher's client, and the link by which the coordinator answers it."""
+    link = VillageLink(whole)
+    return researcher(logged_in(whole, path / "researcher"), link, patch), link
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Whole, Job]:
+    """A logistic regression of two rounds, with homes that evaluate; only read."""
+    return trained_in(tmp_path_factory.mktemp("trained"))
