@@ -9,6 +9,7 @@ from functools import lru_cache
 from sqlalchemy import Connection
 from vicinia.assembly import Vote
 from vicinia.coordinator.store import artifacts, runs
+from vicinia.coordinator.store.jobs import JobRow
 from vicinia.errors import NotFound
 from vicinia.training.card import ModelCard
 from vicinia.training.rounds import RoundRelease
@@ -25,13 +26,13 @@ def rounds(connection: Connection, vote: Vote) -> tuple[RoundStatus, ...]:
     return tuple(_status(body) for body in _releases(connection, vote))
 
 
-def card(connection: Connection, vote: Vote) -> ResultReply:
+def card(connection: Connection, vote: Vote, row: JobRow) -> ResultReply:
     """The model card, and where the log says that the training has ended with it; NotFound before."""
     trained, leaf = vote.trained, vote.trained_leaf
     body = artifacts.find(connection, trained.digest) if trained is not None else None
     if body is None or leaf is None:
-        released = f"{len(vote.releases)} round{'' if len(vote.releases) == 1 else 's'}"
-        raise NotFound(f"There is no model yet; {released} of the training are released.", where="result")
+        what = f"There is no model; the job is {row.stage}, and {len(vote.releases)} of its rounds are released."
+        raise NotFound(what, where="result", hint=row.reason)
     return ResultReply(body, leaf)
 
 

@@ -117,7 +117,7 @@ class Research:
         vote = self._ledger.assembly.votes.get(job_hash)
         if rounds_planned(row.body) and vote is not None:
             with self._database.read() as connection:
-                return learnt.card(connection, vote)
+                return learnt.card(connection, vote, row)
         if run is None or run.release is None or run.release_index is None:
             raise NotFound(f"There is no result; the job is {row.stage}.", where="result", hint=row.reason)
         return ResultReply(run.release, run.release_index)
