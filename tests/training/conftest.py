@@ -1,37 +1,31 @@
-"""A training that has ended with a model, in a village whose homes' own code computed it; and its researcher."""
+"""A cooperative in one process, closed when a test is over."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from simulator_researcher import VillageLink, logged_in, researcher
 from simulator_whole import Whole
-from training.test_whole import BYLAWS, LOGISTIC, training
+from training.jobs import BYLAWS
+from training.researchers import trained_in
 from vicinia.assembly import Job
-from vicinia.coordinator.client.connection import Client
-from vicinia.coordinator.store import database
-from vicinia.coordinator.store.jobs import Stage
 
-database.SYNCHRONOUS = "OFF"  # no power cut happens in here, and the disk is shared
-
-EVALUATED = LOGISTIC.replace("spare = 1", "spare = 1\nholdout = 0.3")
+Make = Callable[..., Whole]
 
 
-def trained_in(path: Path, text: str = EVALUATED) -> tuple[Whole, Job]:
-    """A cooperative of its own in which a training with this section has ended, under the witnesses' eyes."""
-    whole = Whole(path, bylaws=BYLAWS)
-    job = whole.accepted_job(**training(text))
-    whole.until(job, Stage.RELEASED)
-    whole.tick()
-    whole.tick()
-    return whole, job
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    """Founds cooperatives whose by-laws allow any budget."""
+    made: list[Whole] = []
 
+    def found(homes: int = 8) -> Whole:
+        made.append(Whole(tmp_path / str(len(made)), homes, bylaws=BYLAWS))
+        return made[-1]
 
-def client_of(whole: Whole, path: Path, patch: pytest.MonkeyPatch) -> tuple[Client, VillageLink]:
-    """The researcher's client, and the link by which the coordinator answers it."""
-    link = VillageLink(whole)
-    return researcher(logged_in(whole, path / "researcher"), link, patch), link
+    yield found
+    for whole in made:
+        whole.close()
 
 
 @pytest.fixture(scope="session")

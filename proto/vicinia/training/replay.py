@@ -40,7 +40,7 @@ class Released:
 
     def aggregate(self, training: Training) -> Aggregate:
         """The recipe's part of the sum."""
-        return Aggregate(self._numbers(training)[training.training_slots], self.release.sigma, self.release.cohort)
+        return training.aggregate(self._numbers(training), self.release.sigma, self.release.cohort)
 
     def check_metrics(self, training: Training) -> None:
         """ProofInvalid unless the metrics that were told are those of the sum."""
@@ -79,13 +79,15 @@ def replayed(
     the coordinator's did.
     """
     model = training.recipe.initial()
+    trained = sorted(vote.releases)[: training.plan.rounds]  # the closing round only evaluates
     runs = sorted(vote.models)
     following = [*(vote.models[run].model.digest for run in runs), final]
     for place, run in enumerate(runs):
         _check_logged(model, following[place], run)
-        if run in vote.releases:
+        if run in trained:
             model = _settled(own_step(training, model, load(run)), following[place + 1], run, fetch)
-    _check_logged(model, final, len(runs))
+    if model.digest != final:
+        raise ProofInvalid("The card names another model than the rounds have led to.", where="model card")
     return model
 
 

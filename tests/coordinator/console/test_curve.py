@@ -22,7 +22,7 @@ def test_many_rounds_are_thinned_and_the_last_one_is_kept() -> None:
     many = [Point(round_, 0.5, 0.01) for round_ in range(1, 204)]
     lines = [line.plain for line in curve(many)]
     assert len(lines) <= MOST_LINES + 1
-    assert lines[-2].lstrip().startswith("round 203 ")
+    assert lines[-2].lstrip().startswith("203 rounds ")
     assert len(curve(RISING)) == 6
     assert curve([]) == []
 

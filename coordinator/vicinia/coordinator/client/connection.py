@@ -17,6 +17,7 @@ from vicinia.coordinator.client.artifacts import Artifacts
 from vicinia.coordinator.client.compiling import compiled
 from vicinia.coordinator.client.expectation import Expectation
 from vicinia.coordinator.client.folder import Folder, Membership, default_folder
+from vicinia.coordinator.client.limits import require_within
 from vicinia.coordinator.client.link import JobStatus, Link, Released
 from vicinia.coordinator.client.log_reader import LogReader
 from vicinia.coordinator.client.renewal import fresh_certificate
@@ -74,6 +75,7 @@ class Client:
     def check(self, text: str, name: str = "JOB.toml") -> Expectation:
         """What a job means, costs and can be expected to show; InvalidInput names the line that is wrong."""
         job, plan = self._job(text, name)
+        require_within(job, self.bylaws, text, name)
         terms = parse_canonical(self._link.check(job.canonical()), where="terms")
         return Expectation.of(job, plan, self.bylaws, str(terms["class"]), int(terms["registry_size"]))
 
@@ -84,6 +86,7 @@ class Client:
         """
         job, plan = self._job(text, name)
         self._refuse_again(job, text)
+        require_within(job, self.bylaws, text, name)
         terms = parse_canonical(self._link.check(job.canonical()), where="terms")
         expected = Expectation.of(job, plan, self.bylaws, str(terms["class"]), int(terms["registry_size"]))
         if expected.refusal:

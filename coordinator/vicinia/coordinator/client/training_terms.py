@@ -19,7 +19,7 @@ __all__ = ["TrainingTerms"]
 class TrainingTerms:
     """`parameters`: numbers of the model; `length`: numbers that a home sends in a round, in `upload_bytes` (0 where
     there can be no such run); `settings`, `steps`: the recipe and who takes the step, in words; rho and epsilon are of
-    one round and of all, spare ones included; `held_out` is the share of homes that evaluate."""
+    one round and of all, spare and closing ones included; `held_out` is the share of homes that evaluate."""
 
     sentence: str
     recipe: str
@@ -32,6 +32,7 @@ class TrainingTerms:
     upload_bytes: int
     rounds: int
     spare: int
+    closing: int
     rho: float
     rho_total: float
     epsilon: float
@@ -56,6 +57,7 @@ class TrainingTerms:
             upload_bytes=0 if noise is None else -(-training.layout.length * noise.width // 8),
             rounds=plan.rounds,
             spare=plan.spare,
+            closing=plan.closing,
             rho=job.rho_nano / NANO,
             rho_total=total_nano / NANO,
             epsilon=rho_to_epsilon(job.rho_nano, delta),
@@ -77,10 +79,12 @@ class TrainingTerms:
     @property
     def cost(self) -> str:
         """What all rounds together cost each home, in a sentence."""
-        spare = f" and {self.spare} spare" if self.spare else ""
+        more = [f"{self.spare} spare"] if self.spare else []
+        more += ["the closing one"] if self.closing else []
+        rounds = " and ".join([", ".join([f"all {self.rounds}", *more[:-1]]), *more[-1:]])
         return (
             f"epsilon {self.epsilon:.3g} (rho {self.rho:.6g}) in each round; at most {self.epsilon_total:.3g} "
-            f"(rho {self.rho_total:.6g}) in all {self.rounds}{spare}, at delta {self.delta:.0e}"
+            f"(rho {self.rho_total:.6g}) in {rounds}, at delta {self.delta:.0e}"
         )
 
     def payload(self) -> dict[str, Any]:

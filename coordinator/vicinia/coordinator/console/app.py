@@ -17,7 +17,8 @@ from vicinia.coordinator.console import show
 from vicinia.coordinator.console.arguments import JobFile, JobName, Json, folder_first
 from vicinia.coordinator.console.epilog import EPILOG
 from vicinia.coordinator.console.files import read_invitation, read_text
-from vicinia.errors import ViciniaError
+from vicinia.coordinator.usage import VersionOption, sentence
+from vicinia.errors import NotAccepted, ViciniaError
 
 __all__ = ["app", "main"]
 
@@ -40,6 +41,7 @@ def _root(
     directory: Annotated[
         Path | None, typer.Option("--dir", metavar="DIR", help="Your folder (default ~/.local/share/vicinia/console).")
     ] = None,
+    _version: VersionOption = False,
 ) -> None:
     context.obj = Folder(directory or default_folder())
 
@@ -96,6 +98,8 @@ def datasets(context: typer.Context, as_json: Json = False) -> None:
 def check(context: typer.Context, job: JobFile, as_json: Json = False) -> None:
     """Say what a job would mean, cost and need, and how precise it could be; nothing is sent to any home.
 
+    The exit status is 5 where the job could not run here, as that of submit would be.
+
     JOB.toml is the job: title, purpose, why, a query or a section [bold]\\[training][/bold], and the budget under
     [bold]\\[privacy][/bold].
     """
@@ -103,9 +107,11 @@ def check(context: typer.Context, job: JobFile, as_json: Json = False) -> None:
     with _client(context) as client:
         found = client.check(text, job.name)
     if as_json:
-        return _print_json(found.payload())
-    show.checked(_out(), found)
-    return None
+        _print_json(found.payload())
+    else:
+        show.checked(_out(), found)
+    if found.refusal:
+        sys.exit(NotAccepted.exit_status)
 
 
 @app.command(epilog="Example: vicinia submit JOB.toml")
@@ -209,8 +215,7 @@ def main(argv: list[str] | None = None) -> None:
         print(shown.format_message())
         sys.exit(2)
     except click.ClickException as error:
-        of = getattr(getattr(error, "ctx", None), "command_path", "vicinia")
-        _fail(f"{of}: {error.format_message().rstrip('.')}. See: {of} --help", error.exit_code)
+        _fail(sentence(error, "vicinia"), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(INTERRUPTED)
     except BrokenPipeError:

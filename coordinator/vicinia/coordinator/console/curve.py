@@ -19,7 +19,7 @@ _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 640, 200, 64, 34, 30
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A metric after a round, counted from 1; None where it is below the noise."""
+    """A metric of the model after so many rounds; None where it is below the noise."""
 
     round: int
     value: float | None
@@ -39,11 +39,13 @@ def curve(points: Sequence[Point]) -> list[Text]:
     """A line for each round, for the last and evenly many others where there are more than the terminal should hold."""
     step = math.ceil(len(points) / MOST_LINES)
     kept = [point for place, point in enumerate(points) if (len(points) - 1 - place) % max(step, 1) == 0]
-    return bars([Bar(f"round {point.round}", point.value, point.stderr) for point in kept])
+    return bars(
+        [Bar(f"{point.round} round{'' if point.round == 1 else 's'}", point.value, point.stderr) for point in kept]
+    )
 
 
 def svg(title: str, curves: Curves) -> str:
-    """One panel a metric, over the rounds, with 95 % error bars of the noise; an SVG file."""
+    """One panel a metric, over the rounds behind the model, with 95 % error bars of the noise; an SVG file."""
     height = 30 + _HEIGHT * max(len(curves), 1)
     panels = [_panel(name, points, 30 + _HEIGHT * place) for place, (name, points) in enumerate(curves.items())]
     return "\n".join(

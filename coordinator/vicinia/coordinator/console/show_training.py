@@ -19,11 +19,11 @@ Z95 = 1.959964
 
 
 def curves_of(found: TrainedModel) -> dict[str, list[Point]]:
-    """The metrics by name, over the rounds that were released."""
+    """The metrics by name, each by how many rounds the model had behind it: a round evaluates what it begins with."""
     curves: dict[str, list[Point]] = {}
     for place, release in enumerate(found.releases):
         for one in release.metrics:
-            curves.setdefault(one.name, []).append(Point(place + 1, one.value, one.stderr))
+            curves.setdefault(one.name, []).append(Point(place, one.value, one.stderr))
     return curves
 
 
@@ -37,11 +37,14 @@ def model(out: Console, found: TrainedModel) -> None:
     curves = curves_of(found)
     shown = leading(curves)
     if shown is not None:
-        out.print(Text(f"\n  {shown}, after each round"))
+        out.print(Text(f"\n  {shown}, after so many rounds"))
         for line in curve(curves[shown]):
             out.print("  ", line, sep="")
     if curves:
-        out.print("\n± of a metric is the noise's: how far it lies from what the same homes would have shown without.")
+        out.print(
+            "\nA round's metrics are those of the model that it began with; a closing round is of the final model."
+        )
+        out.print("± of a metric is the noise's: how far it lies from what the same homes would have shown without.")
     if found.card.ended:
         out.print(Text(found.card.ended, style="bold"))
     rho = found.card.fields["rho_nano"] / 1e9
@@ -85,7 +88,8 @@ def _rounds(out: Console, found: TrainedModel) -> None:
     for place, release in enumerate(found.releases):
         told = {one.name: one for one in release.metrics}
         cells = [_metric(told[name].value, told[name].stderr) if name in told else "" for name in names]
-        table.add_row(*map(Text, (str(place + 1), f"{release.cohort:,}–{release.cohort + 9:,}", *cells)))
+        name = str(place + 1) if place < found.training.plan.rounds else "closing"
+        table.add_row(*map(Text, (name, f"{release.cohort:,}–{release.cohort + 9:,}", *cells)))
     out.print(table)
 
 

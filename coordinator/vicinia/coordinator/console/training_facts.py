@@ -14,6 +14,7 @@ def training_facts(found: TrainingTerms) -> tuple[tuple[str, str], ...]:
     """The lines of a check that are a training's own."""
     bytes_ = f"{size(found.upload_bytes)}, " if found.upload_bytes else ""
     spare = f", and {found.spare} spare for rounds that fail" if found.spare else ""
+    spare += ", and a closing one that only evaluates" if found.closing else ""
     clip = (("Clipping", found.clip),) if found.clip else ()
     return (
         ("Recipe", f"{found.recipe}: {found.settings}"),

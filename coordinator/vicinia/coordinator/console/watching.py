@@ -74,8 +74,12 @@ def _of_round(now: JobStatus, name: str, words: str) -> tuple[str, str]:
     """Name and words of a bar: a training has its own for each attempt at a round."""
     if not now.rounds_planned or now.state not in ("recruiting", "running"):
         return name, words
-    round_ = min(now.rounds_released + 1, now.rounds_planned)
-    return f"{now.rounds_released} {now.run} {name}", f"Round {round_} of {now.rounds_planned}: {words}"
+    return f"{now.rounds_released} {now.run} {name}", f"{_round(now, now.rounds_released)}: {words}"
+
+
+def _round(now: JobStatus, place: int) -> str:
+    """The name of a round, counted from 0; the closing one evaluates the final model."""
+    return f"Round {place + 1} of {now.rounds_planned}" if place < now.rounds_planned else "The closing round"
 
 
 def _released(now: JobStatus, place: int) -> str:
@@ -86,7 +90,7 @@ def _released(now: JobStatus, place: int) -> str:
         for one in of_round.metrics
     )
     homes = f"{of_round.cohort:,} to {of_round.cohort + 9:,} homes"
-    return f"Round {place + 1} of {now.rounds_planned} is released, of {homes}{f': {metrics}' if metrics else ''}"
+    return f"{_round(now, place)} is released, of {homes}{f': {metrics}' if metrics else ''}"
 
 
 def _bar(progress: Progress, bars: dict[str, TaskID], name: str, words: str, done: int, of: int | None) -> None:
