@@ -161,6 +161,14 @@ BAD: list[tuple[str, str, Message, set[Code]]] = [
     ("Research", "Check", research_pb2.CheckRequest(job=b"x" * 40_000), {Code.TOO_LARGE}),
     ("Research", "SubmitJob", research_pb2.SubmitJobRequest(job=b"{}", proposal=b"{}"), {Code.PERMISSION_DENIED}),
     ("Research", "Result", research_pb2.JobRequest(job_hash=b"x"), {Code.INVALID_INPUT}),
+    ("Research", "GetArtifact", research_pb2.ArtifactRequest(job_hash=bytes(32), sha256=b"x"), {Code.INVALID_INPUT}),
+    (
+        "Research",
+        "GetArtifact",
+        research_pb2.ArtifactRequest(job_hash=bytes(32), sha256=bytes(32), offset=2**40),
+        {Code.INVALID_INPUT},
+    ),
+    ("Research", "GetArtifact", research_pb2.ArtifactRequest(job_hash=bytes(32), sha256=bytes(32)), {Code.NOT_FOUND}),
     ("Rounds", "Poll", rounds_pb2.PollRequest(protocols=[1] * 100), {Code.TOO_LARGE}),
     ("Rounds", "GetManifest", rounds_pb2.RunRequest(run_id=bytes(32)), {Code.NOT_FOUND}),
     ("Rounds", "Next", rounds_pb2.NextRequest(run_id=bytes(32), after=Phase.SHARE), {Code.NOT_FOUND}),  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,14 @@ from data import PROJECT
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.jobspec import JobSpec
 from vicinia.assembly.standing import StandingVote
+from vicinia.assembly.toml import TomlFile
 from vicinia.query.mapping import parse_map
+from vicinia.training.compiled import Training
+from vicinia.training.parameter import decimal_text
+from vicinia.training.refusal import REFUSED
+from vicinia.training.registry import RECIPES, recipe_class
+from vicinia.training.spec import DEFAULT_CLIP, training_of
+from vicinia.training.strategy import STRATEGIES
 
 README = (PROJECT / "README.md").read_text()
 FORMATS = (PROJECT / "docs" / "formats.md").read_text()
@@ -67,7 +75,7 @@ def test_every_link_leads_somewhere(name: str) -> None:
 
 
 def test_the_formats_are_accepted_as_shown() -> None:
-    mapping, wide, job, rules = blocks(FORMATS, "toml")
+    mapping, wide, job, _, _, rules = blocks(FORMATS, "toml")
     dataset, _ = parse_map(mapping)
     assert [column.name for column in dataset.columns] == ["fuel", "kids", "ts"]
     dataset, readings = parse_map(wide)
@@ -82,3 +90,40 @@ def test_the_formats_are_accepted_as_shown() -> None:
     assert ByLaws.from_toml("\n".join(f"{name.strip('`')} = {value}" for name, value in stated)) == ByLaws()
     assert JobSpec.parse_toml(job).title == "Fuel in families with children"
     assert [rule.vote for rule in StandingVote.parse_toml(rules, 0, known_words=True).rules] == ["no", "yes"]
+
+
+def trainings() -> list[Training]:
+    """The plans that the document shows, over the data sets that it shows."""
+    mapping, wide, _, *shown, _ = blocks(FORMATS, "toml")
+    definitions = {one.name: one for one in (parse_map(mapping)[0], parse_map(wide)[0])}
+    return [training_of(TomlFile.parse(text, "JOB.toml"), definitions) for text in shown]
+
+
+def test_the_trainings_are_accepted_as_shown() -> None:
+    logistic, network = trainings()
+    assert JobSpec.parse_toml(blocks(FORMATS, "toml")[3]).query is None
+    assert (logistic.plan.rounds, logistic.plan.spare, logistic.plan.examples) == (4, 1, 32)
+    assert logistic.plan.holdout_nano == 2 * 10**8
+    assert logistic.strategy is None
+    assert network.strategy is not None
+    assert network.strategy.name == "FedAdam"
+    assert network.plan.clip == DEFAULT_CLIP
+    assert [one.name for one in network.datasets] == ["readings", "budget"]
+    assert network.plan.examples == 1
+
+
+def test_every_recipe_strategy_and_refusal_is_in_the_formats_with_its_parameters() -> None:
+    for name in RECIPES:
+        (row,) = re.findall(rf"^\| {name} \|.*\| (.*?) \|$", FORMATS, re.MULTILINE)
+        stated = dict(re.findall(r"(\w+) \(([\d.]+)", row))
+        declared = {one.name: one.default for one in recipe_class(name).settings}
+        scales = {one.name: one.scale for one in recipe_class(name).settings}
+        assert {key: int(Decimal(value) * scales[key]) for key, value in stated.items()} == declared
+    for strategy, parameters in STRATEGIES.items():
+        (row,) = re.findall(rf"^\| {strategy} \| (.*?) \|$", FORMATS, re.MULTILINE)
+        told = dict(re.findall(r"(\w+) \(([\d.]+|needed)\)", row))
+        expected = {
+            key: "needed" if one.default is None else decimal_text(one.default) for key, one in parameters.items()
+        }
+        assert told == expected
+    assert [name for name in REFUSED if f"`{name}`" not in FORMATS] == []

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from simulator_whole import Whole
 from training.jobs import BYLAWS
+from training.researchers import trained_in
+from vicinia.assembly import Job
 
 Make = Callable[..., Whole]
 
@@ -24,3 +26,9 @@ def make(tmp_path: Path) -> Iterator[Make]:
     yield found
     for whole in made:
         whole.close()
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Whole, Job]:
+    """A logistic regression of two rounds, with homes that evaluate; only read."""
+    return trained_in(tmp_path_factory.mktemp("trained"))

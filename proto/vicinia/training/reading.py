@@ -18,7 +18,7 @@ from vicinia.training.examples import Examples
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["read_examples"]
+__all__ = ["read_examples", "read_standardised"]
 
 MAX_ROWS = 200_000
 """Rows of a home that are looked at, the newest last: more are left out before the examples are picked."""
@@ -36,14 +36,25 @@ def read_examples(
     """At most `limit` examples, picked at random where there are more. connections: data set name -> where its rows
     are; a data set that is missing has none. rng(n): n fresh uniform bytes. out_of_time: true ends the statement.
     trouble: told why a statement gave no rows."""
+    inputs, target = read_standardised(design, connections, period, out_of_time, trouble)
+    chosen = _chosen(len(inputs), limit, rng)
+    return Examples.cleaned(inputs[chosen], target[chosen], limit, design.dimensions)
+
+
+def read_standardised(
+    design: Design,
+    connections: Mapping[str, Connection],
+    period: tuple[str, str] | None,
+    out_of_time: Callable[[], bool],
+    trouble: Callable[[str], None],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Every row, or the one household: inputs float64[n, p] and target float64[n], NaN where a value is missing."""
     if design.rows is None:
         raw, target = _household(design, connections, period, out_of_time, trouble)
     else:
         raw, target = _rows(design, connections, period, out_of_time, trouble)
     inputs = np.concatenate([_columns(term, values) for term, values in zip(design.terms, raw, strict=True)], axis=1)
-    standardised = _target(design, target, len(inputs))
-    chosen = _chosen(len(inputs), limit, rng)
-    return Examples.cleaned(inputs[chosen], standardised[chosen], limit, design.dimensions)
+    return inputs, _target(design, target, len(inputs))
 
 
 Values = Sequence[Any]

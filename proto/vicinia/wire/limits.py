@@ -5,6 +5,7 @@ from __future__ import annotations
 from vicinia.secagg.messages import MAX_ADVERTS, MAX_INDEX, MAX_NEIGHBOURS, MAX_ROSTER
 
 __all__ = [
+    "ARTIFACT",
     "CERTIFICATE",
     "HASH",
     "INDEX",
@@ -29,6 +30,7 @@ __all__ = [
     "MAX_RUNS",
     "MAX_WIDTH",
     "MEMBERS_BITMAP",
+    "METRICS",
     "MILLISECONDS",
     "MODEL",
     "NOTARIES",
@@ -63,10 +65,13 @@ CERTIFICATE = 64 * 1024
 SIGNING_REQUEST = 8 * 1024
 RELEASE = 16 * 1024 * 1024
 PIECE = 1024 * 1024
+ARTIFACT = 128 * 1024 * 1024
+"""What a training leaves behind under one hash: of all the noisy sum is the largest, 2^24 numbers of eight bytes."""
 MODEL = 9 * 1024 * 1024
 """A model: a million numbers of eight bytes, and its header."""
 ROUND = 64 * 1024
 ROUNDS = 1_000
+METRICS = 40
 
 PRINCIPAL = 200
 KIND = 40

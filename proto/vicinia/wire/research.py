@@ -8,9 +8,11 @@ from enum import IntEnum
 from vicinia.v1 import research_pb2 as pb
 from vicinia.wire import limits
 from vicinia.wire.rounds import Phase
-from vicinia.wire.shape import Bytes, Choice, List, Maybe, Nested, Number, Shape, Text, exactly
+from vicinia.wire.shape import Bytes, Choice, List, Maybe, Nested, Number, Real, Shape, Text, exactly
 
 __all__ = [
+    "ARTIFACT_PIECE",
+    "ARTIFACT_REQUEST",
     "CHECK_REPLY",
     "CHECK_REQUEST",
     "DATA_SETS_REPLY",
@@ -21,6 +23,8 @@ __all__ = [
     "RESULT_REPLY",
     "SUBMIT_JOB_REPLY",
     "SUBMIT_JOB_REQUEST",
+    "ArtifactPiece",
+    "ArtifactRequest",
     "CheckReply",
     "CheckRequest",
     "DataSetsReply",
@@ -30,6 +34,8 @@ __all__ = [
     "JobStatus",
     "JobsReply",
     "ResultReply",
+    "RoundMetric",
+    "RoundStatus",
     "SubmitJobReply",
     "SubmitJobRequest",
 ]
@@ -115,6 +121,26 @@ class JobStatus:
     phase_of: int = 0
     phase_deadline_ms: int = 0
     run: int = 0
+    rounds_released: int = 0
+    rounds_planned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RoundMetric:
+    """A metric of a released round; None where it is below the noise."""
+
+    name: str
+    value: float | None = None
+    stderr: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundStatus:
+    """A released round of a training; `cohort` is rounded down."""
+
+    run: int
+    cohort: int
+    metrics: tuple[RoundMetric, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,20 +152,39 @@ class JobsReply:
 
 @dataclass(frozen=True, slots=True)
 class JobReply:
-    """One job: its status, its canonical bytes, and where its proposal and certificate are in the log."""
+    """One job: its status, its canonical bytes, where its proposal and certificate are in the log, and the released
+    rounds of a training for those who may read its result."""
 
     status: JobStatus
     job: bytes
     proposal_index: int | None = None
     certificate_index: int | None = None
+    rounds: tuple[RoundStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ResultReply:
-    """The canonical release, and where its statement is in the log."""
+    """The canonical release, and where its statement is in the log; of a training its card and `trained` statement."""
 
     release: bytes
     release_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactRequest:
+    """What a training left behind under this hash, from which byte on."""
+
+    job_hash: bytes
+    sha256: bytes
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactPiece:
+    """Some bytes of `total`."""
+
+    total: int
+    data: bytes
 
 
 _HASH = exactly(limits.HASH)
@@ -178,7 +223,17 @@ JOB_STATUS = Shape(
         "phase_of": _COUNT,
         "phase_deadline_ms": _TIME,
         "run": Number(limits.UINT32),
+        "rounds_released": _COUNT,
+        "rounds_planned": _COUNT,
     },
+)
+_METRIC = Shape(
+    pb.RoundMetric, RoundMetric, {"name": Text(limits.KIND), "value": Maybe(Real()), "stderr": Maybe(Real())}
+)
+_ROUND = Shape(
+    pb.RoundStatus,
+    RoundStatus,
+    {"run": Number(limits.UINT32), "cohort": _COUNT, "metrics": List(Nested(_METRIC), limits.METRICS)},
 )
 JOBS_REPLY = Shape(pb.JobsReply, JobsReply, {"jobs": List(Nested(JOB_STATUS), limits.MAX_JOBS)})
 JOB_REPLY = Shape(
@@ -189,6 +244,15 @@ JOB_REPLY = Shape(
         "job": _JOB,
         "proposal_index": Maybe(_INDEX),
         "certificate_index": Maybe(_INDEX),
+        "rounds": List(Nested(_ROUND), limits.ROUNDS),
     },
 )
 RESULT_REPLY = Shape(pb.ResultReply, ResultReply, {"release": Bytes(limits.RELEASE, 1), "release_index": _INDEX})
+ARTIFACT_REQUEST = Shape(
+    pb.ArtifactRequest,
+    ArtifactRequest,
+    {"job_hash": _HASH, "sha256": _HASH, "offset": Number(limits.ARTIFACT)},
+)
+ARTIFACT_PIECE = Shape(
+    pb.ArtifactPiece, ArtifactPiece, {"total": Number(limits.ARTIFACT, 1), "data": Bytes(limits.PIECE)}
+)

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from math import isfinite
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -26,6 +27,7 @@ __all__ = [
     "Maybe",
     "Nested",
     "Number",
+    "Real",
     "Shape",
     "Text",
     "exactly",
@@ -101,6 +103,15 @@ class Number(Scalar):
             raise InvalidInput("A whole number is needed.", where=where)
         if not self.least <= value <= self.most:
             raise InvalidInput(f"{value} is outside {self.least} to {self.most}.", where=where)
+
+
+@dataclass(frozen=True, slots=True)
+class Real(Scalar):
+    """A finite number."""
+
+    def check(self, value: Any, where: str) -> None:
+        if not isinstance(value, float) or not isfinite(value):
+            raise InvalidInput("A finite number is needed.", where=where)
 
 
 @dataclass(frozen=True, slots=True)

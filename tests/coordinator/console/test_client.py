@@ -9,8 +9,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
-from coordinator.console.conftest import VillageLink
 from rich.console import Console
+from simulator_researcher import VillageLink
 from simulator_village import QUERY, Village
 from vicinia.coordinator.client.connection import Client
 from vicinia.coordinator.console import show

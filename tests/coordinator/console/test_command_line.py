@@ -19,7 +19,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # typer 0.20 imports a name that click 8.2 deprecates
     from vicinia.coordinator.console import app
 
-COMMANDS = ("login", "datasets", "check", "submit", "jobs", "watch", "result")
+COMMANDS = ("login", "datasets", "check", "submit", "jobs", "watch", "result", "predict")
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:

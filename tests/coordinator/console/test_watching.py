@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 from vicinia.coordinator.client.connection import pace
-from vicinia.coordinator.client.link import JobStatus
+from vicinia.coordinator.client.link import JobStatus, RoundMetric, RoundStatus
 from vicinia.coordinator.console.show import duration
 from vicinia.coordinator.console.watching import watch_json, watch_live
 from vicinia.errors import NotAccepted, RoundFailed
@@ -102,3 +102,34 @@ def test_times_are_told_in_the_unit_that_people_would_use() -> None:
     assert [duration(seconds) for seconds in (14, 119, 120, 7200, 604_800)] == [
         "14 s", "119 s", "2 minutes", "2 hours", "7 days",
     ]  # fmt: skip
+
+
+def test_a_training_shows_its_round_and_what_every_released_one_showed(capsys: pytest.CaptureFixture[str]) -> None:
+    first = RoundStatus(0, 240, (RoundMetric("auc", 0.7123, 0.0104), RoundMetric("log_loss", None, None)))
+    second = RoundStatus(2, 230, (RoundMetric("auc", 0.75, 0.01),))
+    training = replace(VOTING, state="recruiting", rounds_planned=5)
+    sending = replace(training, state="running", phase="input", phase_done=10, phase_of=20)
+    after = replace(training, rounds_released=1, rounds=(first,), run=1)
+    released = replace(training, state="released", rounds_released=2, rounds=(first, second), run=2)
+    text = live(training, sending, after, replace(after, state="running", phase="share", phase_of=20), released)
+    for words in (
+        "Round 1 of 5: Accepted: the homes are asked to take part",
+        "Round 1 of 5: The homes send masked vectors",
+        "Round 1 of 5 is released, of 240 to 249 homes: auc 0.7123 ± 0.0104, log_loss below noise",
+        "Round 2 of 5: The homes share their secrets",
+        "Round 2 of 5 is released, of 230 to 239 homes: auc 0.75 ± 0.01",
+    ):
+        assert words in text
+    assert text.count("Round 1 of 5 is released") == 1
+    client: Any = Watched(after, released)
+    watch_json(client, START.job_hash, Console())
+    one, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (one["rounds_released"], one["rounds_planned"]) == (1, 5)
+    assert one["rounds"] == [
+        {
+            "run": 0,
+            "cohort": 240,
+            "metrics": {"auc": {"value": 0.7123, "stderr": 0.0104}, "log_loss": {"value": None, "stderr": None}},
+        }
+    ]
+    assert len(last["rounds"]) == 2

@@ -16,7 +16,7 @@ from vicinia.errors import InvalidInput, TooLarge, ViciniaError
 from vicinia.secagg.messages import Advert, Attestation, Commitment, Dealers, RevealedShare, SealedShare, UnmaskShares
 from vicinia.v1 import enrolment_pb2, log_pb2, research_pb2, rounds_pb2
 from vicinia.wire import enrolment, journal, limits, log, research, rounds, secagg, upload
-from vicinia.wire.shape import Bytes, Choice, Field, List, Maybe, Nested, Number, Shape, Text, exactly
+from vicinia.wire.shape import Bytes, Choice, Field, List, Maybe, Nested, Number, Real, Shape, Text, exactly
 
 SHAPES: list[Shape[Any, Any]] = sorted(
     {
@@ -37,6 +37,8 @@ def contents(field: Field) -> st.SearchStrategy[Any]:
             return st.binary(min_size=least, max_size=max(least, min(most, least + 40)))
         case Number(most, least):
             return st.integers(least, most)
+        case Real():
+            return st.floats(allow_nan=False, allow_infinity=False)
         case Text(most):
             return st.text(st.characters(categories=["L", "N", "P"]) | st.sampled_from("\n\t "), max_size=min(most, 30))
         case Choice(allowed):
@@ -138,6 +140,8 @@ def beyond(field: Field) -> list[tuple[Any, type[ViciniaError]]]:
             return [("x" * (most + 1), TooLarge), ("\x1b[2J", InvalidInput), ("\u202e", InvalidInput)]
         case Number(most, least):
             return [(most + 1, InvalidInput), (least - 1, InvalidInput), (True, InvalidInput), (1.5, InvalidInput)]
+        case Real():
+            return [(float("nan"), InvalidInput), (float("inf"), InvalidInput)]
         case Choice(_):
             return [(99, InvalidInput), ("RUNNING", InvalidInput)]
         case Maybe(scalar):

@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from vicinia.assembly import Assembly
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.job import Job
 from vicinia.assembly.jobspec import JobSpec
-from vicinia.assembly.statements import Genesis, Proposal, Release
+from vicinia.assembly.statements import Proposal, Release
+from vicinia.coordinator.client.artifacts import Artifacts
+from vicinia.coordinator.client.compiling import compiled
 from vicinia.coordinator.client.expectation import Expectation
 from vicinia.coordinator.client.folder import Folder, Membership, default_folder
 from vicinia.coordinator.client.limits import require_within
-from vicinia.coordinator.client.link import JobStatus, Link
+from vicinia.coordinator.client.link import JobStatus, Link, Released
+from vicinia.coordinator.client.log_reader import LogReader
 from vicinia.coordinator.client.renewal import fresh_certificate
 from vicinia.coordinator.client.result import Proof, Result
+from vicinia.coordinator.client.trained_model import TrainedModel
+from vicinia.coordinator.client.verification import verified_model
 from vicinia.errors import AlreadyExists, InvalidInput, NotAccepted, NotFound, ProofInvalid, Unavailable
 from vicinia.identity.keys import SigningKey
 from vicinia.privacy.conversion import epsilon_to_rho_nano
 from vicinia.query.dataset import DataSet
-from vicinia.query.plan import Plan, compile_query
+from vicinia.query.plan import Plan
 from vicinia.tlog.canonical import parse_canonical
-from vicinia.tlog.checkpoint import SignedCheckpoint, log_origin, open_checkpoint, witness_name
-from vicinia.tlog.merkle import Tree
 from vicinia.tlog.statement import Statement
 from vicinia.training.compiled import Training
 
@@ -47,6 +49,7 @@ class Client:
         self.membership: Membership = folder.membership()
         self._key: SigningKey = folder.identity()
         self._link = Link(self.membership.address, self.membership.authority.encode(), *fresh_certificate(folder))
+        self._log = LogReader(self._link, self.membership)
 
     @classmethod
     def open(cls, path: Path | None = None) -> Self:
@@ -144,28 +147,49 @@ class Client:
         A release counts once the witnesses have confirmed it: waits for that, then Unavailable.
         """
         digest = _digest(job_hash)
-        try:
-            released = self._link.result(digest)
-        except NotFound as error:
-            error.hint = error.hint or f"Follow the job with: vicinia watch {job_hash[:12]}"
-            raise
         job = self._asked(digest)
-        leaves, root = self._log(released.index + 1, patience_seconds)
-        statement = Statement.parse(leaves[released.index])
+        if job.training is not None:
+            raise InvalidInput("This job trains a model.", where="result", hint="Ask for its model.")
+        released = self._released(digest)
+        log = self._log.confirmed(released.index + 1, patience_seconds)
+        statement = Statement.parse(log.leaves[released.index])
         if statement.kind != Release.KIND:
             raise ProofInvalid("The log has no release where the coordinator says.", where=f"leaf {released.index}")
         vouched = Release.from_payload(statement.payload)
-        return Result.of(released.body, vouched, job, Proof(released.index, len(leaves), root))
+        return Result.of(released.body, vouched, job, Proof(released.index, log.size, log.root))
+
+    def trains(self, job_hash: str) -> bool:
+        """Whether the job trains a model; else `result` has its numbers."""
+        return self._asked(_digest(job_hash)).training is not None
+
+    def model(self, job_hash: str, patience_seconds: float = PATIENCE_SECONDS) -> TrainedModel:
+        """The trained model; ProofInvalid unless it follows from the confirmed log (see `TrainedModel`).
+
+        A model counts once the witnesses have confirmed it: waits for that, then Unavailable.
+        """
+        digest = _digest(job_hash)
+        job = self._asked(digest)
+        if job.training is None:
+            raise InvalidInput("This job trains no model.", where="model", hint="Ask for its result.")
+        released = self._released(digest)
+        log = self._log.confirmed(released.index + 1, patience_seconds)
+        proof = Proof(released.index, log.size, log.root)
+        return verified_model(job, released.body, log.assembly, proof, Artifacts(self._link, digest))
+
+    def definitions(self, job_hash: str) -> tuple[Job, dict[str, DataSet]]:
+        """A job and the definitions of the data sets that it reads: what predicting with its model needs."""
+        job, known = self._asked(_digest(job_hash)), self.datasets()[0]
+        return job, {name: known[name] for name in job.datasets if name in known}
 
     @cached_property
     def bylaws(self) -> ByLaws:
         """The cooperative's by-laws, from the genesis that the invitation pinned."""
-        return self._genesis(next(self._link.leaves(1))).bylaws
+        return self._log.genesis.bylaws
 
     def _job(self, text: str, name: str) -> tuple[Job, Plan | Training]:
         spec = JobSpec.parse_toml(text, name)
         definitions, _ = self.datasets()
-        plan = _compiled(spec, definitions, name)
+        plan = compiled(spec, definitions, name)
         delta = float(self.bylaws.delta_dp)
         job = spec.job(
             coop=self.membership.coop,
@@ -194,54 +218,18 @@ class Client:
             hint=f"Follow it with: vicinia watch {short}. To ask once more, give it another title.",
         )
 
+    def _released(self, digest: bytes) -> Released:
+        try:
+            return self._link.result(digest)
+        except NotFound as error:
+            error.hint = error.hint or f"Follow the job with: vicinia watch {digest.hex()[:12]}"
+            raise
+
     def _asked(self, digest: bytes) -> Job:
         job = Job.from_canonical(self._link.job(digest)[1])
         if job.hash != digest:
             raise ProofInvalid("The coordinator sent another job than the one that was asked for.", where="job")
         return job
-
-    def _confirmed(self, genesis: Genesis) -> SignedCheckpoint:
-        """The newest checkpoint that the log key and enough witnesses signed."""
-        witnesses = {witness_name(genesis.coop, key): key for key in genesis.witnesses}
-        signed = open_checkpoint(self._link.checkpoint(), log_origin(genesis.coop), genesis.log_key, witnesses)
-        if len(signed.cosignatures) < genesis.bylaws.witnesses_needed:
-            raise ProofInvalid("Too few witnesses have cosigned the log.", where="checkpoint")
-        return signed
-
-    def _log(self, size: int, patience_seconds: float) -> tuple[list[bytes], bytes]:
-        """The whole log, replayed, of at least `size` leaves: its leaves and the root that is signed."""
-        genesis = self._genesis(next(self._link.leaves(1)))
-        ends = time.monotonic() + patience_seconds
-        while (signed := self._confirmed(genesis)).checkpoint.size < size:
-            if time.monotonic() >= ends:
-                raise Unavailable(
-                    "The witnesses have not confirmed the release yet.", where="log", hint="Try again in some minutes."
-                )
-            time.sleep(LOOK_SECONDS)
-        leaves = list(self._link.leaves(signed.checkpoint.size))
-        if Tree(leaves).root() != signed.checkpoint.root:
-            raise ProofInvalid("The leaves are not those that the witnesses saw.", where="log")
-        Assembly.from_leaves(leaves)
-        return leaves, signed.checkpoint.root
-
-    def _genesis(self, leaf: bytes) -> Genesis:
-        statement = Statement.parse(leaf)
-        if statement.digest.hex() != self.membership.genesis:
-            raise ProofInvalid("This is not the cooperative that the invitation named.", where="log, leaf 0")
-        return Genesis.from_payload(statement.payload)
-
-
-def _compiled(spec: JobSpec, definitions: Mapping[str, DataSet], name: str) -> Plan | Training:
-    """What the file asks for; InvalidInput names its line, or the query's."""
-    if spec.query is None and spec.file is not None:
-        from vicinia.training.spec import training_of
-
-        return training_of(spec.file, definitions)
-    try:
-        return compile_query(spec.query or "", definitions)
-    except InvalidInput as error:
-        error.where = f"{name}, {error.where}"
-        raise
 
 
 def pace(now: JobStatus, at: float) -> float:

@@ -10,12 +10,14 @@ from typing import Any
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.job import Job
 from vicinia.coordinator.client.cohort import Cohort
+from vicinia.coordinator.client.training_terms import TrainingTerms
 from vicinia.errors import ViciniaError
 from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.privacy.noise import NANO, NoisePlan
 from vicinia.query.explain import ExpectedError, Meaning, expected_error, explain
 from vicinia.query.plan import Plan
 from vicinia.secagg.parameters import parameters
+from vicinia.training.compiled import Training
 from vicinia.training.computation import Computation, noise_for
 
 __all__ = ["Expectation"]
@@ -44,12 +46,13 @@ class Expectation:
     filtered: bool
     refusal: str
     help: str
+    training: TrainingTerms | None = None
 
     @classmethod
     def of(cls, job: Job, plan: Computation, bylaws: ByLaws, class_: str, electorate: int) -> Expectation:
         """Compute it all from the job and the by-laws."""
         cohort = Cohort.of(job.floor, bylaws, electorate)
-        sigma, refusal, help_ = 0.0, "", ""
+        sigma, refusal, help_, noise = 0.0, "", "", None
         errors: tuple[ExpectedError, ...] = ()
         if not cohort.needed:
             refusal, help_ = cohort.sentence, cohort.hint
@@ -77,6 +80,7 @@ class Expectation:
             filtered=isinstance(plan, Plan) and plan.where is not None,
             refusal=refusal,
             help=help_,
+            training=_training(job, plan, noise, float(bylaws.delta_dp)),
         )
 
     @property
@@ -107,7 +111,12 @@ class Expectation:
             "errors": [{"column": one.column, "stderr": one.stderr, "homes": one.homes} for one in self.errors],
             "refusal": self.refusal,
             "help": self.help,
+            "training": None if self.training is None else self.training.payload(),
         }
+
+
+def _training(job: Job, plan: Computation, noise: NoisePlan | None, delta: float) -> TrainingTerms | None:
+    return TrainingTerms.of(job, plan, noise, delta) if isinstance(plan, Training) else None
 
 
 def noise_plan(plan: Computation, bylaws: ByLaws, cohort: Cohort, rho_nano: int) -> NoisePlan:
@@ -118,17 +127,18 @@ def noise_plan(plan: Computation, bylaws: ByLaws, cohort: Cohort, rho_nano: int)
 
 def _drowned(job: Job, plan: Computation, bylaws: ByLaws, cohort: Cohort, error: ViciniaError) -> tuple[str, str]:
     """Why there is no noise plan for a cohort that is large enough, and which budget would have one."""
-    budget = job.rho_nano
-    while budget <= bylaws.rho_job_nano:
+    budget, runs = job.rho_nano, 1 if job.training is None else job.training.runs
+    while budget * runs <= bylaws.rho_job_nano:
         budget *= 2
         try:
             noise_plan(plan, bylaws, cohort, budget)
         except ViciniaError:
             continue
-        epsilon = rho_to_epsilon(budget, float(bylaws.delta_dp))
+        epsilon = rho_to_epsilon(budget * runs, float(bylaws.delta_dp))
+        fewer = "fewer groups or bins" if job.training is None else "fewer rounds or a smaller model"
         return (
             f"The noise that so small a budget asks for is too large for {plan.layout.length:,} numbers from "
             f"{cohort.most:,} homes: nothing of them could be told apart from it.",
-            f"Ask for fewer groups or bins, or for an epsilon of about {epsilon:.2g} or more.",
+            f"Ask for {fewer}, or for an epsilon of about {epsilon:.2g} or more.",
         )
     return f"{error.what}", error.hint

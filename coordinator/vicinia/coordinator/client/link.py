@@ -12,8 +12,9 @@ from vicinia.v1 import enrolment_pb2_grpc, log_pb2_grpc, research_pb2_grpc
 from vicinia.v1.log_pb2 import CheckpointRequest
 from vicinia.v1.research_pb2 import DataSetsRequest, JobsRequest
 from vicinia.wire import enrolment, log, research
+from vicinia.wire.research import RoundMetric, RoundStatus
 
-__all__ = ["Enrolment", "JobStatus", "Link", "Released"]
+__all__ = ["Enrolment", "JobStatus", "Link", "Released", "RoundMetric", "RoundStatus"]
 
 
 _STATES = {
@@ -32,7 +33,11 @@ _STATES = {
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """Where a job stands; `yes`, `no` and `abstain` count only once the vote is closed."""
+    """Where a job stands; `yes`, `no` and `abstain` count only once the vote is closed.
+
+    Of a training: how many rounds were planned (0: no training) and released, and in `rounds` each that was with its
+    metrics, for those who may read its result and asked for this job alone.
+    """
 
     job_hash: str
     title: str
@@ -50,9 +55,12 @@ class JobStatus:
     phase_of: int
     phase_deadline_ms: int
     run: int
+    rounds_released: int = 0
+    rounds_planned: int = 0
+    rounds: tuple[RoundStatus, ...] = ()
 
     @classmethod
-    def of(cls, status: research.JobStatus) -> JobStatus:
+    def of(cls, status: research.JobStatus, rounds: tuple[RoundStatus, ...] = ()) -> JobStatus:
         """As it came over the wire."""
         state, phase = _STATES[status.state], status.phase.name.lower() if status.phase else ""
         return cls(
@@ -72,6 +80,9 @@ class JobStatus:
             phase_of=status.phase_of,
             phase_deadline_ms=status.phase_deadline_ms,
             run=status.run,
+            rounds_released=status.rounds_released,
+            rounds_planned=status.rounds_planned,
+            rounds=rounds,
         )
 
     @property
@@ -82,7 +93,8 @@ class JobStatus:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A release as it came: canonical JSON, and the index of its `release` statement."""
+    """A release as it came: canonical JSON, and the index of its `release` statement; of a training the model card,
+    and the index of its `trained` statement."""
 
     body: bytes
     index: int
@@ -143,13 +155,18 @@ class Link:
         """A job's state and its canonical bytes."""
         request = research.JOB_REQUEST.write(research.JobRequest(job_hash))
         reply = research.JOB_REPLY.read(self._line.call(self._research.GetJob, request))
-        return JobStatus.of(reply.status), reply.job
+        return JobStatus.of(reply.status, reply.rounds), reply.job
 
     def result(self, job_hash: bytes) -> Released:
         """What was released."""
         request = research.JOB_REQUEST.write(research.JobRequest(job_hash))
         reply = research.RESULT_REPLY.read(self._line.call(self._research.Result, request))
         return Released(reply.release, reply.release_index)
+
+    def artifact(self, job_hash: bytes, digest: bytes, offset: int) -> research.ArtifactPiece:
+        """A piece of what a training left behind under this hash."""
+        request = research.ARTIFACT_REQUEST.write(research.ArtifactRequest(job_hash, digest, offset))
+        return research.ARTIFACT_PIECE.read(self._line.call(self._research.GetArtifact, request))
 
     def checkpoint(self) -> bytes:
         """The newest accepted checkpoint, a signed note."""

@@ -14,31 +14,15 @@ import typer
 from rich.console import Console
 from vicinia.coordinator.client.folder import Folder, default_folder
 from vicinia.coordinator.console import show
+from vicinia.coordinator.console.arguments import JobFile, JobName, Json, folder_first
+from vicinia.coordinator.console.epilog import EPILOG
 from vicinia.coordinator.console.files import read_invitation, read_text
 from vicinia.coordinator.usage import VersionOption, sentence
-from vicinia.errors import InvalidInput, NotAccepted, ViciniaError
+from vicinia.errors import NotAccepted, ViciniaError
 
 __all__ = ["app", "main"]
 
 INTERRUPTED = 130
-
-EPILOG = """Example, from the invitation to the result:
-
-vicinia login --invitation-file invitation.txt
-
-vicinia datasets
-
-vicinia check JOB.toml
-
-vicinia submit JOB.toml
-
-vicinia watch 3f9a
-
-vicinia result 3f9a --csv > result.csv
-
-Exit statuses: 0 done; 1 a defect of the program; 2 wrong input; 3 not found, or there already; 4 not you, or not
-allowed; 5 not accepted; 6 a proof does not hold; 7 the run failed; 8 the coordinator cannot be reached, or is of
-another version; 9 the folder cannot be used; 130 interrupted. Errors are one sentence on stderr."""
 
 app = typer.Typer(
     name="vicinia",
@@ -49,9 +33,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
-JobFile = Annotated[Path, typer.Argument(metavar="JOB.toml", help="The job, as a file.")]
-JobName = Annotated[str, typer.Argument(metavar="JOB", help="The job's hash, or how it begins.")]
 
 
 @app.callback()
@@ -119,7 +100,8 @@ def check(context: typer.Context, job: JobFile, as_json: Json = False) -> None:
 
     The exit status is 5 where the job could not run here, as that of submit would be.
 
-    JOB.toml is the job: title, purpose, why, query, and the budget under [bold]\\[privacy][/bold].
+    JOB.toml is the job: title, purpose, why, a query or a section [bold]\\[training][/bold], and the budget under
+    [bold]\\[privacy][/bold].
     """
     text = read_text(job)
     with _client(context) as client:
@@ -158,7 +140,7 @@ def jobs(context: typer.Context, as_json: Json = False) -> None:
 
 @app.command(epilog="Example: vicinia watch 3f9a")
 def watch(context: typer.Context, job: JobName, as_json: Json = False) -> None:
-    """Follow a job to its end: the turnout of the vote, then the phases of its run.
+    """Follow a job to its end: the turnout of the vote, then the phases of its run, or the rounds of a training.
 
     JOB is the job's hash, or how it begins. The exit status says how the job ended: 0 for a result.
     """
@@ -174,21 +156,50 @@ def result(
     job: JobName,
     as_json: Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table for spreadsheets.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Save a model as DIR/model.safetensors, with its card.")
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", metavar="FILE", help="Draw a training's metrics over its rounds.")
+    ] = None,
 ) -> None:
-    """Show the released numbers with their standard errors, checked against the public log.
+    """Show the released numbers, or the trained model, with standard errors, checked against the public log.
 
-    JOB is the job's hash, or how it begins.
+    JOB is the job's hash, or how it begins. A model is computed again from what its rounds released, where the recipe
+    takes its own steps.
     """
-    if as_json and as_csv:
-        raise InvalidInput("--json and --csv exclude each other.", where="result", hint="Choose one.")
-    with _client(context) as client, Console(stderr=True).status("Waiting for the witnesses to confirm the release"):
-        found = client.result(client.find(job))
+    from vicinia.coordinator.console.results import Wanted, show_result
+
+    wanted = Wanted(as_json, as_csv, out, svg)
+    with _client(context) as client:
+        show_result(client, client.find(job), wanted, _out())
+
+
+@app.command(epilog="Example: vicinia predict model.safetensors DATA.csv > predicted.csv")
+def predict(
+    context: typer.Context,
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="What vicinia result --out saved.")],
+    data: Annotated[list[str], typer.Argument(metavar="DATA.csv", help="Rows under the data set's column names.")],
+    card: Annotated[
+        Path | None, typer.Option("--card", metavar="CARD.json", help="The model's card (default: beside it).")
+    ] = None,
+    household: Annotated[
+        str | None, typer.Option("--household", metavar="COLUMN", help="Rows that agree in it are one household.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a saved model makes of new rows: the rows as CSV, with the predictions added.
+
+    Where a model reads several data sets, give each as NAME=FILE. Works without a cooperative as long as the card and
+    the job stand beside the model.
+    """
+    from vicinia.coordinator.console.predicting import Data, predict, predictor
+
+    found = predictor(model, card, lambda: _client(context))
+    predicted = predict(found, [Data.parse(word) for word in data], household)
     if as_json:
-        return _print_json(found.payload())
-    if as_csv:
-        sys.stdout.write(found.csv())
-        return None
-    show.result(_out(), found)
+        return _print_json(predicted.payload())
+    sys.stdout.write(predicted.csv())
     return None
 
 
@@ -196,7 +207,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run one command; an error of ours is one sentence on stderr and a status of its own, never a traceback."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its notes on handshakes are not for people
     try:
-        words = _folder_first(sys.argv[1:] if argv is None else argv)
+        words = folder_first(sys.argv[1:] if argv is None else argv)
         app(args=words, prog_name="vicinia", standalone_mode=False)
     except ViciniaError as error:
         _fail(str(error), error.exit_status)
@@ -212,18 +223,6 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(1)
     except Exception as defect:  # the last edge: a defect of ours is still one sentence
         _fail(f"vicinia: This is a defect of the program: {type(defect).__name__}: {defect}", 1)
-
-
-def _folder_first(argv: list[str]) -> list[str]:
-    """`--dir DIR` may stand before or after the command, as with the other programs."""
-    for place, word in enumerate(argv):
-        if word == "--":
-            break
-        if word == "--dir" and place + 1 < len(argv):
-            return [*argv[place : place + 2], *argv[:place], *argv[place + 2 :]]
-        if word.startswith("--dir="):
-            return [word, *argv[:place], *argv[place + 1 :]]
-    return argv
 
 
 def _fail(sentence: str, status: int) -> None:

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 from vicinia.coordinator.console.plot import Bar, bars
+from vicinia.coordinator.console.training_facts import training_facts
 
 if TYPE_CHECKING:  # they load gRPC and numpy, which --help does not need
     from vicinia.coordinator.client.expectation import Expectation
@@ -54,23 +55,35 @@ def members(households: int) -> str:
 def checked(out: Console, found: Expectation) -> None:
     """The terms of a job, what its columns mean, and how far off they will be."""
     job, cohort = found.job, found.cohort
+    training = found.training
     out.print(Text(job.title, style="bold"))
-    out.print(Text(job.query))
+    out.print(Text(job.query if training is None else training.sentence))
     out.print()
     majority = "at least three quarters yes" if found.class_ == "special" else "more yes than no"
     quorum = f"{found.quorum.numerator} in {found.quorum.denominator} members"
     vote = f"{found.class_}: {majority}, by votes of at least {quorum}; open for {duration(found.vote_seconds)}"
+    asked = (
+        training_facts(training)
+        if training is not None
+        else (
+            (
+                "Privacy",
+                f"epsilon {found.epsilon:.3g} at delta {found.delta:.0e} (rho {job.rho_nano / 1e9:.6g}) per home",
+            ),
+            ("Leaves home", f"{found.length:,} number{'s' if found.length > 1 else ''}, masked and with noise"),
+        )
+    )
     facts = (
         ("Vote", vote),
-        ("Privacy", f"epsilon {found.epsilon:.3g} at delta {found.delta:.0e} (rho {job.rho_nano / 1e9:.6g}) per home"),
-        ("Leaves home", f"{found.length:,} number{'s' if found.length > 1 else ''}, masked and with noise"),
+        *asked,
         ("Homes", f"{cohort.sentence}." if cohort.needed else "not enough, see below"),
     )
     grid = Table.grid(padding=(0, 2))
     for name, value in facts:
         grid.add_row(f"  {name}", Text(value))
     out.print(grid)
-    out.print("\n[bold]What each column means[/bold]")
+    if found.meanings:
+        out.print("\n[bold]What each column means[/bold]")
     for meaning in found.meanings:
         _item(out, f"{meaning.column}: {meaning.sentence}" if meaning.column else meaning.sentence)
     if found.refusal:
@@ -80,7 +93,8 @@ def checked(out: Console, found: Expectation) -> None:
         out.print("\nNothing has been sent to any home.")
         return
     homes = f"{'all ' if cohort.most == cohort.members else ''}{cohort.most:,} homes"
-    out.print(f"\n[bold]How far off, if {homes} take part[/bold]")
+    if found.errors:
+        out.print(f"\n[bold]How far off, if {homes} take part[/bold]")
     for error in found.errors:
         half = error.cohort_needed(error.stderr / 2)
         more = (
@@ -176,6 +190,16 @@ def facts_of(now: JobStatus, at: float) -> dict[str, Any]:
         "phase_done": now.phase_done,
         "phase_of": now.phase_of,
         "run": now.run,
+        "rounds_planned": now.rounds_planned,
+        "rounds_released": now.rounds_released,
+        "rounds": [
+            {
+                "run": one.run,
+                "cohort": one.cohort,
+                "metrics": {metric.name: {"value": metric.value, "stderr": metric.stderr} for metric in one.metrics},
+            }
+            for one in now.rounds
+        ],
     }
 
 

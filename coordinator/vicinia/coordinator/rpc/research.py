@@ -54,3 +54,8 @@ class ResearchServicer(research_pb2_grpc.ResearchServicer):
         """What was released."""
         caller = self._caller_of(context)
         return wire.RESULT_REPLY.write(self._research.result(caller, wire.JOB_REQUEST.read(request).job_hash))
+
+    def GetArtifact(self, request: pb.ArtifactRequest, context: grpc.ServicerContext) -> pb.ArtifactPiece:
+        """A piece of what a training left behind."""
+        caller = self._caller_of(context)
+        return wire.ARTIFACT_PIECE.write(self._research.artifact(caller, wire.ARTIFACT_REQUEST.read(request)))

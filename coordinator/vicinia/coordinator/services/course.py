@@ -6,35 +6,22 @@ it was, and so that whoever has the same sums comes to the same model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
-import numpy as np
 from vicinia.coordinator.services.frame import Arrays
 from vicinia.coordinator.services.strategist import Finished, Strategist
 from vicinia.errors import InternalFault
 from vicinia.training.compiled import Training
 from vicinia.training.model import Model
-from vicinia.training.recipe import Aggregate, UpdateRecipe
-from vicinia.training.rounds import RoundRelease
+from vicinia.training.recipe import UpdateRecipe
+from vicinia.training.replay import Released, own_step
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Course", "Released"]
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
-    """A round that was released, and the noisy sum that it released (float64, little-endian)."""
-
-    release: RoundRelease
-    vector: bytes
-
-    def aggregate(self, training: Training) -> Aggregate:
-        """The recipe's part of the sum."""
-        return training.aggregate(np.frombuffer(self.vector, "<f8"), self.release.sigma, self.release.cohort)
+__all__ = ["Course"]
 
 
 class Course:
@@ -72,9 +59,9 @@ class Course:
 
     def _step(self, released: Released) -> Model:
         training = self._training
-        aggregate = released.aggregate(training)
         if training.strategy is None:
-            return training.recipe.step(self._model, aggregate)
+            return own_step(training, self._model, released)
+        aggregate = released.aggregate(training)
         recipe = cast("UpdateRecipe", training.recipe)
         update = recipe.mean_update(aggregate, released.release.clip_nano / 1e9)
         moved = self._model.flat() + update

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 
 from vicinia.assembly import Job
-from vicinia.coordinator.services.course import Course, Released
+from vicinia.coordinator.services.course import Course
 from vicinia.training.compiled import Training
 from vicinia.training.model import Model
+from vicinia.training.replay import Released
 
 __all__ = ["Lesson"]
 

@@ -8,41 +8,35 @@ from dataclasses import replace
 from vicinia.assembly import Job, draft_proposal
 from vicinia.assembly.statements import Proposal, rounded_down
 from vicinia.coordinator.clock import Clock
+from vicinia.coordinator.services import learnt
 from vicinia.coordinator.services.ledger import Ledger
-from vicinia.coordinator.services.live import DamagedRun, LiveRuns
+from vicinia.coordinator.services.live import LiveRuns
+from vicinia.coordinator.services.standing import Standing, rounds_planned
 from vicinia.coordinator.services.statements import Statements
 from vicinia.coordinator.services.terms import check_job, compiled, datasets_of
 from vicinia.coordinator.services.words import shown
 from vicinia.coordinator.store import jobs, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.jobs import JobRow, Stage
-from vicinia.coordinator.store.runs import ENDED, RunRow
-from vicinia.errors import InvalidInput, NotAccepted, NotFound, PermissionDenied, PhaseOver, TooLarge, ViciniaError
+from vicinia.coordinator.store.runs import RunRow
+from vicinia.errors import InvalidInput, NotAccepted, NotFound, PermissionDenied, TooLarge, ViciniaError
 from vicinia.identity import Principal, Role
 from vicinia.tlog.canonical import canonical
 from vicinia.tlog.statement import Statement
-from vicinia.wire.research import DataSetsReply, JobReply, JobState, JobStatus, ResultReply
-from vicinia.wire.rounds import Phase
+from vicinia.wire.research import (
+    ArtifactPiece,
+    ArtifactRequest,
+    DataSetsReply,
+    JobReply,
+    JobStatus,
+    ResultReply,
+    RoundStatus,
+)
 
 __all__ = ["Research"]
 
-_STATES = {
-    Stage.SUBMITTED: JobState.SUBMITTED,
-    Stage.REJECTED: JobState.REJECTED,
-    Stage.VOTING: JobState.VOTING,
-    Stage.CLOSING: JobState.VOTING,
-    Stage.NOT_ACCEPTED: JobState.NOT_ACCEPTED_BY_VOTE,
-    Stage.ACCEPTED: JobState.RECRUITING,
-    Stage.RECRUITING: JobState.RECRUITING,
-    Stage.RUNNING: JobState.RUNNING,
-    Stage.RELEASED: JobState.RELEASED,
-    Stage.FAILED: JobState.JOB_FAILED,
-    Stage.REVOKED: JobState.REVOKED,
-    Stage.EXPIRED: JobState.EXPIRED,
-}
 _MAX_WAITING = 20
 _DRAFT_MS = 3_600_000
-_COUNTED = frozenset(Stage) - {Stage.SUBMITTED, Stage.REJECTED, Stage.VOTING, Stage.CLOSING}
 
 
 class Research:
@@ -54,7 +48,7 @@ class Research:
         self._database = database
         self._ledger = ledger
         self._statements = statements
-        self._live = live
+        self._standing = Standing(ledger, live)
         self._clock = clock
 
     def datasets(self) -> DataSetsReply:
@@ -118,28 +112,59 @@ class Research:
         with self._database.read() as connection:
             rows = jobs.every(connection, seen_by=caller.id)
             newest = {row.job_hash: runs.newest_of(connection, row.job_hash) for row in rows}
-        return tuple(self._status(row, newest[row.job_hash]) for row in rows)
+        return tuple(self._standing.of(row, newest[row.job_hash]) for row in rows)
 
     def job(self, caller: Principal, job_hash: bytes) -> JobReply:
         """One job: where it stands, its text, and its places in the log."""
-        with self._database.read() as connection:
-            row = jobs.find(connection, job_hash)
-            run = runs.newest_of(connection, job_hash)
-        if row is None or not _may_see(caller, row):
-            raise _unknown(job_hash)
-        return JobReply(self._status(row, run), row.body, row.proposal_index, row.certificate_index)
+        row, run = self._found(caller, job_hash)
+        rounds = self._rounds(row) if self._may_read(caller, row) else ()
+        return JobReply(self._standing.of(row, run), row.body, row.proposal_index, row.certificate_index, rounds)
 
     def result(self, caller: Principal, job_hash: bytes) -> ResultReply:
-        """What was released, for the job's researcher and for members."""
-        with self._database.read() as connection:
-            row = jobs.find(connection, job_hash)
-            run = runs.newest_of(connection, job_hash)
-        if row is None or not _may_see(caller, row):
-            raise _unknown(job_hash)
+        """What was released, for the job's researcher and for members; of a training the model card."""
+        row, run = self._found(caller, job_hash)
         self._check_reader(caller, row)
+        vote = self._ledger.assembly.votes.get(job_hash)
+        if rounds_planned(row.body) and vote is not None:
+            with self._database.read() as connection:
+                return learnt.card(connection, vote, row)
         if run is None or run.release is None or run.release_index is None:
             raise NotFound(f"There is no result; the job is {row.stage}.", where="result", hint=row.reason)
         return ResultReply(run.release, run.release_index)
+
+    def artifact(self, caller: Principal, asked: ArtifactRequest) -> ArtifactPiece:
+        """A piece of what a training left behind, for whoever may read its result."""
+        row, _ = self._found(caller, asked.job_hash)
+        self._check_reader(caller, row)
+        vote = self._ledger.assembly.votes.get(asked.job_hash)
+        if vote is None:
+            raise NotFound(f"There is no result; the job is {row.stage}.", where="artifact", hint=row.reason)
+        with self._database.read() as connection:
+            return learnt.artifact(connection, vote, asked)
+
+    def _found(self, caller: Principal, job_hash: bytes) -> tuple[JobRow, RunRow | None]:
+        """The job and its newest run; NotFound where there is none that the caller may see."""
+        with self._database.read() as connection:
+            row = jobs.find(connection, job_hash)
+            run = runs.newest_of(connection, job_hash)
+        if row is None or not _may_see(caller, row):
+            raise _unknown(job_hash)
+        return row, run
+
+    def _rounds(self, row: JobRow) -> tuple[RoundStatus, ...]:
+        """The released rounds of a training."""
+        vote = self._ledger.assembly.votes.get(row.job_hash)
+        if vote is None or not vote.releases or not rounds_planned(row.body):
+            return ()
+        with self._database.read() as connection:
+            return learnt.rounds(connection, vote)
+
+    def _may_read(self, caller: Principal, row: JobRow) -> bool:
+        try:
+            self._check_reader(caller, row)
+        except PermissionDenied:
+            return False
+        return True
 
     def _check_reader(self, caller: Principal, row: JobRow) -> None:
         """Results are for the job's researcher and for members; who enrolled only, or has left, is none."""
@@ -207,42 +232,6 @@ class Research:
             jobs.add(connection, row)
             if stage is Stage.SUBMITTED:
                 self._statements.hold(connection, statement)
-
-    def _status(self, row: JobRow, run: RunRow | None) -> JobStatus:
-        vote = self._ledger.assembly.votes.get(row.job_hash)
-        counted = row.stage in _COUNTED
-        phase, done, of, ends_ms = self._progress(run)
-        return JobStatus(
-            job_hash=row.job_hash,
-            title=row.title,
-            state=_STATES[row.stage],
-            submitted_ms=row.submitted_ms,
-            reason=row.reason,
-            deadline_ms=row.deadline_ms,
-            turnout=vote.turnout if vote else 0,
-            electorate=row.electorate,
-            yes=row.yes if counted else 0,
-            no=row.no if counted else 0,
-            abstain=row.abstain if counted else 0,
-            phase=phase,
-            phase_done=done,
-            phase_of=of,
-            phase_deadline_ms=ends_ms,
-            run=run.number if run is not None else 0,
-        )
-
-    def _progress(self, run: RunRow | None) -> tuple[Phase, int, int, int]:
-        """(phase, homes done, homes expected, deadline) of the run; sizes are rounded down for whoever watches."""
-        if run is None:
-            return Phase.PHASE_UNSPECIFIED, 0, 0, 0
-        if run.phase in ENDED:
-            return run.phase, 0, 0, 0
-        try:
-            live = self._live.get(run.run_id)
-        except (DamagedRun, PhaseOver):  # the conductor is about to end it, or has just done so
-            return run.phase, 0, 0, 0
-        deadline_ms = live.manifest.deadlines.in_order()[live.row.phase - 1]
-        return live.row.phase, rounded_down(len(live.answered)), rounded_down(live.expected), deadline_ms
 
 
 def _may_see(caller: Principal, row: JobRow) -> bool:

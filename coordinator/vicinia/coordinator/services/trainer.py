@@ -12,7 +12,6 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 from vicinia.assembly import Job, Vote, build_model, build_trained
 from vicinia.coordinator.clock import Clock
-from vicinia.coordinator.services.course import Released
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.lesson import Lesson
 from vicinia.coordinator.services.terms import compiled, datasets_of
@@ -24,6 +23,7 @@ from vicinia.errors import RoundFailed, StorageFault, Unavailable, ViciniaError
 from vicinia.training.card import ModelCard
 from vicinia.training.compiled import Training
 from vicinia.training.model import Model
+from vicinia.training.replay import Released
 from vicinia.training.rounds import RoundRelease
 
 __all__ = ["Trainer"]

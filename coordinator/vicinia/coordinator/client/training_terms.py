@@ -1,0 +1,119 @@
+"""What a training would mean for the homes: the model, what each uploads in a round, who trains and who evaluates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from vicinia.assembly.job import Job
+from vicinia.privacy.conversion import rho_to_epsilon
+from vicinia.privacy.noise import NANO, NoisePlan
+from vicinia.training.compiled import Training
+from vicinia.training.parameter import decimal_text
+from vicinia.training.registry import recipe_class
+
+__all__ = ["TrainingTerms"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingTerms:
+    """`parameters`: numbers of the model; `length`: numbers that a home sends in a round, in `upload_bytes` (0 where
+    there can be no such run); `settings`, `steps`: the recipe and who takes the step, in words; rho and epsilon are of
+    one round and of all, spare and closing ones included; `held_out` is the share of homes that evaluate."""
+
+    sentence: str
+    recipe: str
+    settings: str
+    steps: str
+    clip: str
+    inputs: int
+    parameters: int
+    length: int
+    upload_bytes: int
+    rounds: int
+    spare: int
+    closing: int
+    rho: float
+    rho_total: float
+    epsilon: float
+    epsilon_total: float
+    delta: float
+    held_out: float
+
+    @classmethod
+    def of(cls, job: Job, training: Training, noise: NoisePlan | None, delta: float) -> TrainingTerms:
+        """From the plan and the noise of a round."""
+        plan = training.plan
+        total_nano = job.rho_nano * plan.runs
+        return cls(
+            sentence=f"{plan.sentence}.",
+            recipe=f"{plan.recipe.name} {plan.recipe.version}",
+            settings=_settings(training),
+            steps=_steps(training),
+            clip=_clip(training),
+            inputs=training.design.dimensions.inputs,
+            parameters=training.recipe.initial().size,
+            length=training.layout.length,
+            upload_bytes=0 if noise is None else -(-training.layout.length * noise.width // 8),
+            rounds=plan.rounds,
+            spare=plan.spare,
+            closing=plan.closing,
+            rho=job.rho_nano / NANO,
+            rho_total=total_nano / NANO,
+            epsilon=rho_to_epsilon(job.rho_nano, delta),
+            epsilon_total=rho_to_epsilon(total_nano, delta),
+            delta=delta,
+            held_out=plan.holdout_nano / NANO,
+        )
+
+    @property
+    def evaluation(self) -> str:
+        """Who evaluates, in a sentence."""
+        if not self.held_out:
+            return (
+                "Nobody is held out, so no round has metrics; holdout = 0.2 in [training] would hold out one in five."
+            )
+        who = f"{self.held_out:.0%} of the homes, picked by the job's hash,"
+        return f"{who} evaluate the model of every round and do not train."
+
+    @property
+    def cost(self) -> str:
+        """What all rounds together cost each home, in a sentence."""
+        more = [f"{self.spare} spare"] if self.spare else []
+        more += ["the closing one"] if self.closing else []
+        rounds = " and ".join([", ".join([f"all {self.rounds}", *more[:-1]]), *more[-1:]])
+        return (
+            f"epsilon {self.epsilon:.3g} (rho {self.rho:.6g}) in each round; at most {self.epsilon_total:.3g} "
+            f"(rho {self.rho_total:.6g}) in {rounds}, at delta {self.delta:.0e}"
+        )
+
+    def payload(self) -> dict[str, Any]:
+        """For programs."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def _settings(training: Training) -> str:
+    """Every parameter of the recipe, as people write them."""
+    chosen = training.plan.recipe
+    scales = {setting.name: setting.scale for setting in recipe_class(chosen.name, chosen.version).settings}
+    values = {
+        name: decimal_text(value) if scales[name] == NANO else str(value) for name, value in chosen.values.items()
+    }
+    return ", ".join(f"{name} = {value}" for name, value in values.items())
+
+
+def _steps(training: Training) -> str:
+    if training.strategy is None:
+        return "the recipe's own, which anybody can compute again from what is released"
+    numbers = ", ".join(f"{name} = {decimal_text(nano)}" for name, nano in training.strategy.parameters)
+    return f"Flower's {training.strategy.name}{f' ({numbers})' if numbers else ''}, from the mean update of the homes"
+
+
+def _clip(training: Training) -> str:
+    clip = training.plan.clip
+    if clip is None:
+        return ""
+    moved = f"then towards the length that {clip.quantile_nano / NANO:.3g} of the homes stay below"
+    return f"updates are cut to a length of {decimal_text(clip.initial_nano)}" + (
+        f", {moved}" if clip.rate_nano else ""
+    )

@@ -1,0 +1,97 @@
+"""What the console prints of a trained model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from vicinia.coordinator.console.curve import Point, curve, leading
+from vicinia.coordinator.console.show import number
+
+if TYPE_CHECKING:
+    from vicinia.coordinator.client.trained_model import TrainedModel
+
+__all__ = ["curves_of", "model"]
+
+Z95 = 1.959964
+
+
+def curves_of(found: TrainedModel) -> dict[str, list[Point]]:
+    """The metrics by name, each by how many rounds the model had behind it: a round evaluates what it begins with."""
+    curves: dict[str, list[Point]] = {}
+    for place, release in enumerate(found.releases):
+        for one in release.metrics:
+            curves.setdefault(one.name, []).append(Point(place, one.value, one.stderr))
+    return curves
+
+
+def model(out: Console, found: TrainedModel) -> None:
+    """Coefficients where there are any, metrics and cohorts per round, the learning curve, cost and proof."""
+    out.print(Text(found.job.title, style="bold"))
+    out.print(Text(f"{found.training.plan.sentence}.\n"))
+    if found.coefficients:
+        _coefficients(out, found)
+    _rounds(out, found)
+    curves = curves_of(found)
+    shown = leading(curves)
+    if shown is not None:
+        out.print(Text(f"\n  {shown}, after so many rounds"))
+        for line in curve(curves[shown]):
+            out.print("  ", line, sep="")
+    if curves:
+        out.print(
+            "\nA round's metrics are those of the model that it began with; a closing round is of the final model."
+        )
+        out.print("± of a metric is the noise's: how far it lies from what the same homes would have shown without.")
+    if found.card.ended:
+        out.print(Text(found.card.ended, style="bold"))
+    rho = found.card.fields["rho_nano"] / 1e9
+    out.print(
+        f"\nEach home paid at most epsilon {found.epsilon:.3g} at delta {found.delta:.0e} (rho {rho:.6g}) of its "
+        f"privacy account, for all rounds together."
+    )
+    out.print(Text(found.provenance))
+    out.print(Text(f"The public log vouches for this model. Cite as: {found.citation}"))
+
+
+def _coefficients(out: Console, found: TrainedModel) -> None:
+    table = Table(header_style="bold")
+    several = len({one.outcome for one in found.coefficients}) > 1
+    for head in (*(["outcome"] if several else []), "feature"):
+        table.add_column(head)
+    for head in ("coefficient", "± error", "95 % interval", "± noise alone"):
+        table.add_column(head, justify="right")
+    for one in found.coefficients:
+        low, high = one.value - Z95 * one.stderr, one.value + Z95 * one.stderr
+        numbers = (number(one.value), number(one.stderr), f"{number(low)} … {number(high)}", number(one.noise))
+        table.add_row(*map(Text, (*([one.outcome] if several else []), one.name, *numbers)))
+    out.print(table)
+    what = {"linear": "to the target", "poisson": "to the logarithm of the count"}.get(found.training.recipe.name)
+    outcome = found.coefficients[0].outcome
+    what = what or f"to the log-odds{'' if several else f' of {outcome}'}"
+    out.print(
+        Text(
+            f"A coefficient is what one more of the feature, in its own unit, adds {what}. The intercept is the answer "
+            "where every number is at the middle of its bounds and every category has its first value. ± error is one "
+            "standard error of noise and sampling together.\n"
+        )
+    )
+
+
+def _rounds(out: Console, found: TrainedModel) -> None:
+    names = list(curves_of(found))
+    table = Table(header_style="bold")
+    for head in ("round", "homes", *names):
+        table.add_column(head, justify="right")
+    for place, release in enumerate(found.releases):
+        told = {one.name: one for one in release.metrics}
+        cells = [_metric(told[name].value, told[name].stderr) if name in told else "" for name in names]
+        name = str(place + 1) if place < found.training.plan.rounds else "closing"
+        table.add_row(*map(Text, (name, f"{release.cohort:,}–{release.cohort + 9:,}", *cells)))
+    out.print(table)
+
+
+def _metric(value: float | None, stderr: float | None) -> str:
+    return "below noise" if value is None else f"{number(value)} ± {number(stderr)}"

@@ -1,0 +1,36 @@
+"""Trainings that have ended with a model, and their researcher's client."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from simulator_researcher import VillageLink, logged_in, researcher
+from simulator_whole import Whole
+from training.jobs import BYLAWS, LOGISTIC, training
+from vicinia.assembly import Job
+from vicinia.coordinator.client.connection import Client
+from vicinia.coordinator.store import database
+from vicinia.coordinator.store.jobs import Stage
+
+__all__ = ["EVALUATED", "client_of", "trained_in"]
+
+database.SYNCHRONOUS = "OFF"  # no power cut happens in here, and the disk is shared
+
+EVALUATED = LOGISTIC.replace("spare = 1", "spare = 1\nholdout = 0.3")
+
+
+def trained_in(path: Path, text: str = EVALUATED) -> tuple[Whole, Job]:
+    """A cooperative of its own in which a training with this section has ended, under the witnesses' eyes."""
+    whole = Whole(path, bylaws=BYLAWS)
+    job = whole.accepted_job(**training(text))
+    whole.until(job, Stage.RELEASED)
+    whole.tick()
+    whole.tick()
+    return whole, job
+
+
+def client_of(whole: Whole, path: Path, patch: pytest.MonkeyPatch) -> tuple[Client, VillageLink]:
+    """The researcher's client, and the link by which the coordinator answers it."""
+    link = VillageLink(whole)
+    return researcher(logged_in(whole, path / "researcher"), link, patch), link
