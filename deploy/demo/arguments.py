@@ -22,9 +22,8 @@ DESCRIPTION = """Founds a data cooperative of real processes on this machine, lo
 the homes, takes a researcher's job through vote, consent, secure aggregation and noise, and shows
 the result beside the truth.
 
-320 homes take about two minutes on two cores that have nothing else to do, and ten minutes or more
-where other programs keep them busy: the demo measures that and gives the homes more time. Fewer
-homes are quicker. Ctrl-C ends it at any time.
+320 homes take a few minutes on two cores, and ten or more where other programs keep them busy: the
+demo measures that and gives the homes more time. Fewer homes are quicker. Ctrl-C ends it at any time.
 
 Exit status: 0 when everything was as promised, 1 when not, 2 for a wrong command line or for data
 that does not fit."""

@@ -24,10 +24,15 @@ class Question:
         self.path = path or HERE / "JOB.toml"
         self.spec = JobSpec.parse_toml(self.path.read_text(), self.path.name)
 
+    @property
+    def query(self) -> str:
+        """What is asked of the data."""
+        return self.spec.query or ""
+
     def check(self, definition: DataSet) -> None:
         """Refuse a job that does not fit the data before anything is founded."""
         try:
-            compile_query(self.spec.query or "", {definition.name: definition})
+            compile_query(self.query, {definition.name: definition})
         except InvalidInput as error:
             hint = f"{error.hint} The map declares {definition.name!r}; a job for it is given with --job JOB.toml."
             raise InvalidInput(error.what, where=f"{self.path.name}, {error.where}", hint=hint.strip()) from error
@@ -43,5 +48,5 @@ class Question:
         """The same query for a commercial purpose, as a file in the folder."""
         path = folder / "COMMERCIAL.toml"
         text = (HERE / "COMMERCIAL.toml").read_text()
-        path.write_text(text.replace('"@QUERY@"', json.dumps(self.spec.query)))
+        path.write_text(text.replace('"@QUERY@"', json.dumps(self.query)))
         return path

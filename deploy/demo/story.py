@@ -107,7 +107,7 @@ class Story:
 
     def _ask(self) -> tuple[str, str]:
         self._tell.heading("A researcher asks")
-        self._tell.note(self._spec.query or "")
+        self._tell.note(self._question.query)
         with self._tell.step("submit", "Checked, submitted and sponsored by a member") as step:
             expected, job, commercial = self._processes.at_once(
                 [
@@ -204,7 +204,7 @@ class Story:
         self._report.promises += verdict.of_records(job, left, verified, self._cast.consenting, survivors)
         self._judge_absent(job, survivors)
         self._promise("nobody else took part", set(survivors) <= set(self._cast.consenting))
-        plan = compile_query(self._spec.query or "", {self._definition.name: self._definition})
+        plan = compile_query(self._question.query, {self._definition.name: self._definition})
         rows = truth.beside(plan, result["cells"], {name: vectors[name]["vector"] for name in survivors})
         self._report.cells = rows
         self._tell.result(self._spec.title, rows)

@@ -16,6 +16,7 @@ from vicinia.identity import SigningKey
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # typer 0.20 imports a name that click 8.2 deprecates
     from vicinia.coordinator.app import main
+    from vicinia.coordinator.output import in_words
 
 KEYS = [SigningKey.from_seed(bytes([number]) * 32).public.hex for number in range(1, 4)]
 OFFICES = ["--registrar", KEYS[0], "--registrar", KEYS[1], "--witness", KEYS[2]]
@@ -59,7 +60,7 @@ def test_found_invite_accredit_status(tmp_path: Path, capsys: pytest.CaptureFixt
     status, out, _ = run(capsys, "--dir", folder, "status", "--json")
     shown = json.loads(out)
     assert (shown["log_size"], shown["open_invitations"], shown["datasets"]) == (2, 4, ["budget"])
-    assert run(capsys, "--dir", folder, "status")[1].startswith("coop: trento")
+    assert run(capsys, "--dir", folder, "status")[1].startswith("cooperative: trento (")
 
 
 BAD: dict[str, tuple[list[str], int, str]] = {
@@ -168,7 +169,7 @@ def test_a_restored_database_is_refused_with_what_to_do(
     status, out, _ = run(capsys, *folder, "recover", "--newest")
     invited = "1 unused invitation can no longer be used: give out new ones."
     assert (status, out) == (0, f"0 leaves fetched; the log has 11.\n{invited}\n")
-    assert "log state: good" in run(capsys, *folder, "status")[1]
+    assert "log state:   good" in run(capsys, *folder, "status")[1]
 
 
 def test_the_first_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,3 +181,60 @@ def test_the_first_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> No
 def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, command, "--help")
     assert (status, f"Example: vicinia-coordinator {command}" in " ".join(out.split())) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["stats"], "vicinia-coordinator: No such command 'stats'. Did you mean 'status'? See: "),
+        (["invite", "--frob"], "vicinia-coordinator invite: No such option '--frob'. See: "),
+        (["found", "--coop", "x"], "Missing option '--name'"),
+    ],
+)
+def test_a_wrong_command_line_is_one_sentence(capsys: pytest.CaptureFixture[str], words: list[str], told: str) -> None:
+    status, out, err = run(capsys, *words)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith("error: ")
+    assert told in err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "--version")
+    assert status == 0
+    assert out.startswith("vicinia-coordinator ")
+
+
+def test_the_files_of_a_founding_are_named_in_what_is_wrong_with_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = ["--dir", str(tmp_path / "c"), *NAMED, *OFFICES]
+    binary, job, bylaws = tmp_path / "binary", tmp_path / "JOB.toml", tmp_path / "b.toml"
+    binary.write_bytes(b"a\x81")
+    job.write_text('title = "Fuel"\n')
+    bylaws.write_text("quorum = 0.2\n")
+    assert f"{binary}, byte 1: The file is not UTF-8 text." in run(capsys, *found, "--bylaws", binary)[2]
+    told = run(capsys, *found, "--dataset", job)[2]
+    assert f"error: {job}, line 1: Unknown key 'title'. This looks like a job" in told
+    told = run(capsys, *found, "--bylaws", bylaws)[2]
+    assert f'{bylaws}:1: quorum: This must be a fraction. Write it as a text such as "1/5".' in told
+    bylaws.write_text("registrars_needed = 5\n")
+    told = run(capsys, "--dir", tmp_path / "c", *NAMED, "--registrar", KEYS[0], *OFFICES[-2:], "--bylaws", bylaws)[2]
+    assert "The by-laws need 5 registrars and 1 is named." in told
+
+
+def test_a_steward_is_told_what_the_numbers_mean() -> None:
+    shown = {
+        "coop": "valley", "name": "The valley", "log_size": 1, "log_state": "good", "homes_with_longer_logs": 1,
+        "accepted_size": 0, "root": "ab", "members": 0, "researchers": 0, "datasets": ["a", "b"], "seen_lately": 0,
+        "waiting_for_signatures": 1, "open_invitations": 2, "active_runs": 0, "jobs": [],
+    }  # fmt: skip
+    told = "\n".join(in_words(shown))
+    for part in (
+        "data sets:   a, b",
+        "1 entry;",
+        "1 statement for",
+        "2 invitations that",
+        "no jobs yet",
+        "WARNING: 1 home",
+    ):
+        assert part in told

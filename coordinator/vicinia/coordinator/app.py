@@ -10,16 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import click
 import typer
 from vicinia.coordinator.clock import system_clock
 from vicinia.coordinator.config import Folder, ServeOptions, default_folder
-from vicinia.coordinator.output import counted, give_out, show
-from vicinia.errors import InvalidInput, NotFound, ViciniaError
+from vicinia.coordinator.output import counted, give_out, in_words, show
+from vicinia.coordinator.reading import located, read
+from vicinia.coordinator.usage import VersionOption, sentence
+from vicinia.errors import InvalidInput, ViciniaError
 
 __all__ = ["app", "main"]
 
+_NAME = "vicinia-coordinator"
 app = typer.Typer(
-    name="vicinia-coordinator",
+    name=_NAME,
     help="Run a data cooperative: found it, invite households, accredit researchers, serve them.",
     epilog="Example: vicinia-coordinator found --coop trento --name 'Trento' --registrar HEX --witness HEX, "
     "then: vicinia-coordinator serve. What a command takes: vicinia-coordinator invite --help",
@@ -42,7 +46,7 @@ _OutOption = Annotated[Path | None, typer.Option("--out", help="Write a new file
 
 
 @app.callback()
-def _folder(context: typer.Context, directory: _DirOption = None) -> None:
+def _folder(context: typer.Context, directory: _DirOption = None, _version: VersionOption = False) -> None:
     """Run a data cooperative: found it, invite households, accredit researchers, serve them."""
     context.obj = directory
 
@@ -54,7 +58,7 @@ def _chosen(context: typer.Context, directory: Path | None) -> Folder:
 @app.command(epilog="Example: vicinia-coordinator found --coop trento --name 'Trento' --registrar HEX --witness HEX")
 def found(
     context: typer.Context,
-    coop: Annotated[str, typer.Option(help="Short name: a-z, 0-9, hyphens.")],
+    coop: Annotated[str, typer.Option(help="Short name: 3 or more of a-z, 0-9 and hyphens.")],
     name: Annotated[str, typer.Option(help="The name in full.")],
     registrar: Annotated[list[str], typer.Option(help="A registrar's public key, hex; repeat for each.")],
     witness: Annotated[list[str], typer.Option(help="A witness's public key, hex; repeat for each.")],
@@ -71,13 +75,13 @@ def found(
     from vicinia.coordinator.services.founding import found as found_cooperative
     from vicinia.query.mapping import parse_map
 
-    rules = ByLaws.from_toml(_read(bylaws), str(bylaws)) if bylaws else ByLaws()
+    rules = ByLaws.from_toml(read(bylaws), str(bylaws)) if bylaws else ByLaws()
     charter = Charter(
         coop=coop,
         registrars=_keys(registrar, "--registrar"),
         witnesses=_keys(witness, "--witness"),
         bylaws=ByLaws.from_payload(replace(rules, name=name).payload()),
-        datasets=tuple(_located(path, parse_map)[0] for path in dataset or ()),
+        datasets=tuple(located(path, parse_map)[0] for path in dataset or ()),
     )
     folder = _chosen(context, directory)
     done = found_cooperative(folder, charter, system_clock())
@@ -158,9 +162,7 @@ def status(context: typer.Context, directory: _DirOption = None, as_json: _JsonO
     folder = _chosen(context, directory)
     with _opened(folder, forked=True) as cooperative:
         shown = overview(cooperative, system_clock())
-    lines = [f"{key.replace('_', ' ')}: {value}" for key, value in shown.items() if key != "jobs"]
-    lines += [f"job {job['job'][:16]} {job['stage']}: {job['title']} {job['reason']}".rstrip() for job in shown["jobs"]]
-    show(shown, as_json, "\n".join(lines))
+    show(shown, as_json, "\n".join(in_words(shown)))
 
 
 @app.command(epilog="Example: vicinia-coordinator recover --from replica.db")
@@ -210,33 +212,25 @@ def _keys(texts: Sequence[str], where: str) -> Any:
         raise InvalidInput(error.what, where=where, hint="A home shows its key with: vicinia-node init.") from error
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except FileNotFoundError as error:
-        raise NotFound("There is no such file.", where=str(path)) from error
-    except UnicodeDecodeError as error:
-        raise InvalidInput("The file is not UTF-8 text.", where=f"{path}, byte {error.start}") from None
-    except OSError as error:
-        raise InvalidInput(f"The file cannot be read: {error.strerror}.", where=str(path)) from error
-
-
-def _located(path: Path, parse: Any) -> Any:
-    """Parse a file; an error names it."""
-    try:
-        return parse(_read(path))
-    except InvalidInput as error:
-        where = error.where if str(path) in error.where else f"{path}: {error.where}".removesuffix(": ")
-        raise type(error)(error.what, where=where, hint=error.hint) from error
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors become one line on standard error and the error's exit status."""
     try:
-        app(args=None if arguments is None else list(arguments), standalone_mode=True)
+        app(args=None if arguments is None else list(arguments), prog_name=_NAME, standalone_mode=False)
     except ViciniaError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_status)
+        _fail(str(error), error.exit_status)
+    except click.exceptions.NoArgsIsHelpError as shown:
+        typer.echo(shown.format_message())
+        sys.exit(2)
+    except click.ClickException as error:
+        _fail(sentence(error, _NAME), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    sys.exit(0)
+
+
+def _fail(told: str, status: int) -> None:
+    typer.echo(f"error: {told}", err=True)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

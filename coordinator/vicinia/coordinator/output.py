@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 from vicinia.errors import AlreadyExists, StorageFault
 
-__all__ = ["counted", "give_out", "show"]
+__all__ = ["counted", "give_out", "in_words", "show"]
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -58,3 +58,26 @@ def give_out(make: Callable[[], Sequence[str]], out: Path | None, as_json: bool)
 
 def _unwritten(out: Path, error: OSError) -> StorageFault:
     return StorageFault(f"The invitations cannot be written: {error.strerror}.", where=str(out))
+
+
+def in_words(shown: Mapping[str, Any]) -> list[str]:
+    """The overview for people, one line for each thing."""
+    confirmed = f"the witnesses have confirmed {shown['accepted_size']}"
+    ahead = shown["homes_with_longer_logs"]
+    pairs = (
+        ("cooperative", f"{shown['coop']} ({shown['name']})"),
+        ("data sets", ", ".join(shown["datasets"]) or "none"),
+        ("members", f"{shown['members']}; {shown['seen_lately']} asked for news in the last ten minutes"),
+        ("researchers", str(shown["researchers"])),
+        ("public log", f"{counted(shown['log_size'], 'entry', 'entries')}; {confirmed}"),
+        ("log state", shown["log_state"]),
+        ("root", shown["root"]),
+        ("waiting", f"{counted(shown['waiting_for_signatures'], 'statement')} for signatures of registrars or members"),
+        ("open", f"{counted(shown['open_invitations'], 'invitation')} that nobody has used"),
+        ("runs", f"{shown['active_runs']} under way"),
+    )
+    lines = [f"{name + ':':<13}{words}" for name, words in pairs]
+    if ahead:
+        lines.append(f"WARNING: {counted(ahead, 'home')} know more of the log than this coordinator: was it restored?")
+    jobs = [f"job {one['job'][:16]} {one['stage']}: {one['title']} {one['reason']}".rstrip() for one in shown["jobs"]]
+    return [*lines, *(jobs or ["no jobs yet"])]

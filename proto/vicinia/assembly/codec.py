@@ -138,6 +138,8 @@ class Ratio:
     high: Fraction
 
     def decode(self, value: Any, where: str) -> Fraction:
+        if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+            raise InvalidInput("This must be a fraction.", where=where, hint='Write it as a text such as "1/5".')
         pair = Items(Integer(0, 10**9), low=2, high=2).decode(value, where)
         if pair[1] == 0:
             raise InvalidInput("The denominator is zero.", where=where)

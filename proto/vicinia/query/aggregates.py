@@ -62,8 +62,10 @@ class SelectReader:
             if column.type is not ColumnType.ENUM:
                 hint = "Group by HOUR, DAYOFWEEK or MONTH of it."
                 if column.numeric:
-                    grouped = f", or group by BUCKET({column.name})" if column.buckets else ""
-                    hint = f"Put it into an aggregate such as AVG({column.name}){grouped}."
+                    aggregate = f"an aggregate such as AVG({column.name})"
+                    hint = f"Put it into {aggregate}; it has no buckets to group by, so group by another column."
+                    if column.buckets:
+                        hint = f"Group by BUCKET({column.name}), or put it into {aggregate}."
                 raise syntax.refuse(node, f"Single values of {column.name} never leave a home.", hint)
             return Key(KeyKind.ENUM, column)
         if type(node) is not exp.Anonymous:
@@ -100,7 +102,8 @@ class SelectReader:
             bins = syntax.whole(arguments[1], 2, MAX_BINS, "The number of bins")
             text = f"HISTOGRAM({label}, {bins})"
             return Aggregate(AggregateKind.HISTOGRAM, text, expression, low, high, bins=bins)
-        raise syntax.refuse(node, f"{function[:40]} is no aggregate with {len(arguments)} arguments.", _HINT)
+        of = f"{len(arguments)} argument{'' if len(arguments) == 1 else 's'}"
+        raise syntax.refuse(node, f"{function[:40]} is no aggregate with {of}.", _HINT)
 
     def _count(self, node: exp.Expression, argument: object) -> Aggregate:
         syntax = self._syntax

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from vicinia.errors import InvalidInput, TooLarge
 from vicinia.query.column import Column, ColumnType
-from vicinia.query.dataset import DataSet
+from vicinia.query.dataset import DataSet, zone
 from vicinia.query.moment import check_format
 from vicinia.query.source import ColumnSource, Mapping
 from vicinia.query.wide import Wide, WideStart, column_range, step_seconds
@@ -24,6 +24,7 @@ IMPLICIT_TIME = "ts"
 
 MAX_MAP_CHARACTERS = 200_000
 _FORMATS = ("csv", "parquet")
+_OF_A_JOB = {"title", "purpose", "why", "query", "privacy"}
 _TOP = {"dataset", "description", "category", "file", "format", "household", "timezone", "columns"}
 _TOP_NEEDED = {"dataset", "description", "category", "household", "columns"}
 _NEEDED_LINES = {
@@ -73,6 +74,7 @@ class _Reader:
         self._pair_wide()
         if "timezone" not in table and any(c.type is ColumnType.TIMESTAMP for c in self._columns):
             raise self._missing("timezone")
+        zone(self._string(table, "timezone", "UTC"), self._at("timezone"))
         dataset = DataSet(
             name=self._string(table, "dataset"),
             description=self._string(table, "description"),
@@ -117,8 +119,8 @@ class _Reader:
             column = Column(
                 name=name,
                 type=ColumnType(kind),
-                low=self._number(options.get("low"), where),
-                high=self._number(options.get("high"), where),
+                low=self._number(options.get("low"), f"`low` of the column {name[:60]}", where),
+                high=self._number(options.get("high"), f"`high` of the column {name[:60]}", where),
                 unit=self._string(options, "unit", "", column=name),
                 values=self._values(options.get("values", []), where),
                 required=self._flag(options.get("required", False), where),
@@ -187,10 +189,13 @@ class _Reader:
     def _known(self, table: dict[str, object], known: set[str], of: str, column: str = "") -> None:
         for key in table:
             if key not in known:
+                job = not column and key in _OF_A_JOB
                 raise InvalidInput(
                     f"Unknown key {key[:60]!r}{of}.",
                     where=self._at(key, column),
-                    hint=f"Known are {', '.join(sorted(known))}.",
+                    hint="This looks like a job; a map says how a file becomes a data set."
+                    if job
+                    else f"Known are {', '.join(sorted(known))}.",
                 )
 
     def _string(self, table: dict[str, object], key: str, default: str | None = None, column: str = "") -> str:
@@ -200,11 +205,11 @@ class _Reader:
             raise InvalidInput(f"{what}.", where=self._at(column or key, column))
         return value
 
-    def _number(self, value: object, where: str) -> Decimal | None:
+    def _number(self, value: object, what: str, where: str) -> Decimal | None:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
-            raise InvalidInput("Low, high and buckets must be numbers.", where=where)
+            raise InvalidInput(f"{what} must be {'numbers' if what == '`buckets`' else 'a number'}.", where=where)
         return Decimal(value)
 
     def _values(self, value: object, where: str) -> tuple[int, ...] | tuple[str, ...]:
@@ -220,7 +225,7 @@ class _Reader:
         return value
 
     def _buckets(self, value: object, where: str) -> tuple[Decimal, ...]:
-        edges = [self._number(edge, where) for edge in value] if isinstance(value, list) else [None]
+        edges = [self._number(edge, "`buckets`", where) for edge in value] if isinstance(value, list) else [None]
         if None in edges:
             raise InvalidInput("`buckets` must be a list of numbers.", where=where)
         return tuple(edge for edge in edges if edge is not None)

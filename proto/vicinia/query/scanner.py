@@ -31,7 +31,7 @@ _TOKEN = re.compile(
     r'|(?P<quoted>"[^"]*")'
     r"|(?P<sign><=|>=|<>|!=|[=<>+\-*(),])"
 )
-_HINT = "See `vicinia datasets` for columns, and the manual for the SQL subset."
+_HINT = "See `vicinia datasets` for columns, and docs/formats.md for the SQL subset."
 # Words that would begin something outside of the subset; a column of such a name can be written in double quotes.
 _FOREIGN = {
     **dict.fromkeys(("join", "natural", "cross", "lateral", "using", "on"), "joins are not part of the subset"),

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
+import warnings
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 from coordinator.console.conftest import VillageLink
@@ -11,6 +15,10 @@ from simulator_village import QUERY, Village
 from vicinia.coordinator.client.connection import Client
 from vicinia.coordinator.console import show
 from vicinia.errors import AlreadyExists, InvalidInput, NotAccepted, NotFound, Unavailable
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # typer 0.20 imports a name that click 8.2 deprecates
+    from vicinia.coordinator.console import app
 
 JOB = f"""
 title   = "Fuel"
@@ -68,9 +76,52 @@ def test_a_budget_that_drowns_every_number_names_one_that_does_not(client: Clien
 def test_a_budget_above_the_bylaws_is_told_the_largest(client: Client) -> None:
     with pytest.raises(NotAccepted, match="above the by-laws") as refusal:
         client.check(JOB.replace("epsilon = 2.0", "epsilon = 9.0"))
-    largest = refusal.value.hint.removeprefix("Ask for an epsilon of at most ").rstrip(".")
+    assert refusal.value.where == "JOB.toml:7: privacy.epsilon"
+    largest = refusal.value.hint.removeprefix("Write epsilon = ").removesuffix(" or less.")
     assert client.check(JOB.replace("epsilon = 2.0", f"epsilon = {largest}")).refusal == ""
     assert float(largest) > 4
+
+
+@pytest.mark.parametrize("action", ["check", "submit"])
+@pytest.mark.parametrize(
+    ("old", "new", "where", "what", "hint"),
+    [
+        ("floor   = 3", "floor = 1", "j.toml:8: privacy.floor", "1, is below the by-laws' 3", "floor = 3 or more"),
+        ("epsilon = 2.0", "rho = 99", "j.toml:7: privacy.rho", "rho 99, is above the by-laws'", "Write rho = 0."),
+    ],
+)
+def test_what_the_by_laws_do_not_allow_is_told_with_its_line(
+    client: Client, action: str, old: str, new: str, where: str, what: str, hint: str
+) -> None:
+    with pytest.raises(NotAccepted) as refusal:
+        getattr(client, action)(JOB.replace(old, new), "j.toml")
+    assert refusal.value.where == where
+    assert what in refusal.value.what
+    assert hint in refusal.value.hint
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_the_status_of_check_says_whether_the_job_could_run(
+    client: Client,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    as_json: bool,
+) -> None:
+    monkeypatch.setattr(app, "_client", lambda _: nullcontext(client))
+    for text, status in ((JOB, 0), (IMPOSSIBLE, NotAccepted.exit_status)):
+        (tmp_path / "JOB.toml").write_text(text)
+        try:
+            ended: int | str | None = 0
+            app.main(["check", str(tmp_path / "JOB.toml"), *(["--json"] if as_json else [])])
+        except SystemExit as end:
+            ended = end.code
+        assert ended == status
+        out = capsys.readouterr().out
+        if as_json:
+            shown = json.loads(out)
+            assert (shown["sigma"] is None, shown["needed"] is None) == (bool(status), bool(status))
 
 
 def test_what_no_row_can_match_is_an_error_with_its_place(client: Client) -> None:

@@ -51,6 +51,7 @@ def test_every_command_shows_an_example(capsys: pytest.CaptureFixture[str], comm
         (("login", "a", "--invitation-file", "b"), 2, "Give the invitation once"),
         (("login", "--invitation-file", "/nowhere/invitation.txt"), 3, "cannot be read"),
         (("frobnicate",), 2, "No such command"),
+        (("jbos",), 2, "vicinia: No such command 'jbos'. Did you mean 'jobs'? See: vicinia --help"),
         (("result", "ab", "--json", "--csv"), 2, "exclude each other"),
         (("result",), 2, "vicinia result: Missing argument 'JOB'. See: vicinia result --help"),
         (("check", "a", "b"), 2, "vicinia check: Got unexpected extra argument (b). See: vicinia check --help"),

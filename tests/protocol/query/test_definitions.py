@@ -18,6 +18,7 @@ from vicinia.query.cleaner import CleanRow, Problem, row_key, row_values
 from vicinia.query.column import Column, ColumnType
 from vicinia.query.dataset import DataSet
 from vicinia.query.mapping import parse_map
+from vicinia.query.plan import compile_query
 from vicinia.query.raw import Raw
 from vicinia.query.schema import create_table_sql, insert_sql, stored_columns
 
@@ -257,3 +258,30 @@ def test_the_daemon_loads_neither_numpy_nor_sqlglot() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "what"),
+    [
+        ("low = 0.0", 'low = "a"', 10, "`low` of the column fuel must be a number."),
+        ("high = 0.4", "high = true", 10, "`high` of the column fuel must be a number."),
+        ('"Europe/London"', '"Europe/Lodon"', 8, "'Europe/Lodon' is no time zone."),
+    ],
+)
+def test_what_is_wrong_with_a_map_is_told_with_its_line(old: str, new: str, line: int, what: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        parse_map(BUDGET.replace(old, new))
+    assert (refusal.value.where, refusal.value.what) == (f"MAP.toml, line {line}", what)
+
+
+def test_a_number_to_group_by_is_a_matter_of_buckets() -> None:
+    definition, _ = parse_map(BUDGET)
+    with pytest.raises(InvalidInput) as refusal:
+        compile_query("SELECT fuel, COUNT(*) FROM budget GROUP BY fuel", {"budget": definition})
+    assert "it has no buckets to group by" in refusal.value.hint
+    definition, _ = parse_map(BUDGET.replace('unit = "share"', "buckets = [0.1, 0.2]"))
+    with pytest.raises(InvalidInput) as refusal:
+        compile_query("SELECT fuel, COUNT(*) FROM budget GROUP BY fuel", {"budget": definition})
+    assert refusal.value.hint.startswith("Group by BUCKET(fuel)")
+    with pytest.raises(InvalidInput, match=r"no aggregate with 1 argument\."):
+        compile_query("SELECT MEDIAN(fuel) FROM budget", {"budget": definition})

@@ -16,6 +16,7 @@ from vicinia.assembly.jobspec import JobSpec
 from vicinia.assembly.statements import Genesis, Proposal, Release
 from vicinia.coordinator.client.expectation import Expectation
 from vicinia.coordinator.client.folder import Folder, Membership, default_folder
+from vicinia.coordinator.client.limits import require_within
 from vicinia.coordinator.client.link import JobStatus, Link
 from vicinia.coordinator.client.renewal import fresh_certificate
 from vicinia.coordinator.client.result import Proof, Result
@@ -71,6 +72,7 @@ class Client:
     def check(self, text: str, name: str = "JOB.toml") -> Expectation:
         """What a job means, costs and can be expected to show; InvalidInput names the line that is wrong."""
         job, plan = self._job(text, name)
+        require_within(job, self.bylaws, text, name)
         terms = parse_canonical(self._link.check(job.canonical()), where="terms")
         return Expectation.of(job, plan, self.bylaws, str(terms["class"]), int(terms["registry_size"]))
 
@@ -81,6 +83,7 @@ class Client:
         """
         job, plan = self._job(text, name)
         self._refuse_again(job, text)
+        require_within(job, self.bylaws, text, name)
         terms = parse_canonical(self._link.check(job.canonical()), where="terms")
         expected = Expectation.of(job, plan, self.bylaws, str(terms["class"]), int(terms["registry_size"]))
         if expected.refusal:

@@ -15,7 +15,8 @@ from rich.console import Console
 from vicinia.coordinator.client.folder import Folder, default_folder
 from vicinia.coordinator.console import show
 from vicinia.coordinator.console.files import read_invitation, read_text
-from vicinia.errors import InvalidInput, ViciniaError
+from vicinia.coordinator.usage import VersionOption, sentence
+from vicinia.errors import InvalidInput, NotAccepted, ViciniaError
 
 __all__ = ["app", "main"]
 
@@ -59,6 +60,7 @@ def _root(
     directory: Annotated[
         Path | None, typer.Option("--dir", metavar="DIR", help="Your folder (default ~/.local/share/vicinia/console).")
     ] = None,
+    _version: VersionOption = False,
 ) -> None:
     context.obj = Folder(directory or default_folder())
 
@@ -115,15 +117,19 @@ def datasets(context: typer.Context, as_json: Json = False) -> None:
 def check(context: typer.Context, job: JobFile, as_json: Json = False) -> None:
     """Say what a job would mean, cost and need, and how precise it could be; nothing is sent to any home.
 
+    The exit status is 5 where the job could not run here, as that of submit would be.
+
     JOB.toml is the job: title, purpose, why, query, and the budget under [bold]\\[privacy][/bold].
     """
     text = read_text(job)
     with _client(context) as client:
         found = client.check(text, job.name)
     if as_json:
-        return _print_json(found.payload())
-    show.checked(_out(), found)
-    return None
+        _print_json(found.payload())
+    else:
+        show.checked(_out(), found)
+    if found.refusal:
+        sys.exit(NotAccepted.exit_status)
 
 
 @app.command(epilog="Example: vicinia submit JOB.toml")
@@ -198,8 +204,7 @@ def main(argv: list[str] | None = None) -> None:
         print(shown.format_message())
         sys.exit(2)
     except click.ClickException as error:
-        of = getattr(getattr(error, "ctx", None), "command_path", "vicinia")
-        _fail(f"{of}: {error.format_message().rstrip('.')}. See: {of} --help", error.exit_code)
+        _fail(sentence(error, "vicinia"), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         sys.exit(INTERRUPTED)
     except BrokenPipeError:

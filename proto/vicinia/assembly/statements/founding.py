@@ -30,13 +30,13 @@ class Genesis(Payload):
     def __post_init__(self) -> None:
         if len(self.registrars) < self.bylaws.registrars_needed:
             raise InvalidInput(
-                f"The by-laws need {self.bylaws.registrars_needed} registrars and {len(self.registrars)} are named.",
+                _lack(self.bylaws.registrars_needed, "registrar", len(self.registrars)),
                 where="genesis.registrars",
                 hint="Name more registrars, or set registrars_needed lower in the by-laws.",
             )
         if len(self.witnesses) < self.bylaws.witnesses_needed:
             raise InvalidInput(
-                f"The by-laws need {self.bylaws.witnesses_needed} witnesses and {len(self.witnesses)} are named.",
+                _lack(self.bylaws.witnesses_needed, "witness", len(self.witnesses)),
                 where="genesis.witnesses",
                 hint="Name more witnesses, or set witnesses_needed lower in the by-laws.",
             )
@@ -81,3 +81,9 @@ class Dataset(Payload):
     def name(self) -> str:
         """Under which jobs name it."""
         return str(self.definition["name"])
+
+
+def _lack(needed: int, office: str, named: int) -> str:
+    several = f"{office}es" if office.endswith("s") else f"{office}s"
+    are = "is" if named == 1 else "are"
+    return f"The by-laws need {needed} {office if needed == 1 else several} and {named} {are} named."
