@@ -193,8 +193,10 @@ class Whole(Village):
 
 
 def allow(store: Store, now_ms: int) -> None:
-    """Consent to research on the budget by public institutions."""
-    record = ConsentRecord(
-        "budget", "dpv:NonCommercialResearch", "public", "allow", 0, Decimal(10_000), now_ms + 10**10, now_ms
-    )
-    Consents(store.database).add(record.dataset, record.purpose, record.recipient, record.encode())
+    """Consent to research on the budget by public institutions, and to models that are trained for it."""
+    expires = now_ms + 10**10
+    for kind in ("query", "train"):
+        record = ConsentRecord(
+            "budget", "dpv:NonCommercialResearch", "public", "allow", 0, Decimal(10_000), expires, now_ms, kind=kind
+        )
+        Consents(store.database).add(record.dataset, record.purpose, record.recipient, record.encode())
