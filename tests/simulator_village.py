@@ -201,6 +201,7 @@ class Village:
     def restart(self) -> None:
         """What is in memory is gone; nothing is closed or said good-bye to."""
         self.coordinator = Cooperative.open(self.folder, lambda: self.now_ms)
+        self.coordinator.recovery.catch_up()
 
     # ---- jobs
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 __all__ = ["Machine"]
 
 IDLE_SECONDS = 1.0  # in which an idle core makes four homes: the program's start, four stores, twelve keys
-SLOWEST = 20.0
+SLOWEST = 10.0
 WORTH_TELLING = 1.5
 
 
@@ -35,12 +35,16 @@ class Machine:
         return cls(cores, min(SLOWEST, max(1.0, seconds / IDLE_SECONDS, os.getloadavg()[0] / cores)))
 
     def times(self, homes: int) -> dict[str, int]:
-        """The times of the by-laws for so many homes. Of a vote all is waited for, so it grows less."""
+        """The times of the by-laws for so many homes.
+
+        A phase is given some more than was measured, for what keeps a machine busy comes and goes; it ends when all
+        have answered. Of a vote all is waited for, so it grows less.
+        """
         each = homes // self.cores
         vote = 15 + max(0, each - 160) // 10
         return {
             "vote_seconds": round(vote * (2 + self.slowness) / 3),
-            "phase_seconds": round((10 + each // 80) * self.slowness),
+            "phase_seconds": round((10 + each // 80) * (2 * self.slowness - 1)),
             "poll_ms": 500,
         }
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 from simulator_village import COOP, Village
+from vicinia.assembly import Job
 from vicinia.coordinator.services.pace import Pace
+from vicinia.coordinator.store.jobs import Stage
 from vicinia.identity import Principal, Role, SigningKey
-from vicinia.wire.rounds import PollReply, PollRequest
+from vicinia.wire.rounds import Phase, PollReply, PollRequest
 
 HOMES = 500
 
@@ -67,3 +69,36 @@ def test_witnesses_poll_more_often_than_others(village: Village) -> None:
     bulletin, witness, other = village.coordinator.bulletin, village.village[0].principal, village.village[3].principal
     assert bulletin.poll(witness, PollRequest((1,), 0)).retry_after_ms <= 400
     assert bulletin.poll(other, PollRequest((1,), 0)).retry_after_ms >= 800
+
+
+def test_who_comes_again_when_it_is_told_is_not_gone(accepted: tuple[Village, Job]) -> None:
+    village, job = accepted
+    village.until_phase(job, Phase.INPUT)
+    for home in village.village:
+        if home.number != 5:
+            village.answer(home)
+    for number in range(1_200):  # more homes poll than are in the electorate: all are told to come less often
+        village.coordinator.bulletin._lately[f"other {number}"] = village.now_ms
+    told_ms = village.poll(village.village[5]).retry_after_ms
+    assert told_ms > 15_000
+    village.wait((told_ms - 1) / 1000)
+    village.coordinator.tick()
+    assert village.run_of(job).phase is Phase.INPUT
+    village.until(job, Stage.RELEASED)
+    assert village.run_of(job).survivor_count == 8
+
+
+def test_who_is_sending_is_heard(accepted: tuple[Village, Job]) -> None:
+    village, job = accepted
+    run_id = village.until_phase(job, Phase.INPUT).run_id
+    for home in village.village:
+        if home.number != 5:
+            village.answer(home)
+    for _ in range(5):
+        village.wait(8)
+        village.coordinator.intake.hear(village.village[5].principal, run_id)
+        village.coordinator.tick()
+        assert village.run_of(job).phase is Phase.INPUT
+    village.wait(16)
+    village.coordinator.tick()
+    assert village.run_of(job).phase is Phase.COMMIT

@@ -14,6 +14,7 @@ import pytest
 from simulator_village import COOP, Home, Village
 from vicinia.assembly import Job, build_member, build_resign
 from vicinia.coordinator.services import checkpoints as checkpoints_module
+from vicinia.coordinator.services import last_shown
 from vicinia.coordinator.services.cooperative import Cooperative
 from vicinia.coordinator.services.copy_of_log import CopyOfLog
 from vicinia.coordinator.services.overview import overview
@@ -54,8 +55,10 @@ def newest_note(village: Village) -> bytes:
 
 
 def bring_along(village: Village, backup: Village) -> None:
-    """Only the database is from the backup: the file beside it is the newer one."""
+    """Only the database is from the backup: the files beside it are the newer ones."""
     shutil.copy(village.folder.last_signed, backup.folder.last_signed)
+    if village.folder.last_shown.exists():
+        shutil.copy(village.folder.last_shown, backup.folder.last_shown)
 
 
 def test_an_older_database_is_not_served(village: Village, backup: Village) -> None:
@@ -348,3 +351,65 @@ def test_a_file_that_is_no_copy_is_refused(tmp_path: Path, content: bytes | None
         path.write_bytes(content)
     with pytest.raises((NotFound, InvalidInput)):
         CopyOfLog.read(path)
+
+
+# ---- a log that is complete, and runs that are behind
+
+
+@pytest.mark.parametrize("phase", [Phase.SHARE, Phase.INPUT, Phase.COMMIT])
+def test_a_run_of_a_backup_ends_though_no_leaf_is_missing(
+    accepted: tuple[Village, Job], tmp_path: Path, caplog: pytest.LogCaptureFixture, phase: Phase
+) -> None:
+    village, job = accepted
+    run_id = village.until_phase(job, phase).run_id
+    older = village.clone(tmp_path / "backup")
+    village.until_phase(job, Phase(phase + 1))
+    bring_along(village, older)
+    assert "older than what homes have seen" in overview(opened(older), older.now_ms)["runs_state"]
+    with caplog.at_level(logging.WARNING):
+        older.restart()
+    assert "older than what homes have seen of its runs, 1 of which end" in caplog.text
+    assert (older.run_of(job).run_id, older.run_of(job).phase) == (run_id, Phase.FAILED)
+    assert (older.row(job).stage, "backup" in older.row(job).reason) == (Stage.FAILED, True)
+    assert overview(opened(older), older.now_ms)["runs_state"] == "good"
+    bring_along(older, village)  # the newer database is put back after all: homes were told that the run has failed
+    village.restart()
+    assert village.run_of(job).phase is Phase.FAILED
+
+
+def test_without_the_file_of_what_was_shown_runs_end(accepted: tuple[Village, Job]) -> None:
+    village, job = accepted
+    village.until_phase(job, Phase.INPUT)
+    village.folder.last_shown.unlink()
+    village.restart()
+    assert village.run_of(job).phase is Phase.FAILED
+
+
+def test_runs_go_on_where_nothing_was_restored(accepted: tuple[Village, Job]) -> None:
+    village, job = accepted
+    village.until_phase(job, Phase.INPUT)
+    for path in (village.folder.last_shown, village.folder.last_signed):
+        path.unlink()
+    opened(village).recovery.take_as_newest()
+    village.restart()
+    village.until(job, Stage.RELEASED)
+
+
+def test_nobody_is_shown_a_transition_that_is_not_written_beside_the_database(
+    accepted: tuple[Village, Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    village, job = accepted
+    run = village.until_phase(job, Phase.INPUT)
+    village.answer_all()
+    intake, caller = village.coordinator.intake, village.village[3].principal
+
+    def full(*_: object, **__: object) -> None:
+        raise StorageFault("No space is left.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(last_shown, "write_secret", full)
+        village.coordinator.conductor.tick()
+        assert village.run_of(job).phase is Phase.COMMIT
+        with pytest.raises(StorageFault):
+            intake.next(caller, run.run_id, Phase.INPUT, 1)
+    village.until(job, Stage.RELEASED)

@@ -12,11 +12,13 @@ import pytest
 from google.protobuf.message import Message
 from simulator_village import COOP, Village
 from vicinia.assembly import Job, build_member, build_resign
-from vicinia.coordinator.rpc.admission import Slots, Watch
 from vicinia.coordinator.rpc.enrolment import EnrolmentServicer
 from vicinia.coordinator.rpc.log import LogServicer
 from vicinia.coordinator.rpc.research import ResearchServicer
 from vicinia.coordinator.rpc.rounds import RoundsServicer
+from vicinia.coordinator.rpc.slots import Slots
+from vicinia.coordinator.rpc.uploads import Uploads
+from vicinia.coordinator.rpc.watch import Watch
 from vicinia.errors import Code, Unauthenticated
 from vicinia.identity import Principal, Role, SigningKey, TlsKey
 from vicinia.v1 import enrolment_pb2, errors_pb2, log_pb2, research_pb2, rounds_pb2
@@ -37,7 +39,9 @@ class Port:
             "Enrolment": EnrolmentServicer(one.enrolment),
             "Log": log,
             "Research": ResearchServicer(one.research, self._caller_of),
-            "Rounds": RoundsServicer(one.bulletin, one.intake, self._caller_of, Slots(2, 1), Watch()),
+            "Rounds": RoundsServicer(
+                one.bulletin, one.intake, self._caller_of, Uploads(Slots(each=1, total=2)), Watch()
+            ),
         }
         self._services = {
             name: file.DESCRIPTOR.services_by_name[name] for file in FILES for name in file.DESCRIPTOR.services_by_name

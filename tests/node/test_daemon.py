@@ -17,7 +17,7 @@ import pytest
 from node.test_voting import RULES
 from simulator_cooperative import BYLAWS, Cooperative
 from simulator_link import Link, Server, remember
-from vicinia.errors import Unauthenticated, Unavailable, ViciniaError
+from vicinia.errors import Code, ProofInvalid, Unauthenticated, Unavailable, ViciniaError, error_from_wire
 from vicinia.identity import CertificateAuthority, Principal, Role
 from vicinia.node.services import daemon as module
 from vicinia.node.services import enrolment, guard, keyring
@@ -288,3 +288,37 @@ def test_a_job_that_is_withheld_keeps_a_home_from_no_run(household: Household) -
         patch.setattr(Link, "job", withhold)
         household.resident.visit()
     assert household.hands.tasks == [(household.home.name, run_id)]
+
+
+def test_what_the_other_side_says_is_no_alert_and_pushes_none_out(
+    household: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, said = household.home, iter(range(1000))
+    Alerts(home.database).add("Your vote was not counted.", 1)
+
+    def answer(*_: object) -> object:
+        raise error_from_wire(Code.NOT_FOUND, f"All is well ({next(said)}): run vicinia-node consent allow.")
+
+    monkeypatch.setattr(Link, "poll", answer)
+    for _ in range(201):
+        household.resident.visit()
+    told = [sentence for _, sentence in Alerts(home.database).all()]
+    assert told == ["Your vote was not counted.", module._REFUSED]
+
+
+def test_troubles_with_other_figures_each_time_push_out_no_finding(
+    household: Household, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, seconds = household.home, iter(range(1000))
+    Alerts(home.database).add("Your vote was not counted.", 1)
+
+    def answer(*_: object) -> object:
+        raise ProofInvalid(f"The checkpoint is {next(seconds)} seconds old, which is too old.", where="log")
+
+    monkeypatch.setattr(Link, "poll", answer)
+    for _ in range(201):
+        household.resident.visit()
+    told = [sentence for _, sentence in Alerts(home.database).all()]
+    assert told[0] == "Your vote was not counted."
+    assert len(told) == 21
+    assert "200 seconds old" in told[-1]

@@ -204,7 +204,8 @@ def test_a_refused_ballot_is_told(voter: Voter, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(SimulatedLink, "submit", refuse)
     assert voter.cast() == 0
     assert voter.votes.all()[0].state == "refused"
-    assert "was refused: this is no elector." in Alerts(voter.home.database).all()[0][1]
+    assert voter.votes.all()[0].reason == "this is no elector."
+    assert "was refused: vicinia-node vote --list says why." in Alerts(voter.home.database).all()[0][1]
 
 
 @pytest.mark.parametrize("call", ["job", "submit"])
@@ -341,3 +342,35 @@ def test_a_log_that_grows_while_a_ballot_is_sent_stops_nothing(voter: Voter, mon
     monkeypatch.setattr(SimulatedLink, "submit", meanwhile)
     assert voter.cast() == 1
     assert len(voter.replica.assembly.votes) == 2
+
+
+@pytest.mark.parametrize("away", ["fetched anew", "switched off"])
+def test_a_vote_that_expired_long_ago_is_not_open_again(tmp_path: Path, away: str) -> None:
+    server = Server(Cooperative.found(households=4))
+    home, replica, link = server.homes(tmp_path, 3)[2], server.replica(tmp_path), server.link(2)
+    if away == "switched off":
+        replica.sync(link)
+    server.propose_job()  # and nobody closes it
+    server.coop.advance(60 * 86_400)
+    server.confirm()
+    replica.sync(link)
+    (record,) = replica.assembly.votes.values()
+    assert not is_open(replica, record, server.clock())
+    Votes(home.database).put_rules(RULES, server.coop.now_ms)
+    assert cast_votes(home, replica, link, server.clock) == 0
+
+
+def test_a_proposal_that_was_held_back_is_open_where_the_home_looked_meanwhile(tmp_path: Path) -> None:
+    """With an old date the coordinator must not keep homes from a vote that it counts from its own confirmation."""
+    server = Server(Cooperative.found(households=4))
+    replica, link, job = server.replica(tmp_path), server.link(2), server.coop.job()
+    proposal = build_proposal(job, server.coop.now_ms, server.coop.assembly).sign(server.coop.researcher_of(job))
+    server.coop.advance(60 * 86_400)
+    server.confirm()
+    replica.sync(link)
+    server.coop.append(proposal.sign(server.coop.households[0]))
+    server.coop.advance(60)
+    server.confirm()
+    replica.sync(link)
+    (record,) = replica.assembly.votes.values()
+    assert is_open(replica, record, server.clock())

@@ -107,7 +107,7 @@ def test_a_busy_machine_is_given_more_time(monkeypatch: pytest.MonkeyPatch) -> N
     assert (idle.slowness, idle.words) == (1.0, "")
     assert idle.times(320) == {"vote_seconds": 15, "phase_seconds": 12, "poll_ms": 500}
     busy = Machine.measured(5 * machine.IDLE_SECONDS)
-    assert busy.times(320) == {"vote_seconds": 35, "phase_seconds": 60, "poll_ms": 500}
+    assert busy.times(320) == {"vote_seconds": 35, "phase_seconds": 108, "poll_ms": 500}
     assert "5.0 times" in busy.words
     assert busy.advice(320, 12).endswith("or with fewer homes: --households 80.")
     assert "--households" not in busy.advice(12, 12)

@@ -46,6 +46,11 @@ class Folder:
         return self.path / "log.signed"
 
     @property
+    def last_shown(self) -> Path:
+        """How far the runs have come that homes have seen; never restored from a backup."""
+        return self.path / "runs.shown"
+
+    @property
     def founder_key(self) -> Path:
         """The seed of the key that signed the genesis; needed never again, kept offline by a careful founder."""
         return self.path / "founder.key"

@@ -58,6 +58,7 @@ def alone(folder: Folder) -> Iterator[None]:
 
 def _serve(folder: Folder, options: ServeOptions, clock: Clock) -> None:
     cooperative = Cooperative.open(folder, clock)
+    cooperative.recovery.catch_up()  # only here: nobody else holds the folder's lock
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

@@ -87,8 +87,8 @@ class TrainingPlan(Payload):
 
     `unit`: each row of a home is an example, or the household is one; `where` picks rows and belongs to `row`.
     `examples`: how many a home brings at most. `rounds` are wanted, `spare` more may be spent on rounds that fail.
-    `holdout_nano`: the share of homes, in 10^-9, that evaluate and do not train. `initial`: the model before the first
-    round.
+    `holdout_nano`: the share of homes, in 10^-9, that evaluate each round's model and do not train; with any, a closing
+    round evaluates the last model. `initial`: the model before the first round.
     """
 
     unit: Annotated[str, Choice(UNITS)]
@@ -121,8 +121,13 @@ class TrainingPlan(Payload):
 
     @property
     def runs(self) -> int:
-        """Rounds and spare ones: what consent and budget are asked for."""
-        return self.rounds + self.spare
+        """Rounds, spare ones and the closing one: what consent and budget are asked for."""
+        return self.rounds + self.spare + self.closing
+
+    @property
+    def closing(self) -> int:
+        """1 where a last round only evaluates, else 0."""
+        return 1 if self.holdout_nano else 0
 
     @property
     def sentence(self) -> str:

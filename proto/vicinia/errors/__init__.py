@@ -58,11 +58,13 @@ class Code(IntEnum):
 class ViciniaError(Exception):
     """An error that a person can act on.
 
-    `what` is one sentence; `where` names the file, line, column, field or message; `hint` says what to do.
+    `what` is one sentence; `where` names the file, line, column, field or message; `hint` says what to do. `foreign`:
+    the words are the other side's, and may say whatever it likes.
     """
 
     code: Code = Code.INTERNAL
     exit_status: int = 1
+    foreign: bool = False
 
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
         super().__init__(what)
@@ -206,4 +208,6 @@ _BY_CODE: dict[Code, type[ViciniaError]] = {
 def error_from_wire(code: int, what: str, where: str = "", hint: str = "") -> ViciniaError:
     """Rebuild the error that the other side raised; an unknown code becomes an InternalFault."""
     kind = _BY_CODE.get(Code(code), InternalFault) if code in Code._value2member_map_ else InternalFault
-    return kind(what, where=where, hint=hint)
+    error = kind(what, where=where, hint=hint)
+    error.foreign = True
+    return error

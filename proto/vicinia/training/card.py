@@ -67,7 +67,7 @@ class ModelCard:
         """Write the card of a training that has ended after these rounds, in their order."""
         plan = training.plan
         rho_nano = job.rho_nano * len(vote.rosters)  # a round that failed after its roster may have been charged, too
-        left = plan.rounds - len(releases)
+        rounds = min(len(releases), plan.rounds)
         fields: dict[str, Any] = {
             "v": 1,
             "coop": job.coop,
@@ -83,7 +83,7 @@ class ModelCard:
             "target": None if training.design.target is None else _input(training.design.target),
             "recipe": plan.recipe.payload(),
             "strategy": None if plan.strategy is None else plan.strategy.payload(),
-            "rounds": len(releases),
+            "rounds": rounds,
             "planned": plan.rounds,
             "cohorts": [one.cohort for one in releases],
             "rho_nano": rho_nano,
@@ -103,7 +103,7 @@ class ModelCard:
                 for release in releases
             ],
             "acceptance": _acceptance(vote),
-            "ended": f"The training ended after {len(releases)} of {plan.rounds} rounds." if left else "",
+            "ended": f"The training ended after {rounds} of {plan.rounds} rounds." if rounds < plan.rounds else "",
         }
         return cls(canonical(fields), fields)
 

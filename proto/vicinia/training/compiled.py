@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from vicinia.assembly.learning import TrainingPlan
 from vicinia.errors import InvalidInput
@@ -17,14 +19,27 @@ from vicinia.training.clipping import next_clip
 from vicinia.training.design import Design, compile_design
 from vicinia.training.layout import VectorLayout
 from vicinia.training.model import Model
-from vicinia.training.recipe import Recipe
+from vicinia.training.recipe import Aggregate, Recipe
 from vicinia.training.registry import recipe_class
+from vicinia.training.settings import NANO
 from vicinia.training.strategy import Strategy
 
-__all__ = ["FIXED_CLIP_NANO", "Training", "compile_training"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["FIXED_CLIP_NANO", "Part", "Training", "compile_training"]
 
 FIXED_CLIP_NANO = 10**9
 """What the log says as the clip of a recipe that has none."""
+
+
+class Part(StrEnum):
+    """What a home does in a round; whatever it is, a vector of the same length leaves it."""
+
+    TRAINS = "trains"
+    EVALUATES = "evaluates"
+    NOTHING = "nothing"  # it trained before, and this round only evaluates
 
 
 @dataclass(frozen=True)
@@ -62,9 +77,16 @@ class Training:
         """Where the evaluation's vector stands."""
         return slice(self.recipe.layout().length, self.layout.length)
 
-    def evaluates(self, index: int, job_hash: bytes) -> bool:
-        """Whether the home at this registry index is held out in this job."""
-        return evaluation.held_out(job_hash, index, self.plan.holdout_nano)
+    def aggregate(self, sums: NDArray[np.float64], noise: float, cohort: int) -> Aggregate:
+        """The recipe's part of a round's noisy sums, float64[layout.length]; `cohort`: homes in them, rounded down."""
+        trained = cohort - cohort * self.plan.holdout_nano // NANO
+        return Aggregate(sums[self.training_slots], noise, trained)
+
+    def part_of(self, index: int, job_hash: bytes, *, closing: bool) -> Part:
+        """What the home at this registry index does in a round of this job."""
+        if evaluation.held_out(job_hash, index, self.plan.holdout_nano):
+            return Part.EVALUATES
+        return Part.NOTHING if closing else Part.TRAINS
 
     @property
     def first_clip_nano(self) -> int:
@@ -122,4 +144,11 @@ def _strategy(plan: TrainingPlan, recipe: Recipe) -> Strategy | None:
     chosen = plan.strategy
     if chosen.version != 1:
         raise InvalidInput("This version of the strategy is not known here.", where="training.strategy")
-    return Strategy.from_payload({"name": chosen.name, "parameters": chosen.values}, "training.strategy")
+    strategy = Strategy.from_payload({"name": chosen.name, "parameters": chosen.values}, "training.strategy")
+    if strategy.name == "FedProx" and plan.recipe.values.get("proximal") != chosen.values["proximal_mu"]:
+        raise InvalidInput(
+            "The homes' proximal term is not the strategy's proximal_mu.",
+            where="training.strategy",
+            hint="Leave `proximal` out of the recipe's parameters: FedProx sets it.",
+        )
+    return strategy

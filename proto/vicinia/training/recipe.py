@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from vicinia.training.layout import VectorLayout
     from vicinia.training.model import Model
 
-__all__ = ["Aggregate", "Recipe", "UpdateRecipe"]
+__all__ = ["Aggregate", "Recipe", "Reconstructing", "UpdateRecipe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Aggregate:
     """What a round released: the noisy sum over homes, float64[layout.length], in vector units.
 
     `noise`: standard deviation of the noise (and of the rounding) in one slot of the sum; `cohort`: homes in the sum,
-    rounded down to a multiple of ten; it counts homes that had no examples, too.
+    rounded down to a multiple of ten, less the share that was held out; it counts homes that had no examples, too.
     """
 
     total: NDArray[np.float64]
@@ -37,7 +37,11 @@ class Recipe(Protocol):
 
     name: ClassVar[str]
     version: ClassVar[int]
-    dimensions: Dimensions
+
+    @property
+    def dimensions(self) -> Dimensions:
+        """The size of the problem."""
+        ...
 
     def layout(self) -> VectorLayout:
         """The vector of a round: it follows from the recipe alone, never from the model or from data."""
@@ -62,6 +66,14 @@ class Recipe(Protocol):
     def predict(self, model: Model, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Real and count: float64[n], in the target's standardised unit; classes: float64[n, k], probabilities;
         k-means: float64[n], the centre's place; PCA: float64[n, components], the scores."""
+        ...
+
+
+class Reconstructing(Recipe, Protocol):
+    """A recipe without a target: it is measured by how well it gives its inputs back."""
+
+    def reconstruct(self, model: Model, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64[n, p]: the inputs as the model knows them."""
         ...
 
 

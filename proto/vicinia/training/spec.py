@@ -14,7 +14,7 @@ from vicinia.query.dataset import DataSet
 from vicinia.training.compiled import Training, compile_training
 from vicinia.training.design import compile_design
 from vicinia.training.registry import recipe_class
-from vicinia.training.settings import from_file
+from vicinia.training.settings import NANO, from_file
 from vicinia.training.strategy import Strategy
 
 __all__ = ["training_of"]
@@ -73,7 +73,10 @@ def _completed(
     draft: TrainingPlan, known: Any, table: Mapping[str, Any], definitions: Mapping[str, DataSet]
 ) -> Training:
     """What follows from the recipe: its parameters, how many rounds it takes, where it begins, who takes its step."""
-    values = from_file(known.settings, table.get("parameters", {}), "training.parameters")
+    given = dict(table.get("parameters", {}))
+    if draft.strategy is not None and draft.strategy.name == "FedProx":  # whose one parameter is the homes' own
+        given.setdefault("proximal", Decimal(draft.strategy.values["proximal_mu"]) / NANO)
+    values = from_file(known.settings, given, "training.parameters")
     design = compile_design(draft, definitions, counts=known.name == "poisson")
     recipe = known.of(design.dimensions, values)
     changes = draft.payload() | {

@@ -12,7 +12,7 @@ from vicinia.v1 import rounds_pb2 as pb
 from vicinia.wire import limits
 from vicinia.wire.shape import Bytes, Number, Shape, exactly, refuse_unknown
 
-__all__ = ["UPLOAD_HEADER", "UploadHeader", "receive_upload", "upload_pieces"]
+__all__ = ["UPLOAD_HEADER", "UploadHeader", "receive_upload", "upload_header", "upload_pieces"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,13 @@ def upload_pieces(run_id: bytes, elements: int, width: int, packed: bytes) -> It
         yield pb.UploadPiece(header=first if start == 0 else None, data=packed[start : start + limits.PIECE])
 
 
+def upload_header(first: pb.UploadPiece) -> UploadHeader:
+    """The header that the first piece carries."""
+    if not first.HasField("header"):
+        raise InvalidInput("The first piece has no header.", where="UploadPiece.header")
+    return UPLOAD_HEADER.read(first.header)
+
+
 def receive_upload(
     pieces: Iterable[pb.UploadPiece], accept: Callable[[UploadHeader], None]
 ) -> tuple[UploadHeader, bytes]:
@@ -62,10 +69,8 @@ def receive_upload(
     more comes than the header announced, InvalidInput when less came or the hash differs.
     """
     stream = iter(pieces)
-    first = next(stream, None)
-    if first is None or not first.HasField("header"):
-        raise InvalidInput("The first piece has no header.", where="UploadPiece.header")
-    header = UPLOAD_HEADER.read(first.header)
+    first = next(stream, pb.UploadPiece())
+    header = upload_header(first)
     accept(header)
     packed = bytearray(_data_of(first))
     _check_room(packed, header)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 from protocol.query.samples import ENERGY, REGISTRY, store
 from vicinia.errors import InvalidInput
+from vicinia.query import possibility
+from vicinia.query.dataset import DataSet
 from vicinia.query.explain import expected_error, explain
+from vicinia.query.expression import Reference
 from vicinia.query.finalise import pooled
 from vicinia.query.local import household_vector
 from vicinia.query.plan import Plan, compile_query
@@ -104,3 +109,49 @@ def test_a_long_list_costs_no_time() -> None:
     tests = " OR ".join(f"kids = {1 + number % 3}" for number in range(140))
     assert plan_of(tests, "kids").layout.l0 == 1
     assert ENERGY.column("kids").values == (1, 2, 3)
+
+
+def test_what_a_long_where_over_long_lists_can_let_through_is_settled_in_no_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A query of a kilobyte took minutes to compile, in every home of a process at once and in the coordinator."""
+    looked_at: list[str] = []
+    original = vars(Reference)["bounds"].fget
+
+    def counted(reference: Reference) -> tuple[Fraction, Fraction]:
+        looked_at.append(reference.column.name)
+        assert len(looked_at) <= 10 * 75  # a few times for each side, never for each value
+        bounds: tuple[Fraction, Fraction] = original(reference)
+        return bounds
+
+    monkeypatch.setattr(Reference, "bounds", property(counted))
+    wide = DataSet.from_payload(
+        {
+            "name": "wide",
+            "description": "Many lists of many values",
+            "category": "pd:Transactional",
+            "timezone": "Europe/Rome",
+            "columns": [{"name": f"e{i}", "type": "enum", "values": list(range(990))} for i in range(15)],
+        }
+    )
+    tests = " OR ".join(f"e{i % 15} < e{(i + 1) % 15}" for i in range(75))
+    plan = compile_query(f"SELECT COUNT(DISTINCT household) FROM wide WHERE {tests}", {"wide": wide})
+    assert plan.where is not None
+    assert looked_at
+
+
+def test_all_that_is_tried_of_a_where_has_one_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    where = plan_of("kids = 1 OR region = 'north'").where
+    assert where is not None
+    tried: list[int] = []
+    original = possibility._Tests.values_left
+
+    def counted(tests: possibility._Tests, subject: possibility.Subject) -> tuple[int | str, ...]:
+        tried.append(tests.trials(subject))
+        return original(tests, subject)
+
+    monkeypatch.setattr(possibility._Tests, "values_left", counted)
+    monkeypatch.setattr(possibility, "MAX_TRIALS", 9)
+    assert not possibility.never(where)
+    assert tried == [6]  # of 12
+    assert possibility.values_left(where, possibility.subjects(where)[0]) == (1, 2, 3)

@@ -1,165 +1,51 @@
-"""Who gets one of the server's threads, and for how long a call may keep one waiting for its message.
+"""Who is served, and for how long a call may keep the server waiting for its caller, at its beginning and at its end.
 
 gRPC gives a call its thread before the message is there, for unary calls as for streams: who opened calls and sent
 nothing would stop everybody else. So calls without their message sit in a room with few seats; while more sit in it,
 who has been silent for a moment has to go. An honest call's message may wait for a busy server, too, but not so long.
+
+And gRPC keeps a reply in memory until the caller reads it, however long that takes, while the thread is free again.
+So a call counts for its caller until its reply is sent, not until it was made; who does not read is cancelled.
 """
 
 from __future__ import annotations
 
 import threading
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import grpc
-from vicinia.errors import InvalidInput, Unavailable, ViciniaError
+from vicinia.coordinator.rpc.room import Room
+from vicinia.coordinator.rpc.slots import Slots
+from vicinia.coordinator.rpc.watch import Watch
+from vicinia.errors import InvalidInput, ViciniaError
 from vicinia.wire.errors import abort
 
-__all__ = ["Admission", "Room", "Slots", "Watch", "address_of"]
+__all__ = ["BYTES_A_SECOND", "Admission", "address_of"]
 
-_MESSAGE_S = 5.0  # a unary call's message follows its opening at once; a slow line takes a second or two
+BYTES_A_SECOND = 16 * 1024  # a slow line; who is slower is cancelled
+_MESSAGE_S = 5.0  # a call's first message follows its opening at once; a slow line takes a second or two
 _SILENT_S = 0.3  # what a call may keep the others waiting for when there is no seat left
-_LOOK_S = 0.1
-
-
-class Slots:
-    """So many at once, of whom so many for each; who comes in vain is told so at once, and holds nothing."""
-
-    def __init__(self, total: int, each: int) -> None:
-        self._total = total
-        self._each = each
-        self._held: Counter[object] = Counter()
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def one(self, who: object) -> Iterator[None]:
-        """Hold one; Unavailable where there is none."""
-        with self._lock:
-            if self._held.total() >= self._total or self._held[who] >= self._each:
-                raise Unavailable("Too many calls at once.", where="call", hint="Try again later.")
-            self._held[who] += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._held[who] -= 1
-                if not self._held[who]:
-                    del self._held[who]
-
-
-class Watch:
-    """Cancels calls whose messages do not come in time; the caller sees CANCELLED, and may try again."""
-
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._due: dict[grpc.ServicerContext, float] = {}
-        self._rooms: list[Room] = []
-        self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End."""
-        self._stopped.set()
-        self._thread.join()
-
-    @contextmanager
-    def limit(self, context: grpc.ServicerContext, seconds: float) -> Iterator[None]:
-        """For as long as a call waits for its messages."""
-        self.extend(context, seconds)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._due.pop(context, None)
-
-    def extend(self, context: grpc.ServicerContext, seconds: float) -> None:
-        """So many seconds from now."""
-        with self._lock:
-            self._due[context] = self._monotonic() + seconds
-
-    def over(self, room: Room) -> None:
-        """Look after a room, too: whoever could take a seat in it may still wait for a thread."""
-        self._rooms.append(room)
-
-    def look(self) -> None:
-        """Cancel what is overdue."""
-        for room in self._rooms:
-            room.make_room()
-        now = self._monotonic()
-        with self._lock:
-            late = [context for context, due in self._due.items() if due <= now]
-            for context in late:
-                del self._due[context]
-        for context in late:
-            context.cancel()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(_LOOK_S):
-            self.look()
-
-
-class Room:
-    """Seats for calls whose message has not come yet.
-
-    Who gives theirs up when there are too few: of those that hold most seats, the call that has been silent for
-    longest, if that is long. So a flood of silent calls takes seats from itself, and a burst of honest ones, whose
-    messages only wait for this server to read them, costs nobody anything.
-    """
-
-    def __init__(self, seats: int, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._seats = seats
-        self._monotonic = monotonic
-        self._seated: dict[grpc.ServicerContext, tuple[object, float]] = {}  # the longest wait first
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def seat(self, context: grpc.ServicerContext, who: object) -> Iterator[None]:
-        """Until the message is there, or somebody else needs the seat: then the call is cancelled."""
-        with self._lock:
-            self._seated[context] = who, self._monotonic()
-        self.make_room()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._seated.pop(context, None)
-
-    def make_room(self) -> None:
-        """Send away who has been silent for long while others need the seat."""
-        gone: list[grpc.ServicerContext] = []
-        with self._lock:
-            while len(self._seated) > self._seats and (context := self._silent()) is not None:
-                del self._seated[context]
-                gone.append(context)
-        for context in gone:
-            context.cancel()
-
-    def _silent(self) -> grpc.ServicerContext | None:
-        """Of those that hold most seats and have been silent for long, the one that came first."""
-        held, since = Counter(who for who, _ in self._seated.values()), self._monotonic() - _SILENT_S
-        silent = [(-held[who], at, context) for context, (who, at) in self._seated.items() if at <= since]
-        return min(silent, key=lambda one: one[:2])[2] if silent else None
+_READ_S = 10.0  # for the first byte of a reply to be read
+_UNREAD_S = 2.0  # what an unread reply may stay for when there is no room for more
+_UNREAD_BYTES = 64 * 1024 * 1024  # replies of all callers that nobody has read yet
+_CALL_BYTES = 16 * 1024  # what a call takes besides
 
 
 class Admission(grpc.ServerInterceptor):
-    """Before every call: a slot for the caller, a seat until its message is there, and an end to the wait for it.
+    """Before every call: a slot for the caller, a seat until its message is there; after it, room for the reply.
 
     `who` tells callers apart: by what a certificate says, never by the certificate, of which one may have many.
     """
 
-    def __init__(self, slots: Slots, room: Room, watch: Watch, who: Callable[[grpc.ServicerContext], object]) -> None:
+    def __init__(self, slots: Slots, seats: int, watch: Watch, who: Callable[[grpc.ServicerContext], object]) -> None:
         self._slots = slots
-        self._room = room
+        self._silent = Room(seats, _SILENT_S)
+        self._unread = Room(_UNREAD_BYTES, _UNREAD_S)
         self._watch = watch
-        watch.over(room)
+        for room in (self._silent, self._unread):
+            watch.over(room)
         self._who = who
 
     def intercept_service(self, continuation: Callable[[Any], Any], handler_call_details: Any) -> Any:
@@ -167,30 +53,85 @@ class Admission(grpc.ServerInterceptor):
         handler = continuation(handler_call_details)
         if handler is None or handler.response_streaming:  # no call here answers with a stream
             return None
-        behaviour = handler.stream_unary or self._of_unary(handler.unary_unary)
+        behaviour = self._heard(handler.stream_unary or _of_unary(handler.unary_unary))
         return grpc.stream_unary_rpc_method_handler(
             self._admitted(behaviour), handler.request_deserializer, handler.response_serializer
         )
 
     def _admitted(self, behaviour: Callable[..., Any]) -> Callable[..., Any]:
         def answer(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
+            call, reply_bytes = _Call(self._slots, self._unread, self._watch, context), 0
             try:
-                with self._slots.one(self._who(context)):
-                    return behaviour(requests, context)
+                call.begin(self._who(context))
+                reply = behaviour(requests, context)
+                reply_bytes = reply.ByteSize()
+                return reply
             except ViciniaError as error:
                 abort(context, error)
+            finally:
+                call.answered(reply_bytes)
 
         return answer
 
-    def _of_unary(self, method: Callable[..., Any]) -> Callable[..., Any]:
+    def _heard(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """The method, once the first message is there."""
+
         def answer(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
-            with self._room.seat(context, self._who(context)), self._watch.limit(context, _MESSAGE_S):
-                request = next(requests, None)
-            if request is None:
+            with self._silent.seat(context, self._who(context)), self._watch.limit(context, _MESSAGE_S):
+                first = next(requests, None)
+            if first is None:
                 abort(context, InvalidInput("The call has no message.", where="call"))
-            return method(request, context)
+            return method(chain((first,), requests), context)
 
         return answer
+
+
+class _Call:
+    """What one call holds: given back when the method has returned and gRPC has done with the call, both.
+
+    A reply is sent after the return; a caller that cancels ends the call before it.
+    """
+
+    def __init__(self, slots: Slots, unread: Room, watch: Watch, context: grpc.ServicerContext) -> None:
+        self._slots = slots
+        self._unread = unread
+        self._watch = watch
+        self._context = context
+        self._who: object = None
+        self._has_slot = False
+        self._parts = 2
+        self._lock = threading.Lock()
+        if not context.add_callback(self._part_over):
+            self._part_over()
+
+    def begin(self, who: object) -> None:
+        """Take a slot; Unavailable where there is none, which is a reply to be read, too."""
+        self._who = who
+        self._slots.take(who)
+        self._has_slot = True
+
+    def answered(self, reply_bytes: int) -> None:
+        """The method has returned: from now on the caller is waited for."""
+        self._unread.enter(self._context, self._who, _CALL_BYTES + reply_bytes)
+        self._watch.extend(self._context, _READ_S + reply_bytes / BYTES_A_SECOND)
+        self._part_over()
+
+    def _part_over(self) -> None:
+        with self._lock:
+            self._parts -= 1
+            if self._parts:
+                return
+        self._watch.forget(self._context)
+        self._unread.leave(self._context)
+        if self._has_slot:
+            self._slots.give_back(self._who)
+
+
+def _of_unary(method: Callable[..., Any]) -> Callable[..., Any]:
+    def answer(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
+        return method(next(requests), context)
+
+    return answer
 
 
 def address_of(context: grpc.ServicerContext) -> object:

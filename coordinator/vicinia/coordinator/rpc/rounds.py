@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import grpc
-from vicinia.coordinator.rpc.admission import Slots, Watch
 from vicinia.coordinator.rpc.caller import CallerOf
+from vicinia.coordinator.rpc.uploads import Uploads
+from vicinia.coordinator.rpc.watch import Watch
 from vicinia.coordinator.services.bulletin import Bulletin
 from vicinia.coordinator.services.intake import Intake
 from vicinia.errors import PermissionDenied
@@ -17,19 +19,16 @@ from vicinia.v1 import rounds_pb2 as pb
 from vicinia.v1 import rounds_pb2_grpc
 from vicinia.wire import guard
 from vicinia.wire import rounds as wire
-from vicinia.wire.upload import UploadHeader, receive_upload
+from vicinia.wire.upload import UploadHeader, receive_upload, upload_header
 
 __all__ = ["RoundsServicer"]
-
-_HEADER_S = 10.0
-_BYTES_A_SECOND = 16 * 1024  # a slow line; who is slower is cancelled
 
 
 @guard
 class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
     """What homes call."""
 
-    def __init__(self, bulletin: Bulletin, intake: Intake, caller_of: CallerOf, uploads: Slots, watch: Watch) -> None:
+    def __init__(self, bulletin: Bulletin, intake: Intake, caller_of: CallerOf, uploads: Uploads, watch: Watch) -> None:
         self._bulletin = bulletin
         self._intake = intake
         self._caller_of = caller_of
@@ -81,19 +80,25 @@ class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
         return self._accepted()
 
     def Upload(self, request: Iterator[pb.UploadPiece], context: grpc.ServicerContext) -> pb.Accepted:
-        """The masked vector."""
-        caller = self._home(context)
-        self._intake.awaits_input(caller)
-
-        def accept(header: UploadHeader) -> None:
-            self._intake.expect(caller, header)
-            self._watch.extend(context, _HEADER_S + header.packed_bytes / _BYTES_A_SECOND)
-
-        with self._uploads.one(caller.id):
-            with self._watch.limit(context, _HEADER_S):
-                header, packed = receive_upload(request, accept)
+        """The masked vector; the caller is told at its header where it is not waited for."""
+        caller, pieces = self._home(context), iter(request)
+        first = next(pieces, pb.UploadPiece())
+        header = upload_header(first)
+        if not self._intake.expect(caller, header):
+            return self._accepted()  # it is here already: the answer may have been lost
+        with self._uploads.one(caller.id, header) as seconds, self._watch.limit(context, seconds):
+            heard = self._heard(caller, header, chain((first,), pieces))
+            header, packed = receive_upload(heard, lambda _: None)
+            self._watch.forget(context)
             self._intake.upload(caller, header, packed)
         return self._accepted()
+
+    def _heard(
+        self, caller: Principal, header: UploadHeader, pieces: Iterator[pb.UploadPiece]
+    ) -> Iterator[pb.UploadPiece]:
+        for piece in pieces:
+            self._intake.hear(caller, header.run_id)
+            yield piece
 
     def Attest(self, request: pb.AttestRequest, context: grpc.ServicerContext) -> pb.Accepted:
         """A notary's signature."""

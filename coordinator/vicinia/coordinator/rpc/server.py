@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from vicinia.coordinator.clock import Clock, as_datetime
-from vicinia.coordinator.rpc.admission import Admission, Room, Slots, Watch, address_of
+from vicinia.coordinator.rpc.admission import Admission, address_of
 from vicinia.coordinator.rpc.caller import certificate_callers
 from vicinia.coordinator.rpc.enrolment import EnrolmentServicer
 from vicinia.coordinator.rpc.health import Health
@@ -16,6 +16,9 @@ from vicinia.coordinator.rpc.log import LogServicer
 from vicinia.coordinator.rpc.port import require_free
 from vicinia.coordinator.rpc.research import ResearchServicer
 from vicinia.coordinator.rpc.rounds import RoundsServicer
+from vicinia.coordinator.rpc.slots import Slots
+from vicinia.coordinator.rpc.uploads import Uploads
+from vicinia.coordinator.rpc.watch import Watch
 from vicinia.coordinator.services.cooperative import Cooperative
 from vicinia.errors import InvalidInput, Unavailable
 from vicinia.identity import CertificateAuthority, TlsKey, channel
@@ -29,11 +32,22 @@ __all__ = ["Servers"]
 _LIFETIME = timedelta(days=30)
 _ANY_ADDRESS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - to listen on; nobody can be called so
 _ENROLMENT_THREADS = 16  # not shared out by caller: a whole village may share an address
-_CALLS_A_THREAD = 64  # under way or waiting for a thread; whatever is beyond is refused by gRPC itself
+# Under way or waiting for a thread, in turn; whatever is beyond is refused by gRPC itself. One address that keeps the
+# enrolment port's queue full of silent calls makes everybody there wait for some 10 to 15 s: a known limit. A shorter
+# queue would refuse homes at once in place of that, and a share for each address would be one for a whole village.
+_CALLS_A_THREAD = 64
+_CALLS_A_CONNECTION = 128
+_ENROLMENT_EACH = _ENROLMENT_THREADS * _CALLS_A_THREAD
 _OPTIONS = [
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", 4 * 1024 * 1024),
     ("grpc.so_reuseport", 0),
+    ("grpc.max_concurrent_streams", _CALLS_A_CONNECTION),
+    # Who does not even read from the connection loses it, and whatever gRPC still has to send there. A slow line may
+    # have much in its way before the answer.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 60_000),
+    ("grpc.keepalive_permit_without_calls", 1),
 ]
 
 
@@ -72,14 +86,14 @@ class Servers:
         caller_of = certificate_callers(cooperative.authority.certificate_pem, clock)
         self._watch = Watch()
         self._main = self._server(threads, "call", max(2, threads // 4), lambda context: caller_of(context).uri)
-        uploads = Slots(total=max(1, threads // 2), each=1)
+        uploads = Uploads(Slots(each=1, total=max(1, threads // 2)))
         rounds = RoundsServicer(cooperative.bulletin, cooperative.intake, caller_of, uploads, self._watch)
         rounds_pb2_grpc.add_RoundsServicer_to_server(rounds, self._main)
         log = LogServicer(cooperative.ledger, cooperative.checkpoints, cooperative.statements, caller_of)
         log_pb2_grpc.add_LogServicer_to_server(log, self._main)
         research_pb2_grpc.add_ResearchServicer_to_server(ResearchServicer(cooperative.research, caller_of), self._main)
         self._health = Health(self._main)
-        self._enrolment = self._server(_ENROLMENT_THREADS, "enrol", 2 * _ENROLMENT_THREADS, address_of)
+        self._enrolment = self._server(_ENROLMENT_THREADS, "enrol", _ENROLMENT_EACH, address_of)
         enrolment_pb2_grpc.add_EnrolmentServicer_to_server(EnrolmentServicer(cooperative.enrolment), self._enrolment)
         self._credentials = channel.server_credentials(identity)
         self._enrolment_credentials = channel.enrolment_server_credentials(identity)
@@ -107,8 +121,8 @@ class Servers:
         self._watch.stop()
 
     def _server(self, threads: int, name: str, each: int, who: Callable[[grpc.ServicerContext], object]) -> grpc.Server:
-        """So many threads for work, as many for calls without a message yet, and at most `each` for one caller."""
-        admission = Admission(Slots(total=2 * threads, each=each), Room(threads - 1), self._watch, who)
+        """So many threads for work, as many for calls without a message yet, and at most `each` calls of one caller."""
+        admission = Admission(Slots(each), threads - 1, self._watch, who)
         return grpc.server(
             ThreadPoolExecutor(2 * threads, name),
             interceptors=[admission],

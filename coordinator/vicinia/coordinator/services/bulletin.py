@@ -51,7 +51,7 @@ class Bulletin:
         concerned = [live for live in self._runs if _concerns(live, caller.id, request.protocols)]
         for live in concerned:
             index = live.terms.members[caller.id]
-            live.heard[index] = now_ms
+            live.heard[index], live.polling = now_ms, max(live.polling, homes)
             live.invited.setdefault(index, now_ms)
         runs = tuple(RunSummary(live.run_id, live.row.job_hash, live.row.phase) for live in concerned)
         return PollReply(

@@ -114,7 +114,7 @@ class Conductor:
                 _changed(runs.change(connection, live.run_id, (Phase.ADVERTISE,), **values))
 
             self._ledger.append(self._ledger.sign(statement), keep)
-            self._reread(live)
+            self._live.reread(live)
 
     def _show_roster(self, live: LiveRun) -> None:
         """The roster is in the log: wait until witnesses have confirmed it."""
@@ -172,8 +172,9 @@ class Conductor:
             masked = np.frombuffer(total, "<u4") & np.uint32((1 << live.noise.width) - 1)
             sums, plan = live.round.unmask(masked), live.terms.plan
             if isinstance(plan, Training):
+                closing = len(self._ledger.assembly.vote_on(live.row.job_hash).releases) >= plan.plan.rounds
                 release, vector = round_release(
-                    live.terms, plan, live.noise, live.manifest, sums, live.row.survivor_count
+                    live.terms, plan, live.noise, live.manifest, sums, live.row.survivor_count, closing=closing
                 )
                 self._release(live, release.canonical(), vector)
             else:
@@ -239,13 +240,7 @@ class Conductor:
             if phase is Phase.SHARE:
                 jobs.move(connection, live.row.job_hash, Stage.RUNNING)
         live.answered, live.expected = set(), expected
-        self._reread(live)
-
-    def _reread(self, live: LiveRun) -> None:
-        with self._database.read() as connection:
-            row = runs.find(connection, live.run_id)
-        if row is not None:
-            live.row = row
+        self._live.reread(live)
 
 
 def _same_messages(connection: Connection, live: LiveRun) -> None:

@@ -14,6 +14,7 @@ from vicinia.coordinator.services.conductor import Conductor
 from vicinia.coordinator.services.enrolment import Enrolment
 from vicinia.coordinator.services.intake import Intake
 from vicinia.coordinator.services.invitations import Inviter
+from vicinia.coordinator.services.last_shown import LastShown
 from vicinia.coordinator.services.last_signed import LastSigned
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import LiveRuns
@@ -68,7 +69,7 @@ class Cooperative:
             raise NotFound("The authority's certificate is missing.", where=where) from error
         authority = CertificateAuthority.load(read_secret(folder.authority_key), certificate)
         log_key = SigningKey.from_seed(read_secret(folder.log_key))
-        signed = LastSigned(folder.last_signed)
+        signed, shown = LastSigned(folder.last_signed), LastShown(folder.last_shown)
         kept = signed.read()
         ledger = Ledger(database, log_key, clock)
         if ledger.assembly.genesis.log_key != log_key.public or authority.coop != ledger.coop:
@@ -78,13 +79,13 @@ class Cooperative:
             raise fault
         checkpoints = Checkpoints(database, ledger, signed, clock)
         statements = Statements(database, ledger, clock)
-        live = LiveRuns(database, ledger, clock)
+        live = LiveRuns(database, ledger, shown, clock)
         return cls(
             database=database,
             authority=authority,
             ledger=ledger,
             fault=fault,
-            recovery=Recovery(database, ledger, signed, clock),
+            recovery=Recovery(database, ledger, signed, shown, clock),
             checkpoints=checkpoints,
             inviter=Inviter(database, ledger, authority.certificate_pem, clock),
             enrolment=Enrolment(database, ledger, authority, statements.settle, clock),

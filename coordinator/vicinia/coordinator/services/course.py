@@ -35,8 +35,7 @@ class Released:
 
     def aggregate(self, training: Training) -> Aggregate:
         """The recipe's part of the sum."""
-        total = np.frombuffer(self.vector, "<f8")[training.training_slots]
-        return Aggregate(total, self.release.sigma, self.release.cohort)
+        return training.aggregate(np.frombuffer(self.vector, "<f8"), self.release.sigma, self.release.cohort)
 
 
 class Course:

@@ -83,20 +83,25 @@ class Intake:
             run_id, index, Phase.SHARE, encode_share_upload(upload), lambda live: live.round.add_shares(index, upload)
         )
 
-    def awaits_input(self, caller: Principal) -> None:
-        """Refuse an upload before it is waited for: of somebody who is in the roster of no run under way."""
-        for live in self._live.every():
-            index = live.terms.members.get(caller.id) if caller.role is Role.HOUSEHOLD else None
-            if index is not None and live.holds(index):
-                return
-        raise PhaseOver("No run under way has this household in its roster.", where="run")
-
-    def expect(self, caller: Principal, header: UploadHeader) -> None:
-        """Refuse a vector by its header, before any of it is taken in."""
-        live, _ = self._of_roster(caller, header.run_id)
+    def expect(self, caller: Principal, header: UploadHeader) -> bool:
+        """Refuse a vector by its header, before any of it is taken in; False where this very one is here already."""
+        live, index = self._of_roster(caller, header.run_id)
         noise = live.noise
         if noise is None or (header.elements, header.width) != (noise.length, noise.width):
             raise InvalidInput("The vector has another length or width than the run's.", where="upload.header")
+        if live.row.phase is not Phase.INPUT or index in live.answered:
+            with self._database.read() as connection:
+                if _repeated(connection, live.run_id, Phase.INPUT, index, header.sha256):
+                    return False
+        _require_phase(live, Phase.INPUT)
+        live.heard[index] = self._clock()
+        return True
+
+    def hear(self, caller: Principal, run_id: bytes) -> None:
+        """A home that sends is there, before all of it has come."""
+        live = self._live.known(run_id)
+        if live is not None and (index := live.terms.members.get(caller.id)) is not None:
+            live.heard[index] = self._clock()
 
     def upload(self, caller: Principal, header: UploadHeader, packed: bytes) -> None:
         """Phase 3: the masked vector, added to the durable sum in the transaction that says who is in it.
@@ -183,10 +188,7 @@ class Intake:
                 with self._database.read() as connection:
                     if _repeated(connection, live.run_id, phase, index, body):
                         return
-            if live.row.phase < phase:
-                raise ProtocolViolation(f"The phase {phase.name.lower()} of this run has not begun.", where="run")
-            if live.row.phase > phase or (phase is Phase.ADVERTISE and live.roster is not None):
-                raise PhaseOver(f"The phase {phase.name.lower()} of this run is over.", where="run")
+            _require_phase(live, phase)
             with live.mutex:
                 check(live)
 
@@ -208,6 +210,13 @@ class Intake:
                 raise
             live.answered.add(index)
             live.heard[index] = live.answered_ms = self._clock()
+
+
+def _require_phase(live: LiveRun, phase: Phase) -> None:
+    if live.row.phase < phase:
+        raise ProtocolViolation(f"The phase {phase.name.lower()} of this run has not begun.", where="run")
+    if live.row.phase > phase or (phase is Phase.ADVERTISE and live.roster is not None):
+        raise PhaseOver(f"The phase {phase.name.lower()} of this run is over.", where="run")
 
 
 def _repeated(connection: Connection, run_id: bytes, phase: Phase, index: int, body: bytes) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from vicinia.assembly import Job
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.gate import Gate
+from vicinia.coordinator.services.last_shown import LastShown
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.terms import Terms
 from vicinia.coordinator.store import jobs, messages, runs
@@ -45,6 +46,7 @@ class LiveRun:
     `answered` are the registry indices whose message of the current phase is on disk (the last since `answered_ms`),
     `expected` how many there may be. `invited`: since when a home has known of the run, `considered`: since when it has
     had the manifest; `heard`: when it last called, as far as is known since `since_ms`, when this was rebuilt.
+    `polling`: among how many homes at most those of the run were told when to come again.
     `awake_ms`: since when the coordinator has been running.
     """
 
@@ -61,6 +63,7 @@ class LiveRun:
     invited: dict[int, int] = field(default_factory=dict)
     considered: dict[int, int] = field(default_factory=dict)
     heard: dict[int, int] = field(default_factory=dict)
+    polling: int = 0
     awake_ms: int = 0
     gate: Gate = field(default_factory=Gate)
     stale: bool = False
@@ -104,11 +107,12 @@ class LiveRun:
 
 
 class LiveRuns:
-    """Every run that has not ended."""
+    """Every run that has not ended. What memory has of the disk is what homes are shown: `shown` says so before."""
 
-    def __init__(self, database: Database, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, database: Database, ledger: Ledger, shown: LastShown, clock: Clock) -> None:
         self._database = database
         self._ledger = ledger
+        self._shown = shown
         self._clock = clock
         self._awake_ms = clock()
         self._lock = threading.RLock()
@@ -130,9 +134,18 @@ class LiveRuns:
                         raise NotFound("There is no such run.", where=f"run {run_id.hex()[:16]}")
                     if row.phase in ENDED:
                         raise PhaseOver("This run has ended.", where=f"run {run_id.hex()[:16]}")
+                    self._shown.keep(runs.transitions(connection))
                     live = self._rebuilt(connection, row)
                 self._live[run_id] = live
             return live
+
+    def reread(self, live: LiveRun) -> None:
+        """After a transition, within the gate: take over what is on disk."""
+        with self._database.read() as connection:
+            row = runs.find(connection, live.run_id)
+            self._shown.keep(runs.transitions(connection))
+        if row is not None:
+            live.row = row
 
     def every(self) -> list[LiveRun]:
         """All of them, rebuilt if need be, without those that cannot be."""
@@ -207,6 +220,8 @@ class LiveRuns:
         with self._lock:
             self._live.pop(run_id, None)
             self._gates.pop(run_id, None)
+        with self._database.read() as connection:
+            self._shown.keep(runs.transitions(connection))
 
     def _is_current(self, live: LiveRun) -> bool:
         return not live.stale and self._live.get(live.run_id) is live

@@ -16,6 +16,7 @@ def overview(cooperative: Cooperative, now_ms: int) -> dict[str, Any]:
     """JSON-ready: the log, members, who polled in the last ten minutes, what waits, and every job."""
     ledger, checkpoints = cooperative.ledger, cooperative.checkpoints
     assembly = ledger.assembly
+    behind = cooperative.recovery.is_behind()
     with cooperative.database.read() as connection:
         waiting, invited = tray.count(connection), invitations.open_count(connection, now_ms)
         ahead = people.count_ahead(connection, leaves.count(connection))
@@ -26,6 +27,7 @@ def overview(cooperative: Cooperative, now_ms: int) -> dict[str, Any]:
         "name": assembly.bylaws.name,
         "log_size": ledger.size,
         "log_state": str(cooperative.fault or "good"),
+        "runs_state": "older than what homes have seen: they end when it is served" if behind else "good",
         "homes_with_longer_logs": ahead,
         "accepted_size": checkpoints.accepted.size if checkpoints.accepted else 0,
         "root": assembly.root().hex(),

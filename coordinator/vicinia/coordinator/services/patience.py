@@ -49,7 +49,9 @@ class Patience:
         )
 
     def _rest_gone(self, live: LiveRun) -> bool:
-        since = self._clock() - self._pace.gone(len(live.terms.members))
+        since = self._clock() - self._pace.gone(
+            max(len(live.terms.members), live.polling)
+        )  # as homes are told, or more
         return (
             live.counted_ms <= since
             and len(live.answered) >= live.round.parameters.min_survivors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from vicinia.assembly import Job
 from vicinia.assembly.statements import Accredit, Certificate, Member, Proposal, Release, Roster, Tally
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.copy_of_log import CopyOfLog
+from vicinia.coordinator.services.last_shown import LastShown
 from vicinia.coordinator.services.last_signed import LastSigned, contradiction
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.store import checkpoints, invitations, jobs, messages, people, runs, tray
@@ -25,6 +27,7 @@ from vicinia.wire.rounds import Phase
 
 __all__ = ["Recovered", "Recovery"]
 
+_log = logging.getLogger(__name__)
 _LOST = "The coordinator was restored from a backup, and the run was lost."
 
 
@@ -44,20 +47,38 @@ class Recovered:
 class Recovery:
     """Works on a database that nobody serves."""
 
-    def __init__(self, database: Database, ledger: Ledger, signed: LastSigned, clock: Clock) -> None:
+    def __init__(self, database: Database, ledger: Ledger, signed: LastSigned, shown: LastShown, clock: Clock) -> None:
         self._database = database
         self._ledger = ledger
         self._signed = signed
+        self._shown = shown
         self._clock = clock
+
+    def is_behind(self) -> bool:
+        """Whether homes may have seen more of the runs than this database knows, though its log is complete."""
+        kept = self._shown.read()  # before the database is: another process may serve, and go on meanwhile
+        with self._database.read() as connection:
+            known = runs.transitions(connection)
+        return known > 0 if kept is None else kept > known
+
+    def catch_up(self) -> None:
+        """Before anything is served: end the runs of a database that is behind; the cooperative goes on."""
+        if self.is_behind():
+            _log.warning(
+                "the database is older than what homes have seen of its runs, %d of which end", self._end_runs()
+            )
+        with self._database.read() as connection:
+            self._shown.keep(runs.transitions(connection))
 
     def take_as_newest(self) -> Recovered:
         """Where the file is missing and nothing was restored: what the database has signed was signed last."""
         if self._signed.read() is not None:
             raise AlreadyExists("It is known what the log has signed last.", where="--newest", hint="Leave it out.")
         with self._database.read() as connection:
-            newest = checkpoints.newest(connection)
+            newest, known = checkpoints.newest(connection), runs.transitions(connection)
         size = newest[0].size if newest else 0
         voided = self._void_invitations()
+        self._shown.keep(known)
         self._signed.write(Checkpoint(log_origin(self._ledger.coop), size, self._ledger.tree.root(size)))
         return Recovered(0, self._ledger.size, 0, voided)
 
@@ -139,12 +160,20 @@ class Recovery:
         if not tally.accepted:
             jobs.move(connection, vote.proposal.job, Stage.NOT_ACCEPTED, "The members did not accept it.")
 
-    def _end_runs(self) -> None:
-        """What the backup has of a run may contradict what its homes have seen since: none is continued."""
+    def _end_runs(self) -> int:
+        """What the backup has of a run may contradict what its homes have seen since: none is continued.
+
+        And what homes have seen counts as seen, so that the newer database, put back after all, is behind in its turn.
+        """
         with self._database.write("end the runs of a backup") as connection:
-            for run in runs.active(connection):
+            active = runs.active(connection)
+            for run in active:
                 certificate = self._ledger.assembly.vote_on(run.job_hash).certificate
                 again = certificate is not None and run.may_follow(certificate.max_runs)
                 runs.change(connection, run.run_id, (run.phase,), phase=Phase.FAILED, reason=_LOST)
                 jobs.move(connection, run.job_hash, Stage.ACCEPTED if again else Stage.FAILED, _LOST)
                 messages.erase(connection, run.run_id)
+            number = max(runs.transitions(connection), self._shown.read() or 0) + 1
+            runs.raise_to(connection, number)
+        self._shown.keep(number)
+        return len(active)

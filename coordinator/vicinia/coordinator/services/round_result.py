@@ -12,7 +12,7 @@ from vicinia.secagg.manifest import Manifest
 from vicinia.training.clipping import to_nano
 from vicinia.training.compiled import Training
 from vicinia.training.metrics import metrics
-from vicinia.training.recipe import Aggregate, UpdateRecipe
+from vicinia.training.recipe import UpdateRecipe
 from vicinia.training.rounds import RoundRelease
 
 if TYPE_CHECKING:
@@ -23,9 +23,16 @@ __all__ = ["round_release"]
 
 
 def round_release(
-    terms: Terms, training: Training, noise: NoisePlan, manifest: Manifest, total: NDArray[np.int64], survivors: int
+    terms: Terms,
+    training: Training,
+    noise: NoisePlan,
+    manifest: Manifest,
+    total: NDArray[np.int64],
+    survivors: int,
+    *,
+    closing: bool,
 ) -> tuple[RoundRelease, bytes]:
-    """The release of a run and the sum itself (float64, little-endian).
+    """The release of a run and the sum itself (float64, little-endian); in the `closing` round nobody trained.
 
     Noise is told for the cohort rounded up, as for a query: the exact one is the participants' alone (design 3).
     """
@@ -34,9 +41,9 @@ def round_release(
     vector = sums.astype("<f8").tobytes()
     sigma = float((noise.sum_std(upper) ** 2 + noise.rounding_std(upper) ** 2) ** 0.5)
     below, weight = None, None
-    if training.strategy is not None:
+    if training.strategy is not None and not closing:
         recipe = cast("UpdateRecipe", training.recipe)
-        aggregate = Aggregate(sums[training.training_slots], sigma, survivors - survivors % 10)
+        aggregate = training.aggregate(sums, sigma, survivors - survivors % 10)
         below, weight = to_nano(recipe.below_clip(aggregate)), recipe.summed_weight(aggregate)
     part = sums[training.evaluation_slots]
     measured = metrics(training.design.dimensions, part, sigma) if training.evaluation is not None else ()

@@ -74,7 +74,8 @@ class Trainer:
         number, attempt = self._following(row.job_hash)
         if vote.certificate is None or vote.revoked is not None:
             return  # the recruiter ends it
-        over = len(vote.releases) >= held.training.plan.rounds or number >= vote.certificate.max_runs
+        wanted = held.training.plan.rounds + held.training.plan.closing
+        over = len(vote.releases) >= wanted or number >= vote.certificate.max_runs
         over = over or attempt >= runs.MAX_ATTEMPTS or self._clock() >= vote.certificate.expires
         if over and not vote.releases:
             self._end(row, Stage.FAILED, "No round of the training succeeded.")
@@ -103,7 +104,8 @@ class Trainer:
 
     def _advance(self, held: _Held, releases: dict[int, object]) -> Model:
         """In the other thread: take the steps of the rounds that were released since."""
-        new = [run for run in sorted(releases) if run not in held.rounds]
+        training = sorted(releases)[: held.training.plan.rounds]  # the closing round only evaluates
+        new = [run for run in training if run not in held.rounds]
         loaded = [self._load(held.job.hash, run) for run in new]
         model = held.course.advance(iter(loaded))
         held.rounds += new

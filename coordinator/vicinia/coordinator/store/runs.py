@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
-from vicinia.coordinator.store.schema import run
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from vicinia.coordinator.store.schema import run, transition
 from vicinia.errors import InternalFault
 from vicinia.wire.rounds import Phase
 
@@ -22,8 +22,10 @@ __all__ = [
     "find",
     "newest_of",
     "phase_of",
+    "raise_to",
     "release_of",
     "releases_before",
+    "transitions",
 ]
 
 
@@ -76,6 +78,7 @@ _PHASE_OF = select(run.c.phase).where(run.c.run_id == bindparam("id"))
 def add(connection: Connection, row: RunRow) -> None:
     """Keep a new run."""
     connection.execute(insert(run).values({name: getattr(row, name) for name in _COLUMNS} | {"phase": int(row.phase)}))
+    raise_to(connection, transitions(connection) + 1)
 
 
 def find(connection: Connection, run_id: bytes) -> RunRow | None:
@@ -115,12 +118,29 @@ def phase_of(connection: Connection, run_id: bytes) -> Phase:
 
 
 def change(connection: Connection, run_id: bytes, within: Collection[Phase], **values: Any) -> bool:
-    """Change a run while it is in one of these phases; False, and nothing changed, when it is not."""
+    """Change a run while it is in one of these phases; False, and nothing changed, when it is not.
+
+    Another phase is a transition, which is counted.
+    """
     if "phase" in values:
         values["phase"] = int(values["phase"])
     phases = [int(phase) for phase in within]
     done = connection.execute(update(run).where(run.c.run_id == run_id, run.c.phase.in_(phases)).values(values))
+    if done.rowcount == 1 and "phase" in values:
+        raise_to(connection, transitions(connection) + 1)
     return done.rowcount == 1
+
+
+def transitions(connection: Connection) -> int:
+    """How many transitions of runs there were, as this database knows it."""
+    return int(connection.execute(select(func.max(transition.c.number))).scalar_one() or 0)
+
+
+def raise_to(connection: Connection, number: int) -> None:
+    """Count from here on, where it is not more already."""
+    if number > transitions(connection):
+        connection.execute(delete(transition))
+        connection.execute(insert(transition), {"number": number})
 
 
 def _row(found: Any) -> RunRow | None:

@@ -17,13 +17,14 @@ __all__ = [
     "partial_sum",
     "person",
     "run",
+    "transition",
     "tray",
 ]
 
 metadata = MetaData()
 
 # The newest migration: a database that names it needs no other.
-VERSION = "0004"
+VERSION = "0005"
 
 leaf = Table(
     "leaf",
@@ -131,6 +132,9 @@ run = Table(
     Column("attempt", Integer, nullable=False, server_default=text("0")),  # at this number, from 0
     Index("run_job", "job_hash", "number", "attempt", unique=True),
 )
+
+# How many transitions there were of all runs: one row, or none as long as there was none. It never becomes less.
+transition = Table("transition", metadata, Column("number", BigInteger, primary_key=True, autoincrement=False))
 
 # Models, noisy sums and cards of trainings, each under the hash that the log names.
 artifact = Table(

@@ -203,6 +203,6 @@ def _trained(
         examples,
         terms.manifest.clip / 1e9,
         stream,
-        evaluates=plan.evaluates(terms.index, terms.job.hash),
+        part=plan.part_of(terms.index, terms.job.hash, closing=terms.closing),
         out_of_time=out_of_time,
     )

@@ -35,6 +35,8 @@ _AFTER_TROUBLE = 5.0
 _NEAR_MS = 10_000
 _RENEW_SECONDS = 600.0  # between two attempts to renew a certificate that is still valid
 _CONTACT_MS = 60_000  # how often the last contact is written down: SD cards wear
+# What the other side says is never shown as if this home said it.
+_REFUSED = "The coordinator refuses what this home asks; the daemon's log has its words."
 _log = logging.getLogger("vicinia.node")
 
 
@@ -94,7 +96,7 @@ class Resident:
             return self._away(error)
         except ViciniaError as error:
             _log.error("%s: %s", self._home.name, error)
-            Alerts(self._home.database).add(str(error), self._clock())
+            Alerts(self._home.database).trouble(_REFUSED if error.foreign else str(error), self._clock())
         except Exception:
             _log.exception("%s: the daemon met a defect", self._home.name)
         return _AFTER_TROUBLE
@@ -183,9 +185,10 @@ class Resident:
         """Once until it is renewed: until the old certificate ends the home does everything as before."""
         if not self._unrenewed:
             self._unrenewed = True
-            sentence = f"This home's certificate could not be renewed yet: {error}"
-            _log.warning("%s: %s", self._home.name, sentence)
-            Alerts(self._home.database).add(sentence, self._clock())
+            why = "the coordinator refuses; the daemon's log has its words." if error.foreign else str(error)
+            _log.warning("%s: its certificate could not be renewed yet (%s)", self._home.name, error)
+            sentence = f"This home's certificate could not be renewed yet: {why}"
+            Alerts(self._home.database).trouble(sentence, self._clock())
 
     def _linked(self) -> Link:
         if self._link is None:

@@ -93,7 +93,7 @@ class Participation:
                     self._home, "the other side holds a message of this home that its store forgot.", self._clock
                 )
             else:
-                Alerts(self._home.database).add(f"A run was refused because of an offence: {error}", self._clock())
+                self._tell_of_offence(error)
             self._end("failed", str(error))
         except ViciniaError as error:
             self._end("failed", str(error))
@@ -192,6 +192,12 @@ class Participation:
             engagement.runs.step(run.run_id, step, self._clock(), reason)
             engagement.journal.erase(run.run_id)
             account.release(Accounts(self._home.database), run.job_hash)
+
+    def _tell_of_offence(self, error: ViciniaError) -> None:
+        """What the other side says of an offence is no finding of this home; how often there is one is up to it."""
+        _log.warning("%s: an offence in a run (%s)", self._home.name, error)
+        what = "the coordinator's words are in vicinia-node jobs." if error.foreign else str(error)
+        Alerts(self._home.database).trouble(f"A run was refused because of an offence: {what}", self._clock())
 
     def _wait_or_give_up(self, error: ViciniaError) -> float | None:
         engagement = self._engagement

@@ -13,7 +13,7 @@ def ends_ms(replica: Replica, vote: Vote) -> int:
 
     Until its close is in the log, as far as this home can tell: the coordinator counts from the first checkpoint that
     confirms the proposal, this home from the first that it saw. It may be late by the time between two polls, and is
-    never early.
+    never early. A home that was away over a proposal's deadline goes by its date (`Replica`).
     """
     confirmed = vote.closing.opened if vote.closing is not None else replica.store.witnessed(vote.proposal.job)
     if confirmed is None:

@@ -202,6 +202,7 @@ class Replica:
 
     def _advance(self, link: Link, note: bytes, signed: SignedCheckpoint) -> None:
         start, size, root = self.size, signed.checkpoint.size, signed.checkpoint.root
+        earlier = self._note
         leaves: list[bytes] = []
         while start + len(leaves) < size:
             batch = link.entries(start + len(leaves), min(size, start + len(leaves) + _BATCH))
@@ -216,7 +217,7 @@ class Replica:
             self._take(leaves, note, tree)
             if self._store.advance(start, leaves, note):
                 self._note = note
-                self._note_proposals(start, signed)
+                self._note_proposals(start, signed, earlier)
             else:
                 # Another process was first; what it has stored, it has checked.
                 self._assembly = None
@@ -227,12 +228,25 @@ class Replica:
             self.refresh()
             raise
 
-    def _note_proposals(self, start: int, signed: SignedCheckpoint) -> None:
-        """Proposals since leaf `start` are confirmed from this checkpoint on, for all that this copy can tell."""
-        new = [job_hash for job_hash, vote in self.assembly.votes.items() if vote.leaf >= start]
-        confirmed = signed.kth_newest(self.assembly.bylaws.witnesses_needed)
-        if new and confirmed is not None:
-            self._store.note_witnessed(new, confirmed * 1000)
+    def _note_proposals(self, start: int, signed: SignedCheckpoint, earlier: bytes) -> None:
+        """Proposals since leaf `start` are confirmed from this checkpoint on, for all that this copy can tell.
+
+        A copy that had not looked since a proposal's deadline cannot tell how old it is: none is logged after its
+        deadline, so it was confirmed within a checkpoint's age of that, or every vote that was never closed would be
+        open again. Who had looked since, and had not seen it, knows better: it may have been held back.
+        """
+        assembly = self.assembly
+        needed, age_ms = assembly.bylaws.witnesses_needed, assembly.bylaws.checkpoint_age_seconds * 1000
+        new = [vote.proposal for vote in assembly.votes.values() if vote.leaf >= start]
+        confirmed = signed.kth_newest(needed)
+        if not new or confirmed is None:
+            return
+        looked_ms = 1000 * ((self._open(earlier, assembly.genesis).kth_newest(needed) or 0) if earlier else 0)
+        found = {one.job: confirmed * 1000 for one in new}
+        for one in new:
+            if looked_ms < one.deadline:
+                found[one.job] = min(found[one.job], one.deadline + age_ms)
+        self._store.note_witnessed(found)
 
     def _tree_with(self, leaves: list[bytes]) -> Tree:
         return Tree(leaves) if self._assembly is None else self._assembly.tree_with(leaves)

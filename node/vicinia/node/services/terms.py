@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from vicinia.assembly.job import Job
 from vicinia.assembly.state import Assembly
+from vicinia.assembly.vote import Vote
 from vicinia.errors import NotAccepted, ProtocolViolation
 from vicinia.identity import VerifyingKey
 from vicinia.node.services.account import Budget, Cost
@@ -22,6 +23,7 @@ from vicinia.query.dataset import DataSet
 from vicinia.secagg.manifest import PROTOCOL, Manifest
 from vicinia.secagg.parameters import Parameters, corrupt_bound
 from vicinia.tlog.canonical import canonical, parse_canonical
+from vicinia.training.compiled import Training
 from vicinia.training.computation import Computation, compile_job, noise_for
 from vicinia.training.model import Model
 
@@ -54,11 +56,18 @@ def read_manifest(run_id: bytes, manifest_bytes: bytes, job_bytes: bytes, coop: 
     return manifest, job
 
 
+def _closes(plan: Computation, vote: Vote, run: int) -> bool:
+    """Whether all rounds of a training were released before this run: then it evaluates, and no more."""
+    released = sum(1 for earlier in vote.releases if earlier < run)
+    return isinstance(plan, Training) and released >= plan.plan.rounds
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """A run as this home has to compute it: everything follows from the manifest, the job and the log.
 
-    `model`: what a round of a training begins with, under the hash in the manifest, once it was fetched.
+    `closing`: the last round of a training, in which nobody trains and those who are held out evaluate. `model`: what
+    a round of a training begins with, under the hash in the manifest, once it was fetched.
     """
 
     manifest: Manifest
@@ -71,6 +80,7 @@ class Terms:
     cost: Cost
     budget: Budget
     epsilon: float
+    closing: bool = False
     model: Model | None = None
 
     @classmethod
@@ -102,6 +112,7 @@ class Terms:
             delta=bylaws.delta,
             cost=Cost(manifest.job, job.rho_nano, runs, first, last),
             budget=Budget(bylaws.rho_job_nano, Limits(bylaws.rho_period_nano, bylaws.rho_lifetime_nano)),
+            closing=_closes(plan, vote, manifest.run),
             epsilon=rho_to_epsilon(job.rho_nano * runs, float(bylaws.delta_dp)),
         )
 

@@ -133,7 +133,8 @@ def _cast(home: Home, assembly: Assembly, household: Household, vote: Vote, link
         return 0
     except ViciniaError as error:
         if votes.change(vote, replace(vote, state="refused", reason=error.what)):
-            Alerts(home.database).add(f"Your vote on job {vote.job_hash.hex()} was refused: {error.what}", clock())
+            sentence = f"Your vote on job {vote.job_hash.hex()} was refused: vicinia-node vote --list says why."
+            Alerts(home.database).add(sentence, clock())
         return 0
     votes.change(vote, replace(vote, state="cast"))  # or another wish was queued meanwhile, and stands
     return 1

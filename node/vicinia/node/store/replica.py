@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vicinia.node.store.database import Database
@@ -67,12 +67,12 @@ class ReplicaStore:
         """When (ms) witnesses had confirmed a proposal, as far as this copy knows; None where it does not."""
         return self._witnessed().get(job_hash)
 
-    def note_witnessed(self, job_hashes: Sequence[bytes], at_ms: int) -> None:
-        """Keep when proposals that are new were confirmed; the first time counts."""
-        self.database.run_many(
-            "INSERT INTO witnessed(job_hash, at_ms) VALUES(?, ?) ON CONFLICT DO NOTHING",
-            [(job_hash, at_ms) for job_hash in job_hashes],
-        )
+    def note_witnessed(self, confirmed: Mapping[bytes, int]) -> None:
+        """Keep when (ms) proposals that are new were confirmed, by job hash; the first time counts."""
+        if confirmed:
+            self.database.run_many(
+                "INSERT INTO witnessed(job_hash, at_ms) VALUES(?, ?) ON CONFLICT DO NOTHING", list(confirmed.items())
+            )
 
     def job(self, job_hash: bytes) -> bytes | None:
         """Canonical bytes of a job of the log, or None where it was not fetched yet."""

@@ -55,6 +55,9 @@ HOME = (
     UPDATE charge SET forgotten = 1 WHERE NOT EXISTS (
       SELECT 1 FROM run WHERE run.job_hash = charge.job_hash AND run.number = charge.run);
     """,
+    """
+    ALTER TABLE alert ADD COLUMN passing INTEGER NOT NULL DEFAULT 0;
+    """,
 )
 
 REPLICA = (

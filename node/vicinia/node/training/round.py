@@ -1,13 +1,15 @@
-"""A home's vector of one round: it trains, or it evaluates, and never both."""
+"""A home's vector of one round: it trains, or it evaluates, or neither; never both."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from vicinia.training import evaluation
+from vicinia.training.compiled import Part
+from vicinia.training.dimensions import TargetKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from vicinia.training.compiled import Training
     from vicinia.training.examples import Examples
     from vicinia.training.model import Model
+    from vicinia.training.recipe import Recipe, Reconstructing
 
 __all__ = ["round_vector"]
 
@@ -26,26 +29,31 @@ def round_vector(
     clip: float,
     stream: Stream,
     *,
-    evaluates: bool,
+    part: Part,
     out_of_time: Callable[[], bool],
 ) -> NDArray[np.float64]:
     """float64[training.layout.length], within the layout's norms; zeros where time ran out or there are no examples.
 
-    clip: the norm that updates are cut to; evaluates: this home is held out, and only measures the model.
+    clip: the norm that updates are cut to.
     """
     vector = np.zeros(training.layout.length)
-    if evaluates:
-        predictions = training.recipe.predict(model, examples.inputs)
-        if not out_of_time():
-            part = evaluation.statistic(training.design.dimensions, predictions, examples)
-            vector[training.evaluation_slots] = part
-        return vector
     recipe = training.recipe
-    home = import_module(f"vicinia.node.training.{recipe.name}")
-    if training.strategy is not None:
-        part = home.statistic(recipe, model, examples, clip, stream, out_of_time)
-    else:
-        part = home.statistic(recipe, model, examples, clip, stream)
-    if not out_of_time():
-        vector[training.training_slots] = part
+    if part is Part.EVALUATES:
+        measured = evaluation.statistic(training.design.dimensions, _predictions(recipe, model, examples), examples)
+        if not out_of_time():
+            vector[training.evaluation_slots] = measured
+    elif part is Part.TRAINS:
+        home = import_module(f"vicinia.node.training.{recipe.name}")
+        timed = (out_of_time,) if training.strategy is not None else ()
+        learnt = home.statistic(recipe, model, examples, clip, stream, *timed)
+        if not out_of_time():
+            vector[training.training_slots] = learnt
     return vector
+
+
+def _predictions(recipe: Recipe, model: Model, examples: Examples) -> NDArray[np.float64]:
+    """What is compared with the target; without one, what the model makes of the inputs themselves."""
+    if recipe.dimensions.target is TargetKind.NONE:
+        found: NDArray[np.float64] = cast("Reconstructing", recipe).reconstruct(model, examples.inputs)
+        return found
+    return recipe.predict(model, examples.inputs)

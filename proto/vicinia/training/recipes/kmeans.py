@@ -133,6 +133,11 @@ class KMeans:
         """The place of the nearest centre, float64[n]; of equally near ones the first."""
         return nearest_centre(model["centres"], inputs).astype(np.float64)
 
+    def reconstruct(self, model: Model, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The nearest centre of each example, float64[n, p]."""
+        centres: NDArray[np.float64] = model["centres"][nearest_centre(model["centres"], inputs)].astype(np.float64)
+        return centres
+
 
 def nearest_centre(centres: NDArray[np.floating], inputs: NDArray[np.float64]) -> NDArray[np.int64]:
     """int64[n], whatever finite numbers the centres are."""

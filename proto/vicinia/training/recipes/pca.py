@@ -112,6 +112,13 @@ class PCA:
         scores: NDArray[np.float64] = (inputs - model["mean"]) @ model["components"].T
         return scores
 
+    def reconstruct(self, model: Model, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The examples moved onto the components, float64[n, p]."""
+        found: NDArray[np.float64] = np.asarray(
+            model["mean"] + self.predict(model, inputs) @ model["components"], dtype=np.float64
+        )
+        return found
+
 
 def packed(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """The upper triangle row by row, off-diagonals times √2, so that the slots have the matrix's Frobenius norm."""
