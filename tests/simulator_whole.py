@@ -11,11 +11,12 @@ home is shown.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from simulator_village import COOP, MAP, Home, Village
 from vicinia.coordinator.services.cooperative import Cooperative
@@ -105,8 +106,6 @@ class ServiceLink:
         return 0
 
     def upload(self, run_id: bytes, elements: int, width: int, packed: bytes) -> int:
-        import hashlib
-
         header = UploadHeader(run_id, elements, width, hashlib.sha256(packed).digest())
         self._services.intake.expect(self.principal, header)
         self._services.intake.upload(self.principal, header, packed)
@@ -139,6 +138,18 @@ class Whole(Village):
         self.active: dict[tuple[int, bytes], Participation] = {}
         self.wrap: Callable[[int, ServiceLink], Any] = lambda number, link: link
 
+    def restart(self) -> None:
+        """Killed: its pipes are closed by the system, so that Flower's process ends with it."""
+        self.coordinator.trainer.close()
+        super().restart()
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.coordinator.close()
+        self.replica.store.close()
+        for store in self.stores:
+            store.close()
+
     def link(self, number: int) -> Any:
         """Home `number`'s connection."""
         return self.wrap(number, ServiceLink(self, self.village[number].principal))
@@ -159,6 +170,10 @@ class Whole(Village):
         """Home `number` in a run, as its worker would take it up, or take it up again after a restart."""
         elapsed = lambda: self.now_ms / 1000  # noqa: E731
         return Participation(self.stores[number], self.replica, self.link(number), run_id, lambda: self.now_ms, elapsed)
+
+    def withdraw(self, number: int) -> None:
+        """Home `number` withdraws its consent."""
+        decide(self.stores[number], self.now_ms, "never")
 
     def run(self, number: int, run_id: bytes) -> Run | None:
         """What home `number` knows of a run."""
@@ -188,15 +203,13 @@ class Whole(Village):
             for place, (kids, fuel) in enumerate(rows(home.number)):
                 store.database.run(insert_sql(definition), (f"r{place}", "test", kids, fuel))
             DataSets(store.database).put("budget", canonical(definition.payload()), len(rows(home.number)))
-        allow(store, self.now_ms)
+        decide(store, self.now_ms, "allow")
         return store
 
 
-def allow(store: Store, now_ms: int) -> None:
-    """Consent to research on the budget by public institutions, and to models that are trained for it."""
-    expires = now_ms + 10**10
+def decide(store: Store, now_ms: int, mode: Literal["allow", "never"]) -> None:
+    """Consent to research on the budget by public institutions and to models trained for it, or withdraw both."""
+    expires, whom = now_ms + 10**10 if mode == "allow" else 0, ("budget", "dpv:NonCommercialResearch", "public")
     for kind in ("query", "train"):
-        record = ConsentRecord(
-            "budget", "dpv:NonCommercialResearch", "public", "allow", 0, Decimal(10_000), expires, now_ms, kind=kind
-        )
-        Consents(store.database).add(record.dataset, record.purpose, record.recipient, record.encode())
+        record = ConsentRecord(*whom, mode, 0, Decimal(10_000), expires, now_ms, kind=kind)
+        Consents(store.database).add(*whom, record.encode())

@@ -37,9 +37,9 @@ def admit(engagement: Engagement, run: Run) -> tuple[Terms, NodeRound] | None:
         raise RoundFailed("This home heard of the run too late.", where="run")
     if not engagement.replica.halted:  # the decision has a line for it
         engagement.await_log(manifest.checkpoint_size)
+    runs.add(run)  # so that one that fails before the home has decided is not met again
     rounds, model = _lesson(engagement, run)
     with home.critical("decide on a run"):
-        runs.add(run)
         known = runs.get(run_id)
         if known is not None and known.step != "considering":  # two adverts of one home would be an offence
             raise Unavailable("Another process of this home has decided on this run meanwhile.", where="run")
