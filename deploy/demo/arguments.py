@@ -151,7 +151,7 @@ def parse_arguments(argv: list[str]) -> Options:
     """Parse the command line; InvalidInput for wrong words, contradictions and files that cannot be read."""
     given = parser().parse_args(argv)
     train = given.job is not None and str(given.job) == TRAIN
-    if given.map and given.data is None or given.data is not None and not given.map and not train:
+    if bool(given.map) != (given.data is not None) and not (train and not given.map):
         raise InvalidInput("--data and --map belong together.", where="command line", hint="Give both, or neither.")
     if train and given.map:
         what = "The demo has no training of its own for data with another map."
