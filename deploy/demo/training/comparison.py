@@ -16,6 +16,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 from vicinia.coordinator.services.course import Course, Released
+from vicinia.node.store.departures import Departures
 from vicinia.node.store.home import Home
 from vicinia.privacy.stream import chacha_stream
 from vicinia.training.compiled import Part, Training
@@ -38,8 +39,12 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Homes"]
 
 METRICS_LEGEND = (
-    ("± noise", "what the researcher gets of the model that the round began with, measured on the homes held out"),
+    ("± noise", "what the researcher gets: the metric of the model on the homes that did not train it, if any"),
     ("(…)", "the same figure without noise, from those homes' own data, which only this demo can see"),
+)
+TRUE = (
+    "True is here what {} makes of the same rows in one place. Where the noise is larger than what there is to learn, "
+    "the model is kept small, which its standard errors do not tell."
 )
 COLUMN = "coefficient"
 
@@ -97,7 +102,7 @@ class Comparison:
         self._job, self._training, self._homes = job, training, homes
         self._history = history = read_history(coop.coordinator_folder(), job)
         self._last = homes.names(history.rounds[-1].survivors)
-        examples = self._examples(coop)
+        examples, self._vectors = self._opened(coop)
         trained = [examples[name] for name in self._last if self._part(name) is Part.TRAINS]
         held = [examples[name] for name in self._last if self._part(name) is Part.EVALUATES]
         judged = held or trained
@@ -107,32 +112,34 @@ class Comparison:
         self._flower = plain_flower(training, trained)
         self._rounds = [
             Measured(
-                round_in_words(place, training.plan.rounds),
+                f"before round {place + 1}" if place < training.plan.rounds else "the model",
                 measured(training, of_model(training, one.model), judged),
                 one.release.metrics,
             )
             for place, one in enumerate(history.rounds)
         ]
         self._final = Measured("the model", measured(training, of_model(training, history.model), judged))
+        lines = self._rounds if self._rounds[-1].name == self._final.name else [*self._rounds, self._final]
+        self._lines = lines
         self._beside = self._references(judged)
         self.rows = _coefficients(training, history, self._pooled)
         self.unwilling: dict[str, str] = {}
         self.late: list[str] = []
         self._judge_absent(answers)
-        self.promises = [*self._of_records(), *self._of_accounts(), *self._of_sums(coop), self._of_model()]
+        self.promises = [*self._of_records(), *self._of_accounts(), *self._of_sums(), self._of_model()]
 
     def tell(self, tell: Narrator, title: str) -> None:
         """Coefficients where the model has some, then the metrics."""
         if self.rows:
             tell.result(title, self.rows)
             if self._pooled is not None:
-                tell.legend((("true is here", f"{self._pooled.name} on the same homes' rows in one place"),))
+                tell.legend((("", TRUE.format(self._pooled.name)),))
         names = [one.name for one in self._final.exact]
         table = Table(title=None if self.rows else Text(title), title_justify="left", header_style="bold")
         table.add_column("measured")
         for name in names:
             table.add_column(name.replace("_", " "), justify="right")
-        for line in (*self._rounds, self._final, *self._beside):
+        for line in (*self._lines, *self._beside):
             told = {one.name: one for one in line.released}
             exact = {one.name: one for one in line.exact}
             table.add_row(Text(line.name), *(Text(_cell(told.get(name), exact.get(name))) for name in names))
@@ -178,26 +185,44 @@ class Comparison:
         index = self._history.indices[str(self._homes.states[name]["household"])]
         return self._training.part_of(index, self._history.job.hash, closing=False)
 
-    def _examples(self, coop: Cooperative) -> dict[str, Examples]:
-        """Each survivor's examples out of its own store, read as the home reads them."""
-        found: dict[str, Examples] = {}
-        for name in self._last:
+    def _opened(self, coop: Cooperative) -> tuple[dict[str, Examples], dict[str, list[NDArray[np.float64]]]]:
+        """Out of the homes' own stores: the examples of each that is in the last sum, and what each home in a sum sent
+        for it, before noise and mask; by run."""
+        rounds = self._history.rounds
+        members = {one.run_id: self._homes.names(one.survivors) for one in rounds}
+        examples: dict[str, Examples] = {}
+        vectors: dict[str, list[NDArray[np.float64]]] = {one.run_id: [] for one in rounds}
+        for name in self._homes.everybody:
+            if not any(name in there for there in members.values()):
+                continue
             home = Home.open(coop.stores() / name)
-            reader = home.reader()
             try:
-                found[name] = read_examples(
-                    self._training.design,
-                    {one.name: reader.connection for one in self._training.datasets},
-                    self._history.job.period,
-                    self._training.plan.examples,
-                    chacha_stream(hashlib.sha256(name.encode()).digest()).bytes,
-                    lambda: False,
-                    lambda _: None,
-                )
+                sent = Departures(home.database)
+                for run_id, there in members.items():
+                    record = sent.of_run(bytes.fromhex(run_id)) if name in there else None
+                    if record is not None:
+                        vectors[run_id].append(np.frombuffer(record.vector, "<f8"))
+                if name in self._last:
+                    examples[name] = self._read(home, name)
             finally:
-                reader.close()
                 home.close()
-        return found
+        return examples, vectors
+
+    def _read(self, home: Home, name: str) -> Examples:
+        """A home's examples, read as it reads them."""
+        reader = home.reader()
+        try:
+            return read_examples(
+                self._training.design,
+                {one.name: reader.connection for one in self._training.datasets},
+                self._history.job.period,
+                self._training.plan.examples,
+                chacha_stream(hashlib.sha256(name.encode()).digest()).bytes,
+                lambda: False,
+                lambda _: None,
+            )
+        finally:
+            reader.close()
 
     def _references(self, judged: Sequence[Examples]) -> list[Measured]:
         found = []
@@ -257,12 +282,10 @@ class Comparison:
         right = all(charged[name] == cost * sum(sent.get(name, Counter()).values()) for name in charged)
         return [("every home's privacy account was charged for its own rounds, and for nothing else", right)]
 
-    def _of_sums(self, coop: Cooperative) -> list[tuple[str, bool]]:
+    def _of_sums(self) -> list[tuple[str, bool]]:
         off: list[NDArray[np.float64]] = []
         for one in self._history.rounds:
-            vectors = coop.left(vector_of=one.run_id)
-            names = self._homes.names(one.survivors)
-            exact = np.sum([np.array(vectors[name]["vector"], dtype=np.float64) for name in names], axis=0)
+            exact = np.sum(self._vectors[one.run_id], axis=0)
             off.append((np.frombuffer(one.vector, "<f8") - exact) / one.release.sigma)
         largest = float(np.abs(np.concatenate(off)).max())
         bound = truth.deviation_bound(sum(len(part) for part in off))

@@ -26,7 +26,6 @@ class Live:
         self._training = training
         self._told = 0
         self._began: float | None = None
-        self._run = -1
         self.seconds: list[float] = []
 
     def words(self, now: Mapping[str, Any], text: str) -> str:
@@ -36,26 +35,22 @@ class Live:
         running = now["state"] == "running"
         if self._began is None and running:
             self._began = time.monotonic()
-        if now["final"] or (running and now["run"] != self._run):
-            self._run = int(now["run"])
-            self._tell_new()
+        self._tell_new()
         plan = self._training.plan
         return f"{round_in_words(self._told, plan.rounds)}, {text}" if running else text
 
     def _tell_new(self) -> None:
+        if self._training is None or self._began is None:
+            return
         new = released(self._coordinator, self._job)[self._told :]
         for release in new:
-            at = time.monotonic()
-            took = (at - self._began) / len(new) if self._began is not None else 0.0
+            took = (time.monotonic() - self._began) / len(new)
             self.seconds.append(round(took, 2))
-            self._tell.note(f"{self._title()} ({took:.1f} s): {metrics_in_words(release)}")
+            title = round_in_words(self._told, self._training.plan.rounds)
+            self._tell.note(f"{title} ({took:.1f} s): {metrics_in_words(release)}")
             self._told += 1
         if new:
             self._began = time.monotonic()
-
-    def _title(self) -> str:
-        rounds = self._training.plan.rounds if self._training is not None else 0
-        return round_in_words(self._told, rounds)
 
 
 def round_in_words(done: int, rounds: int) -> str:
@@ -65,12 +60,16 @@ def round_in_words(done: int, rounds: int) -> str:
 
 def metrics_in_words(release: RoundRelease) -> str:
     """The metrics of the model that the round began with."""
+    if not release.metrics:
+        return f"{release.cohort} homes or more in the sum"
+    if all(one.value is None or one.stderr is None for one in release.metrics):
+        return "it began with a model of which every metric lies below the noise"
     parts = [
         f"{one.name.replace('_', ' ')} "
         + ("below the noise" if one.value is None or one.stderr is None else f"{one.value:.3g} ± {one.stderr:.2g}")
         for one in release.metrics
     ]
-    return ", ".join(parts) or f"{release.cohort} homes or more in the sum"
+    return f"it began with a model of {', '.join(parts)}"
 
 
 def plan_in_words(training: Training, expected: Mapping[str, Any]) -> str:
