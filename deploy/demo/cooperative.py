@@ -170,7 +170,7 @@ class Cooperative:
             words = ("import", "--map", str(table.map), "--data", str(table.source))
             self._processes.at_once([partial(self._homes, self._all, *words, only=part) for part in self._parts()])
 
-    def consent(self, purpose: str, recipient: str, epsilon: str, *, train: bool) -> None:
+    def consent(self, purpose: str, recipient: str, epsilon: str, *, train: bool = False) -> None:
         """The households that do consent say so; the others have said nothing, which is a refusal.
 
         To train a model is a permission of its own.

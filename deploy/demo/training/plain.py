@@ -22,9 +22,9 @@ from vicinia.training.strategy import Strategy
 
 __all__ = ["PlainFlower", "plain_flower"]
 
-ROUNDS = 20  # where the training itself is none of Flower's
+ROUNDS = 10  # where the training itself is none of Flower's
 UNCUT = 1e6
-STEP = {"batch": 32, "epochs": 5, "learning_rate": NANO // 2}
+STEP = {"batch": 32, "epochs": 5, "learning_rate": NANO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,9 @@ def plain_flower(training: Training, homes: Sequence[Examples]) -> PlainFlower |
 
 
 def _run(strategy: Strategy, recipe: Mlp, homes: Sequence[Examples], rounds: int) -> Model:
-    load_flower()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore")  # of what Flower itself imports
+        load_flower()
         from flwr.app import Array, ArrayRecord, Message, MetricRecord, RecordDict
         from flwr.serverapp import Grid
         from flwr.serverapp import strategy as strategies
