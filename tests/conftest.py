@@ -10,6 +10,8 @@ from hypothesis import HealthCheck, settings
 from vicinia.identity.channel import require_tls13
 
 require_tls13()  # before any test imports gRPC, which reads its cipher suites once
+# Tests run side by side, one a core: threads of a numerical library would only wait for each other. Read at import.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 settings.register_profile("vicinia", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("vicinia")

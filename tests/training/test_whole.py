@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from simulator_whole import Whole
@@ -10,6 +12,7 @@ from training.jobs import LOGISTIC, MLP, training
 from vicinia.coordinator.store import artifacts
 from vicinia.coordinator.store.jobs import Stage
 from vicinia.node.services.account import load
+from vicinia.node.services.departures import describe
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.departures import Departures
 from vicinia.privacy.account import Limits
@@ -46,6 +49,11 @@ def test_a_training_from_the_vote_to_the_model(make: Make, text: str) -> None:
     for number in range(whole.homes):
         records = Departures(whole.stores[number].database).all()
         assert len(records) == 2
+        lessons: list[Any] = [describe(one)["lesson"] for one in records]
+        assert [(one["part"], one["model"]) for one in lessons] == [
+            ("trains", vote.models[run].model.digest.hex()) for run in (0, 1)
+        ]
+        assert [one["norm_before"] is not None for one in lessons] == [text == MLP] * 2
         assert spent(whole, number) == 2 * job.rho_nano
 
 

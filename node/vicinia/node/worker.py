@@ -17,6 +17,7 @@ from pathlib import Path
 from vicinia.errors import AlreadyExists, InvalidInput, ViciniaError
 from vicinia.node.homes import Selection
 from vicinia.node.link import connect
+from vicinia.node.services import memory
 from vicinia.node.services.clock import HomeClock, system_clock
 from vicinia.node.services.keyring import membership
 from vicinia.node.services.participation import Participation
@@ -128,6 +129,7 @@ class Worker:
                 hold.close()
                 raise
             self._holds.append(hold)
+            memory.bound(len(self._homes))
         return self._homes[name]
 
     def _done(self, line: str) -> None:

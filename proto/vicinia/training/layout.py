@@ -19,12 +19,18 @@ __all__ = ["Block", "VectorLayout"]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Consecutive slots with a norm of at most 1. `label` is what the household reads of them: `update of weights`."""
+    """Consecutive slots with a norm of at most 1. `label` is what the household reads of them: `update of weights`.
+
+    `parts`: finer labels with their lengths, where the block has layers of its own.
+    """
 
     label: str
     length: int
+    parts: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
+        if self.parts and sum(length for _, length in self.parts) != self.length:
+            raise InvalidInput(f"The parts of the block {self.label!r} are not as long as it.", where="training layout")
         if self.length < 1:
             raise InvalidInput(f"The block {self.label!r} has no slots.", where="training layout")
 
@@ -67,5 +73,6 @@ class VectorLayout:
     @property
     def legend(self) -> dict[str, object]:
         """The same form as a query's (`vicinia.query.legend`): what each slot is, in words."""
-        groups = [{"label": block.label, "width": block.length} for block in self.blocks]
+        labelled = [part for block in self.blocks for part in block.parts or ((block.label, block.length),)]
+        groups = [{"label": label, "width": width} for label, width in labelled]
         return {"v": 1, "keys": [], "groups": groups}

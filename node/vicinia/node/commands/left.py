@@ -65,12 +65,24 @@ def _list(context: Context, homes: dict[str, Home]) -> int:
             datasets = one["datasets"]
             names = ", ".join(datasets) if isinstance(datasets, list) else ""
             rows.append(
-                (name, when(int(str(one["at_ms"]))), str(one["title"]), str(one["recipient"]), names,
+                (name, when(int(str(one["at_ms"]))), _title(one), str(one["recipient"]), names,
                  f"{one['bytes']} of {one['bytes_of_run']}", cost, str(one["run_id"])[:SHOWN])
             )  # fmt: skip
     header = ("home", "when", "what for", "recipient", "data", "bytes of all in the run", "cost", "run")
     show(context.as_json, {"homes": document}, table(header, rows) or ["Nothing has left."])
     return 0
+
+
+def _title(record: dict[str, object]) -> str:
+    """What it was for; of a training also which round, and what became of the update."""
+    title, lesson = str(record["title"]), record.get("lesson")
+    if not isinstance(lesson, dict):
+        return title
+    told = {"evaluates": "evaluated the model", "nothing": "only others evaluated"}.get(str(lesson["part"]), "")
+    if not told and lesson["norm_before"] is not None:
+        clip = int(lesson["clip_nano"]) / 1e9
+        told = f"update of norm {float(lesson['norm_before']):.3g}, cut at {clip:.3g}"
+    return f"{title} (run {int(str(record['run'])) + 1}{': ' if told else ''}{told})"
 
 
 def _verify(context: Context, homes: dict[str, Home]) -> int:

@@ -48,12 +48,13 @@ _drawing = threading.Lock()
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A contribution that has not left: the exact vector (little-endian float64), what is masked, width bits, and
-    the instant at which the home may go on with it."""
+    the instant at which the home may go on with it. `norm`: of an update of a model, before it was cut."""
 
     exact: bytes
     ring: Vector
     width: int
     ready: float
+    norm: float | None = None
 
 
 def prepare(home: Home, terms: Terms, state: NodeRound, shared: float, elapsed: Callable[[], float]) -> Prepared:
@@ -71,11 +72,13 @@ def prepare(home: Home, terms: Terms, state: NodeRound, shared: float, elapsed: 
         noise = noise_share(plan, seed)
     slot = Slot.after(slot_seconds(terms.manifest.deadlines), shared, elapsed())
     cpu_ends = time.thread_time() + slot.cpu_seconds
+    norms: list[float] = []
     exact, grid, trouble = _encoded(
-        home, terms, plan, seed, lambda: elapsed() >= slot.query_ends or time.thread_time() >= cpu_ends
+        home, terms, plan, seed, lambda: elapsed() >= slot.query_ends or time.thread_time() >= cpu_ends, norms.append
     )
     _tell(home, terms, trouble)  # now, for the home goes on at `ready` whatever happened
-    return Prepared(exact.astype("<f8").tobytes(), to_ring(grid + noise, plan.width), plan.width, slot.ready)
+    ring, norm = to_ring(grid + noise, plan.width), norms[0] if norms else None
+    return Prepared(exact.astype("<f8").tobytes(), ring, plan.width, slot.ready, norm)
 
 
 def depart(home: Home, terms: Terms, state: NodeRound, prepared: Prepared, packed: bytes, now_ms: int) -> None:
@@ -111,14 +114,37 @@ def depart(home: Home, terms: Terms, state: NodeRound, prepared: Prepared, packe
                 sent=packed,
                 legend=terms.plan.layout.legend,
                 vector=prepared.exact,
+                lesson=_lesson(terms, prepared),
             ),
         )
         Journal(home.database).save(run_id, Entry(state.dump(), packed, prepared.width))
         Runs(home.database).step(run_id, "input", now_ms)
 
 
+def _lesson(terms: Terms, prepared: Prepared) -> departures.Lesson | None:
+    """What the record says of a round of a training."""
+    import numpy
+
+    plan, manifest = terms.plan, terms.manifest
+    if not isinstance(plan, Training) or manifest.model_hash is None or manifest.clip is None:
+        return None
+    sent = numpy.frombuffer(prepared.exact, "<f8")[plan.training_slots]
+    return departures.Lesson(
+        part=str(plan.part_of(terms.index, terms.job.hash, closing=terms.closing)),
+        model=manifest.model_hash,
+        clip_nano=manifest.clip,
+        norm_before=prepared.norm,
+        norm_sent=float(numpy.sqrt(sent @ sent)),
+    )
+
+
 def _encoded(
-    home: Home, terms: Terms, plan: NoisePlan, seed: bytes, out_of_time: Callable[[], bool]
+    home: Home,
+    terms: Terms,
+    plan: NoisePlan,
+    seed: bytes,
+    out_of_time: Callable[[], bool],
+    measured: Callable[[float], None],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], str]:
     """The exact vector, what it is on the grid, without noise, and what went wrong; then both are zeros."""
     import numpy
@@ -133,7 +159,7 @@ def _encoded(
         return late
 
     try:
-        exact = exact_vector(home, terms, out, troubles.append)
+        exact = exact_vector(home, terms, out, troubles.append, measured)
         trouble = "the query took too long" if late else "".join(troubles[:1])
         return exact, encode(exact, plan, seed, groups), trouble
     except Exception as defect:
@@ -158,10 +184,14 @@ def _tell(home: Home, terms: Terms, trouble: str) -> None:
 
 
 def exact_vector(
-    home: Home, terms: Terms, out_of_time: Callable[[], bool], trouble: Callable[[str], None]
+    home: Home,
+    terms: Terms,
+    out_of_time: Callable[[], bool],
+    trouble: Callable[[str], None],
+    measured: Callable[[float], None] = lambda _: None,
 ) -> NDArray[np.float64]:
     """The household's vector; zeros where the home has no such table or imported it under another definition, and,
-    told by `trouble`, where the query fails."""
+    told by `trouble`, where the query fails. `measured` is told the norm of an update before it is cut."""
     import numpy
 
     plan = terms.plan
@@ -171,7 +201,7 @@ def exact_vector(
         if not known:
             return numpy.zeros(plan.layout.length)
         if isinstance(plan, Training):
-            return _trained(plan, terms, reader, known, out_of_time, trouble)
+            return _trained(plan, terms, reader, known, out_of_time, trouble, measured)
         cells = chacha_stream(os.urandom(32), b"cells").bytes
         period = terms.job.period
         return household_vector(plan, reader.connection, period, cells, out_of_time=out_of_time, trouble=trouble)
@@ -186,6 +216,7 @@ def _trained(
     known: Sequence[DataSet],
     out_of_time: Callable[[], bool],
     trouble: Callable[[str], None],
+    measured: Callable[[float], None],
 ) -> NDArray[np.float64]:
     """The vector of a round of training, from the model that the home has verified."""
     from vicinia.node.training.round import round_vector
@@ -205,4 +236,5 @@ def _trained(
         stream,
         part=plan.part_of(terms.index, terms.job.hash, closing=terms.closing),
         out_of_time=out_of_time,
+        measured=measured,
     )

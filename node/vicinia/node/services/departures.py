@@ -13,10 +13,32 @@ from vicinia.node.store.departures import Departure, Departures
 from vicinia.node.store.facts import Facts
 from vicinia.tlog.canonical import canonical, parse_canonical
 
-__all__ = ["Leaving", "append", "describe", "verify"]
+__all__ = ["Leaving", "Lesson", "append", "describe", "verify"]
 
 _HEAD = "left-head"
 _START = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a round of a training took: what this home did in it (`Part`), from which model, under which clip; the
+    norm of its update before that was cut (None where there is none), and of what was sent, in units of the clip."""
+
+    part: str
+    model: bytes
+    clip_nano: int
+    norm_before: float | None
+    norm_sent: float
+
+    def payload(self) -> dict[str, object]:
+        """As it stands in the record: numbers that are not whole as decimal text."""
+        return {
+            "part": self.part,
+            "model": self.model.hex(),
+            "clip_nano": self.clip_nano,
+            "norm_before": None if self.norm_before is None else repr(self.norm_before),
+            "norm_sent": repr(self.norm_sent),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +65,7 @@ class Leaving:
     sent: bytes
     legend: Mapping[str, object]
     vector: bytes
+    lesson: Lesson | None = None
 
 
 def append(departures: Departures, facts: Facts, leaving: Leaving) -> None:
@@ -65,6 +88,7 @@ def append(departures: Departures, facts: Facts, leaving: Leaving) -> None:
             "recipient": leaving.recipient,
             "datasets": list(leaving.datasets),
             "query": leaving.query,
+            "lesson": None if leaving.lesson is None else leaving.lesson.payload(),
             "rho_nano": leaving.rho_nano,
             "price_cents": leaving.price_cents,
             "at_ms": leaving.at_ms,

@@ -44,11 +44,13 @@ def statistic(
     clip: float,
     stream: Words,
     out_of_time: Callable[[], bool] = _never,
+    measured: Callable[[float], None] = lambda _: None,
 ) -> NDArray[np.float64]:
     """The home's vector, float64[recipe.layout().length], within the layout's norms whatever model came.
 
-    `stream` shuffles the examples; `out_of_time` is asked before every step. Zeros where there are no examples, time
-    ran out, or the numbers left the finite ones. InvalidInput for a model of another network or a clip that is none.
+    `stream` shuffles the examples; `out_of_time` is asked before every step; `measured` is told the update's norm
+    before it is cut. Zeros where there are no examples, time ran out, or the numbers left the finite ones.
+    InvalidInput for a model of another network or a clip that is none.
     """
     recipe.check(model)
     if not 1 / NANO <= clip <= MAX_CLIP_NANO / NANO:
@@ -67,6 +69,7 @@ def statistic(
         norm = math.sqrt(float(update @ update))
     if not math.isfinite(norm):
         return np.zeros(layout.length)
+    measured(norm)
     weight = examples.weight if recipe.by_examples else 1.0
     cut = norm > clip
     update *= weight * (_WITHIN / norm if cut else _WITHIN / clip)

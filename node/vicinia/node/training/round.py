@@ -31,20 +31,21 @@ def round_vector(
     *,
     part: Part,
     out_of_time: Callable[[], bool],
+    measured: Callable[[float], None],
 ) -> NDArray[np.float64]:
     """float64[training.layout.length], within the layout's norms; zeros where time ran out or there are no examples.
 
-    clip: the norm that updates are cut to.
+    clip: the norm that updates are cut to; measured: told the norm of an update before that.
     """
     vector = np.zeros(training.layout.length)
     recipe = training.recipe
     if part is Part.EVALUATES:
-        measured = evaluation.statistic(training.design.dimensions, _predictions(recipe, model, examples), examples)
+        found = evaluation.statistic(training.design.dimensions, _predictions(recipe, model, examples), examples)
         if not out_of_time():
-            vector[training.evaluation_slots] = measured
+            vector[training.evaluation_slots] = found
     elif part is Part.TRAINS:
         home = import_module(f"vicinia.node.training.{recipe.name}")
-        timed = (out_of_time,) if training.strategy is not None else ()
+        timed = (out_of_time, measured) if training.strategy is not None else ()
         learnt = home.statistic(recipe, model, examples, clip, stream, *timed)
         if not out_of_time():
             vector[training.training_slots] = learnt

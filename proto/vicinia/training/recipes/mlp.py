@@ -123,6 +123,15 @@ class Mlp:
         sizes = (self.dimensions.inputs, *self.hidden, self.outputs)
         return list(pairwise(sizes))
 
+    @cached_property
+    def arrays(self) -> list[tuple[str, tuple[int, ...]]]:
+        """(name, shape) of the model's arrays, in their order."""
+        return [
+            (f"layer{place}.{part}", shape)
+            for place, (inputs, outputs) in enumerate(self.shapes)
+            for part, shape in (("bias", (outputs,)), ("weight", (inputs, outputs)))
+        ]
+
     @property
     def size(self) -> int:
         """Weights and biases."""
@@ -130,7 +139,8 @@ class Mlp:
 
     def layout(self) -> VectorLayout:
         """The update in units of the clipping norm, the home's weight, and whether the update was cut."""
-        return VectorLayout((Block(UPDATE, self.size), Block(WEIGHT, 1), Block(BELOW, 1)), _NORM_SQUARED)
+        layers = tuple((f"{UPDATE} of {name}", math.prod(shape)) for name, shape in self.arrays)
+        return VectorLayout((Block(UPDATE, self.size, layers), Block(WEIGHT, 1), Block(BELOW, 1)), _NORM_SQUARED)
 
     def initial(self) -> Model:
         """Weights uniform by He et al. 2015 (relu) or Glorot and Bengio 2010 (tanh, last layer); zeros without hidden
@@ -150,12 +160,7 @@ class Mlp:
 
     def check(self, model: Model) -> None:
         """InvalidInput unless the model is one of this network."""
-        wanted = [
-            (f"layer{place}.{part}", shape)
-            for place, (inputs, outputs) in enumerate(self.shapes)
-            for part, shape in (("bias", (outputs,)), ("weight", (inputs, outputs)))
-        ]
-        if [(name, array.shape) for name, array in model.arrays] != wanted or any(
+        if [(name, array.shape) for name, array in model.arrays] != self.arrays or any(
             array.dtype != np.float32 for _, array in model.arrays
         ):
             raise InvalidInput("The model is none of this network.", where="model")
