@@ -173,12 +173,15 @@ class Cooperative:
     def consent(self, purpose: str, recipient: str, epsilon: str, *, train: bool = False) -> None:
         """The households that do consent say so; the others have said nothing, which is a refusal.
 
-        To train a model is a permission of its own.
+        To train a model is a permission of its own: those who refuse that allow queries, which must not be enough.
         """
-        rule = ("--purpose", purpose, "--recipient", recipient, "--epsilon", epsilon, *(("--train",) if train else ()))
+        rule = ("--purpose", purpose, "--recipient", recipient, "--epsilon", epsilon)
+        refusing = [name for name in self._cast.everybody if name not in set(self._cast.consenting)]
         for table in self._data.tables:
             words = ("consent", "allow", "--dataset", table.dataset, *rule)
-            self._for_some("consenting", self._cast.consenting, *words)()
+            self._for_some("consenting", self._cast.consenting, *words, *(("--train",) if train else ()))()
+            if train and refusing:
+                self._for_some("queries only", refusing, *words)()
 
     def standing_votes(self) -> None:
         """Every household but one has a standing vote."""

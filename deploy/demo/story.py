@@ -105,7 +105,8 @@ class Story:
             hosts = f"{len(self._cast.hosted)} hosting process{'' if len(self._cast.hosted) == 1 else 'es'}"
             step.say(f"{hosts}, {len(self._cast.lone)} homes alone in theirs")
         refusing = self._report.households - self._report.consenting
-        self._tell.note(f"{self._report.consenting} consent to this use of their rows, {refusing} do not")
+        but = "allow queries only, which is not enough" if self._question.trains else "do not"
+        self._tell.note(f"{self._report.consenting} consent to this use of their rows, {refusing} {but}")
 
     def _fill_homes(self) -> None:
         self._coop.import_data()
