@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
+from fractions import Fraction
 from typing import Any
 
 from vicinia.errors import InvalidInput, TooLarge
@@ -71,7 +72,6 @@ def exact_nano(value: Any, where: str) -> int:
         raise InvalidInput("This must be a number.", where=where)
     if not 0 < value <= 1_000_000:
         raise InvalidInput(f"{value} is outside 0..1000000.", where=where)
-    nano = Decimal(value).scaleb(9)
-    if nano != nano.to_integral_value():
+    if Decimal(value) != round(Decimal(value), 9):
         raise InvalidInput(f"{value} has more than nine decimals.", where=where)
-    return int(nano)
+    return int(Fraction(value) * 10**9)

@@ -8,10 +8,9 @@ from decimal import Decimal
 from difflib import get_close_matches
 
 from vicinia.errors import InvalidInput
+from vicinia.training.parameter import NANO, Parameter
 
 __all__ = ["NANO", "Setting", "from_file", "from_payload", "real"]
-
-NANO = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +53,22 @@ def from_file(settings: Iterable[Setting], table: Mapping[str, object], where: s
 
 
 def _read(setting: Setting, value: object, where: str) -> int:
+    place = f"{where}.{setting.name}"
     if value is None:
         if setting.default is None:
             raise InvalidInput(f"The parameter {setting.name!r} is missing.", where=where)
         return setting.default
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
-        raise InvalidInput("This must be a number.", where=f"{where}.{setting.name}")
-    units = Decimal(value) * setting.scale
-    if units != units.to_integral_value():
-        what = "more than nine decimals" if setting.scale == NANO else "a fraction"
-        raise InvalidInput(f"{value} has {what}.", where=f"{where}.{setting.name}")
-    return _within(setting, int(units), where)
+    if setting.scale == NANO:
+        return Parameter(setting.low, setting.high).read(value, place)
+    return _within(setting, value, where)
 
 
 def _within(setting: Setting, value: object, where: str) -> int:
+    place = f"{where}.{setting.name}"
+    if setting.scale == NANO:
+        return Parameter(setting.low, setting.high).check(value, place)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidInput("This must be a whole number.", where=f"{where}.{setting.name}")
+        raise InvalidInput("This must be a whole number.", where=place)
     if not setting.low <= value <= setting.high:
-        shown = [Decimal(number) / setting.scale for number in (value, setting.low, setting.high)]
-        raise InvalidInput(f"{shown[0]} is outside {shown[1]}..{shown[2]}.", where=f"{where}.{setting.name}")
+        raise InvalidInput(f"{value:,} is outside {setting.low:,}..{setting.high:,}.", where=place)
     return value

@@ -8,8 +8,9 @@ from bench.training_clusters import clustered, train_pca
 from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.recipe import Aggregate
-from vicinia.training.recipes.pca import PCA, packed, unpacked
+from vicinia.training.recipes.pca import PCA
 from vicinia.training.settings import from_file
+from vicinia.training.symmetric import pack, unpack
 
 
 def recipe(**table: object) -> PCA:
@@ -53,8 +54,8 @@ def test_below_the_noise_there_is_no_variance() -> None:
 def test_the_triangle_keeps_the_norm_and_comes_back() -> None:
     matrix = np.random.default_rng(1).normal(size=(5, 5))
     matrix += matrix.T
-    assert np.linalg.norm(packed(matrix)) == pytest.approx(np.linalg.norm(matrix))
-    assert unpacked(packed(matrix), 5) == pytest.approx(matrix)
+    assert np.linalg.norm(pack(matrix)) == pytest.approx(np.linalg.norm(matrix))
+    assert unpack(pack(matrix), 5) == pytest.approx(matrix)
 
 
 def test_what_cannot_be_is_refused() -> None:

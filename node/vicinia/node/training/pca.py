@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from vicinia.privacy.rounding import clip_vector
-from vicinia.training.recipes.pca import packed
+from vicinia.training.symmetric import pack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,4 +36,4 @@ def sums(recipe: PCA, examples: Examples) -> NDArray[np.float64]:
     lengths = np.sqrt(np.square(examples.inputs).sum(axis=1))
     inputs = examples.inputs * np.minimum(1.0, reach / np.maximum(lengths, reach))[:, None]
     rows = np.column_stack((np.ones(len(examples)), inputs))
-    return packed(rows.T @ rows / (examples.limit * recipe.bound))
+    return pack(rows.T @ rows / (examples.limit * recipe.bound))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import sqrt
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -18,6 +17,7 @@ from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
 from vicinia.training.model import MAX_PARAMETERS, Model
 from vicinia.training.settings import NANO, Setting, from_payload, real
+from vicinia.training.symmetric import unpack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,7 +92,7 @@ class PCA:
 
     def step(self, model: Model, released: Aggregate) -> Model:
         """Mean, components and variances from one round's moments; the covariance loses its negative eigenvalues."""
-        moments = unpacked(released.total, self.dimensions.inputs + 1) * self.bound
+        moments = unpack(released.total, self.dimensions.inputs + 1) * self.bound
         deviation = released.noise * self.bound
         count = float(moments[0, 0])
         if count <= max(3.0 * deviation, 1e-9):
@@ -118,21 +118,6 @@ class PCA:
             model["mean"] + self.predict(model, inputs) @ model["components"], dtype=np.float64
         )
         return found
-
-
-def packed(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The upper triangle row by row, off-diagonals times √2, so that the slots have the matrix's Frobenius norm."""
-    rows, columns = np.triu_indices(len(matrix))
-    slots: NDArray[np.float64] = matrix[rows, columns] * np.where(rows == columns, 1.0, sqrt(2.0))
-    return slots
-
-
-def unpacked(slots: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """The inverse of `packed`, float64[size, size]."""
-    rows, columns = np.triu_indices(size)
-    matrix = np.zeros((size, size))
-    matrix[rows, columns] = matrix[columns, rows] = slots / np.where(rows == columns, 1.0, sqrt(2.0))
-    return matrix
 
 
 def _signed(components: NDArray[np.float64]) -> NDArray[np.float64]:
