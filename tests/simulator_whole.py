@@ -208,7 +208,8 @@ class Whole(Village):
 
 
 def decide(store: Store, now_ms: int, mode: Literal["allow", "never"]) -> None:
-    """Consent to research on the budget by public institutions, or withdraw it."""
-    expires = now_ms + 10**10 if mode == "allow" else 0
-    record = ConsentRecord("budget", "dpv:NonCommercialResearch", "public", mode, 0, Decimal(10_000), expires, now_ms)
-    Consents(store.database).add(record.dataset, record.purpose, record.recipient, record.encode())
+    """Consent to research on the budget by public institutions and to models trained for it, or withdraw both."""
+    expires, whom = now_ms + 10**10 if mode == "allow" else 0, ("budget", "dpv:NonCommercialResearch", "public")
+    for kind in ("query", "train"):
+        record = ConsentRecord(*whom, mode, 0, Decimal(10_000), expires, now_ms, kind=kind)
+        Consents(store.database).add(*whom, record.encode())

@@ -16,6 +16,7 @@ ROLES = 4  # three registrars and a witness, each alone in its process
 FEWEST, MOST = 12, 5000
 FIGURES_SHOW = 100
 """From about so many homes on, the figures of the demo's own job rise above their noise."""
+TRAIN = "train"
 HELP = "See: ./run demo --help"
 
 DESCRIPTION = """Founds a data cooperative of real processes on this machine, loads real household data into
@@ -25,6 +26,10 @@ the result beside the truth.
 320 homes take a few minutes on two cores, and ten or more where other programs keep them busy: the
 demo measures that and gives the homes more time. Fewer homes are quicker. Ctrl-C ends it at any time.
 
+With --job train a model is trained in several rounds instead, and stands beside what scikit-learn
+and plain Flower make of the same homes' data in one place. There is a training for the demo's own
+data, and one for each of these data sets where they are at hand: swiss_elec, nhts2022, fitabase.
+
 Exit status: 0 when everything was as promised, 1 when not, 2 for a wrong command line or for data
 that does not fit."""
 
@@ -33,6 +38,8 @@ EXAMPLES = """examples:
   ./run demo --households 16 --processes 2          quick; noise drowns the figures
   ./run demo --drop 5                               five homes die in mid-run
   ./run demo --data readings.csv --map MAP.toml --job JOB.toml
+  ./run demo --job train --households 40            a model of the demo's own data
+  ./run demo --job train --data ../shared/data/swiss_elec
   ./run demo --json result.json --keep"""
 
 
@@ -51,8 +58,9 @@ class Options:
     households: int | None
     processes: int
     data: Path | None
-    map: Path | None
+    maps: tuple[Path, ...]
     job: Path | None
+    train: bool
     refuse: Refusal
     drop: int
     seed: int
@@ -116,8 +124,10 @@ def parser() -> argparse.ArgumentParser:
     hosts = "processes that host the homes, 1 to 64 (default 8)"
     made.add_argument("--processes", type=count(1, 64), default=8, metavar="P", help=hosts)
     made.add_argument("--data", type=Path, metavar="FILE|DIR", help="household data, CSV or Parquet; needs --map")
-    made.add_argument("--map", type=Path, metavar="MAP.toml", help="how the files become a data set; needs --data")
-    made.add_argument("--job", type=Path, metavar="JOB.toml", help="the researcher's job (default: the demo's own)")
+    maps = "how a file becomes a data set; again for each further one of a folder; the first one names the households"
+    made.add_argument("--map", type=Path, action="append", default=[], metavar="MAP.toml", help=maps)
+    job = "the researcher's job, a query or a training (default: the demo's own query); train: the demo's own training"
+    made.add_argument("--job", type=Path, metavar="JOB.toml|train", help=job)
     made.add_argument(
         "--refuse",
         type=parse_refusal,
@@ -140,10 +150,14 @@ def parser() -> argparse.ArgumentParser:
 def parse_arguments(argv: list[str]) -> Options:
     """Parse the command line; InvalidInput for wrong words, contradictions and files that cannot be read."""
     given = parser().parse_args(argv)
-    if (given.data is None) != (given.map is None):
+    train = given.job is not None and str(given.job) == TRAIN
+    if bool(given.map) != (given.data is not None) and not (train and not given.map):
         raise InvalidInput("--data and --map belong together.", where="command line", hint="Give both, or neither.")
+    if train and given.map:
+        what = "The demo has no training of its own for data with another map."
+        raise InvalidInput(what, where="--job", hint="Give a JOB.toml with a section [training].")
     data = _existing(given.data, "data")
-    texts = {name: _text_file(getattr(given, name), name) for name in ("map", "job")}
+    maps = tuple(filter(None, (_text_file(path, "map") for path in given.map)))
     out = given.json.absolute() if given.json is not None else None
     if out is not None and not out.parent.is_dir():
         raise InvalidInput(f"The folder {out.parent} does not exist.", where="--json", hint="Make it first.")
@@ -151,8 +165,9 @@ def parse_arguments(argv: list[str]) -> Options:
         households=given.households,
         processes=given.processes,
         data=data,
-        map=texts["map"],
-        job=texts["job"],
+        maps=maps,
+        job=None if train else _text_file(given.job, "job"),
+        train=train,
         refuse=given.refuse,
         drop=given.drop,
         seed=given.seed,

@@ -79,7 +79,8 @@ class Cooperative:
         registrars = [word for key in keys[:-1] for word in ("--registrar", key)]
         self._processes.run(
             COORDINATOR, *self._coordinator, "found", "--coop", COOP, "--name", "The demo cooperative",
-            *registrars, "--witness", keys[-1], "--bylaws", str(self._rules()), "--dataset", str(self._data.map),
+            *registrars, "--witness", keys[-1], "--bylaws", str(self._rules()),
+            *(word for table in self._data.tables for word in ("--dataset", str(table.map))),
         )  # fmt: skip
 
     def _rules(self) -> Path:
@@ -119,6 +120,10 @@ class Cooperative:
         return self._folder / "coordinator"
 
     # --- the households
+
+    def stores(self) -> Path:
+        """The folder with all homes."""
+        return self._all.folder
 
     def home(self, name: str) -> str:
         """The folder of a home, as a word of a command."""
@@ -161,13 +166,22 @@ class Cooperative:
 
     def import_data(self) -> None:
         """Every home takes its own rows into its own store."""
-        words = ("import", "--map", str(self._data.map), "--data", str(self._data.source))
-        self._processes.at_once([partial(self._homes, self._all, *words, only=part) for part in self._parts()])
+        for table in self._data.tables:
+            words = ("import", "--map", str(table.map), "--data", str(table.source))
+            self._processes.at_once([partial(self._homes, self._all, *words, only=part) for part in self._parts()])
 
-    def consent(self, purpose: str, recipient: str, epsilon: str) -> None:
-        """The households that do consent say so; the others have said nothing, which is a refusal."""
-        rule = ("--dataset", self._data.dataset, "--purpose", purpose, "--recipient", recipient, "--epsilon", epsilon)
-        self._for_some("consenting", self._cast.consenting, "consent", "allow", *rule)()
+    def consent(self, purpose: str, recipient: str, epsilon: str, *, train: bool = False) -> None:
+        """The households that do consent say so; the others have said nothing, which is a refusal.
+
+        To train a model is a permission of its own: those who refuse that allow queries, which must not be enough.
+        """
+        rule = ("--purpose", purpose, "--recipient", recipient, "--epsilon", epsilon)
+        refusing = [name for name in self._cast.everybody if name not in set(self._cast.consenting)]
+        for table in self._data.tables:
+            words = ("consent", "allow", "--dataset", table.dataset, *rule)
+            self._for_some("consenting", self._cast.consenting, *words, *(("--train",) if train else ()))()
+            if train and refusing:
+                self._for_some("queries only", refusing, *words)()
 
     def standing_votes(self) -> None:
         """Every household but one has a standing vote."""

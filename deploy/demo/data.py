@@ -17,7 +17,7 @@ from vicinia.query.source import EVERY_ROW, Mapping
 
 from deploy.demo.arguments import FEWEST
 
-__all__ = ["Households", "built_in", "households"]
+__all__ = ["Households", "Table", "built_in", "households"]
 
 HERE = Path(__file__).resolve().parent
 # A household's name becomes a folder; nothing else may be in it.
@@ -25,13 +25,28 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
-class Households:
-    """The households of the demo, by the names that the data gives them, in the data's order."""
+class Table:
+    """A data set of the homes: its name, what `import --data` is given, and the map."""
 
     dataset: str
-    names: tuple[str, ...]
-    source: Path  # what `import --data` is given
+    source: Path
     map: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Households:
+    """The households of the demo, by the names that the data gives them, in the data's order.
+
+    The first table names them, and the rule of who refuses goes by its name.
+    """
+
+    names: tuple[str, ...]
+    tables: tuple[Table, ...]
+
+    @property
+    def dataset(self) -> str:
+        """The first data set."""
+        return self.tables[0].dataset
 
 
 def built_in(folder: Path) -> tuple[Path, Path]:
@@ -68,7 +83,7 @@ def households(dataset: str, mapping: Mapping, source: Path, map_path: Path, wan
     odd = next((name for name in names if not NAME.fullmatch(name)), None)
     if odd is not None:
         raise InvalidInput(f"The household {odd!r} cannot be the name of a folder.", where=path.name)
-    return Households(dataset, names, source, map_path)
+    return Households(names, (Table(dataset, source, map_path),))
 
 
 def _names(path: Path, form: str, mapping: Mapping) -> Iterator[str]:

@@ -26,6 +26,7 @@ class Report:
     bytes_up_per_home: float = 0.0
     node_rss_mb: float = 0.0
     promises: list[tuple[str, bool]] = field(default_factory=list)
+    model: Mapping[str, Any] | None = None
     advice: str = ""
 
     @property
@@ -61,4 +62,5 @@ class Report:
             "seconds": dict(self.seconds),
             "bytes_up_per_home": self.bytes_up_per_home,
             "node_rss_mb": self.node_rss_mb,
+            **({} if self.model is None else {"model": dict(self.model)}),
         }

@@ -106,14 +106,23 @@ class Narrator:
             table.add_row(*map(Text, row.words()))
         self._console.print()
         self._console.print(table)
-        for head, meaning in LEGEND:
-            self._row(Text(head, "dim"), Text(meaning, "dim"))
+        self.legend(LEGEND)
         for column in dict.fromkeys(row.column for row in rows):
             marks_are = Text("● published, 95 % interval  ◆ true  ◉ both", style="dim")
             self._console.print(Text.assemble(f"\n  {column}   ", marks_are))
             marks = [Bar(row.group, row.value, row.stderr, row.pooled) for row in rows if row.column == column]
             for line in bars(marks):
                 self._console.print("  ", line, sep="")
+
+    def table(self, table: Table) -> None:
+        """A table of its own kind."""
+        self._console.print()
+        self._console.print(table)
+
+    def legend(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """What the words of a table mean."""
+        for head, meaning in pairs:
+            self._row(Text(head, "dim"), Text(meaning, "dim"))
 
     def caution(self, text: str) -> None:
         """A paragraph that nobody should miss."""

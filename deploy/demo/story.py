@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.query.mapping import parse_map
 from vicinia.query.plan import compile_query
+from vicinia.training.compiled import Training
 
 from deploy.demo import truth, verdict
 from deploy.demo.arguments import FEWEST, Options
@@ -17,11 +19,14 @@ from deploy.demo.breakin import BreakIn
 from deploy.demo.choices import cast_homes, require_cohort
 from deploy.demo.cohort import read_cohort
 from deploy.demo.cooperative import AGENCY, BYLAWS, RECIPIENT, UNIVERSITY, Cooperative
-from deploy.demo.data import built_in, households
+from deploy.demo.data import Table, households
 from deploy.demo.processes import Supervisor, resident_mb
 from deploy.demo.question import Question
 from deploy.demo.report import Report
 from deploy.demo.show import Narrator
+from deploy.demo.training.comparison import Comparison, Homes
+from deploy.demo.training.live import Live, plan_in_words
+from deploy.demo.training.sources import material
 
 __all__ = ["Story"]
 
@@ -37,8 +42,6 @@ class Story:
         self._processes = processes
         self._tell = narrator
         self._report = Report()
-        self._question = Question(options.job)
-        self._spec = self._question.spec
 
     def play(self) -> Report:
         """The whole story; errors of a step are raised as they come."""
@@ -57,22 +60,25 @@ class Story:
     def _prepare(self) -> None:
         with self._tell.step("prepare", "The data") as step:
             options = self._options
-            source, map_path = options.data, options.map
-            if source is None or map_path is None:
-                source, map_path = built_in(self._folder)
-            definition, mapping = parse_map(map_path.read_text())
-            self._question.check(definition)
+            given = material(options, self._folder)
+            maps = [(source, path, *parse_map(path.read_text())) for source, path in given.tables]
+            definition = maps[0][2]
+            self._question = question = Question(given.job)
+            question.check({one.name: one for _, _, one, _ in maps})
             wanted = options.households or DEFAULT_HOUSEHOLDS
             least = options.households or FEWEST
-            data = households(definition.name, mapping, source, map_path, wanted, least)
+            data = households(definition.name, maps[0][3], *given.tables[0], wanted, least)
+            more = tuple(Table(one.name, source, path) for source, path, one, _ in maps[1:])
+            data = replace(data, tables=data.tables + more)
             bylaws = ByLaws.from_toml(BYLAWS.read_text(), BYLAWS.name)
             cast = cast_homes(
                 data.names, data.dataset, options.refuse, processes=options.processes, lone=options.lone,
                 drop=options.drop, seed=options.seed,
             )  # fmt: skip
-            require_cohort(cast, data.dataset, bylaws, self._spec.floor or bylaws.floor, options.seed)
+            require_cohort(cast, data.dataset, bylaws, question.spec.floor or bylaws.floor, options.seed)
             step.say(f"{definition.description}: {len(data.names)} households, {len(definition.columns)} columns")
         self._cast = cast
+        self._spec = question.spec
         self._definition = definition
         self._coop = Cooperative(self._folder, cast, data, self._processes)
         self._report.households = len(data.names)
@@ -99,11 +105,12 @@ class Story:
             hosts = f"{len(self._cast.hosted)} hosting process{'' if len(self._cast.hosted) == 1 else 'es'}"
             step.say(f"{hosts}, {len(self._cast.lone)} homes alone in theirs")
         refusing = self._report.households - self._report.consenting
-        self._tell.note(f"{self._report.consenting} consent to this use of their rows, {refusing} do not")
+        but = "allow queries only, which is not enough" if self._question.trains else "do not"
+        self._tell.note(f"{self._report.consenting} consent to this use of their rows, {refusing} {but}")
 
     def _fill_homes(self) -> None:
         self._coop.import_data()
-        self._coop.consent(self._spec.purpose, RECIPIENT, self._question.epsilon)
+        self._coop.consent(self._spec.purpose, RECIPIENT, self._question.epsilon, train=self._question.trains)
 
     def _ask(self) -> tuple[str, str]:
         self._tell.heading("A researcher asks")
@@ -119,7 +126,10 @@ class Story:
             self._processes.at_once([lambda: self._coop.sponsor(job), lambda: self._coop.sponsor(commercial)])
             step.say(f"job {job[:12]}, and a commercial one, {commercial[:12]}")
         errors = [f"{one['column']} ± {one['stderr']:.2g}" for one in expected["errors"]]
-        self._tell.note(f"to be expected if all took part: {', '.join(errors)}")
+        if self._question.training is not None:
+            self._tell.note(plan_in_words(self._question.training, expected))
+        else:
+            self._tell.note(f"to be expected if all took part: {', '.join(errors)}")
         return job, commercial
 
     def _vote(self, job: str, commercial: str) -> None:
@@ -154,7 +164,11 @@ class Story:
                 self._followed.until(_roster_is_fixed, step.say)
                 for name in self._cast.dropped:
                     self._processes.kill(self._coop.daemon(name))
-            last = self._followed.until(lambda now: bool(now["final"]), step.say)
+            live = Live(self._coop.coordinator_folder(), job, self._tell, self._question.training)
+            last = self._followed.until(
+                lambda now: bool(now["final"]), lambda text: step.say(live.words(self._followed.last, text))
+            )
+            self._seconds_of_rounds = live.seconds
             step.say("released" if last["state"] == "released" else "no result")
             if last["state"] != "released":
                 failure = verdict.failure(last, self._reasons(), job, self._cast.survivors)
@@ -182,6 +196,30 @@ class Story:
         self._promise("no home ran the job that the members rejected; all that answered refused it", found.held)
 
     def _compare(self, job: str) -> None:
+        """The result beside the truth."""
+        if self._question.training is not None:
+            self._compare_model(job, self._question.training)
+        else:
+            self._compare_query(job)
+
+    def _compare_model(self, job: str, training: Training) -> None:
+        with self._tell.step("compare", "The homes' own records, and what the same data gives in one place") as step:
+            left, verified, states = self._processes.at_once(
+                [self._coop.left, self._coop.verify_left, self._coop.states]
+            )
+            homes = Homes(self._cast.everybody, self._cast.consenting, self._cast.survivors, left, verified, states)
+            found = Comparison(self._coop, job, training, homes, self._answers)
+            step.say(f"{sum(len(records) for records in left.values())} records")
+        found.tell(self._tell, self._spec.title)
+        found.into(self._report, self._seconds_of_rounds)
+        for sentence in found.late:
+            self._tell.note(sentence)
+        excused = bool(found.late) and bool(self._coop.machine.words)
+        who = "consented, lived and was in time" if excused else "consented and lived"
+        held = not found.unwilling and (excused or not found.late)
+        self._promise(f"every home that {who} took part in every round", held)
+
+    def _compare_query(self, job: str) -> None:
         with self._tell.step("compare", "The homes' own records, which only this demo can see") as step:
             result, left, verified, ids = self._processes.at_once(
                 [

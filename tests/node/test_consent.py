@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -11,9 +12,10 @@ from vicinia.errors import InvalidInput
 from vicinia.node.services.consent import ANY, ConsentRecord, Use, covers, decide
 from vicinia.node.store.consents import Consents
 from vicinia.node.store.home import Home
+from vicinia.tlog.canonical import canonical
 
 NOW = 1_000_000
-USE = Use(("budget",), "dpv:NonCommercialResearch", "non-profit", 20, 1.0)
+USE = Use("query", ("budget",), "dpv:NonCommercialResearch", "non-profit", 20, 1.0)
 
 
 def record(mode: str, **changes: object) -> ConsentRecord:
@@ -32,7 +34,7 @@ def record(mode: str, **changes: object) -> ConsentRecord:
 
 def test_without_a_record_the_answer_is_no() -> None:
     assert decide([], USE, NOW).state == "deny"
-    assert decide([record("allow")], Use((), USE.purpose, USE.recipient, 20, 0.1), NOW).state == "deny"
+    assert decide([record("allow")], Use("query", (), USE.purpose, USE.recipient, 20, 0.1), NOW).state == "deny"
 
 
 def test_a_record_that_covers_the_use_allows_it() -> None:
@@ -42,13 +44,13 @@ def test_a_record_that_covers_the_use_allows_it() -> None:
 @pytest.mark.parametrize(
     ("use", "now"),
     [
-        (Use(("trips",), USE.purpose, USE.recipient, 20, 1.0), NOW),
-        (Use(("budget", "trips"), USE.purpose, USE.recipient, 20, 1.0), NOW),
-        (Use(("budget",), "dpv:Marketing", USE.recipient, 20, 1.0), NOW),
-        (Use(("budget",), USE.purpose, "commercial", 20, 1.0), NOW),
-        (Use(("budget",), USE.purpose, USE.recipient, 19, 1.0), NOW),
-        (Use(("budget",), USE.purpose, USE.recipient, 20, 1.001), NOW),
-        (Use(("budget",), USE.purpose, USE.recipient, 20, float("nan")), NOW),
+        (Use("query", ("trips",), USE.purpose, USE.recipient, 20, 1.0), NOW),
+        (Use("query", ("budget", "trips"), USE.purpose, USE.recipient, 20, 1.0), NOW),
+        (Use("query", ("budget",), "dpv:Marketing", USE.recipient, 20, 1.0), NOW),
+        (Use("query", ("budget",), USE.purpose, "commercial", 20, 1.0), NOW),
+        (Use("query", ("budget",), USE.purpose, USE.recipient, 19, 1.0), NOW),
+        (Use("query", ("budget",), USE.purpose, USE.recipient, 20, 1.001), NOW),
+        (Use("query", ("budget",), USE.purpose, USE.recipient, 20, float("nan")), NOW),
         (USE, NOW + 1),
     ],
 )
@@ -82,6 +84,7 @@ keys = st.fixed_dictionaries(
         "purpose": st.sampled_from(["dpv:NonCommercialResearch", "dpv:Marketing"]),
         "recipient": st.sampled_from(["non-profit", "commercial"]),
         "floor": st.sampled_from([0, 20, 50]),
+        "kind": st.sampled_from(["", "query", "train"]),
     }
 )
 
@@ -92,6 +95,7 @@ def test_yes_needs_a_covering_yes_that_nothing_has_taken_back(made: list[tuple[s
     records = [record(mode, **key) for mode, key in made]
     if decide(records, USE, NOW).state == "allow":
         own = [r for r in records if (r.dataset, r.purpose, r.recipient) == ("budget", USE.purpose, USE.recipient)]
+        own = [r for r in own if "query" in r.kinds]
         assert own
         assert own[-1].mode == "allow"
         assert own[-1].floor <= USE.floor
@@ -108,7 +112,7 @@ def test_one_unreadable_record_denies_everything(home: Home) -> None:
     good = record("allow")
     consents.add(good.dataset, good.purpose, good.recipient, good.encode())
     assert covers(consents, USE, NOW).state == "allow"
-    for spoilt in (b"", b"{}", good.encode()[:-1], good.encode().replace(b'"v":1', b'"v":2')):
+    for spoilt in (b"", b"{}", good.encode()[:-1], good.encode().replace(b'"v":2', b'"v":3')):
         consents.add("budget", USE.purpose, USE.recipient, spoilt)
         verdict = covers(consents, USE, NOW)
         assert verdict.state == "deny"
@@ -121,3 +125,38 @@ def test_one_unreadable_record_denies_everything(home: Home) -> None:
 def test_records_come_back_as_they_were(mode: str, key: dict[str, object]) -> None:
     made = record(mode, **key)
     assert ConsentRecord.decode(made.encode()) == made
+
+
+def test_to_train_a_model_is_a_permission_of_its_own() -> None:
+    """A yes to queries is none to training, nor the other way round; a no, unless it says for which, is one to both."""
+    training = Use("train", USE.datasets, USE.purpose, USE.recipient, USE.floor, USE.epsilon)
+    queries_only, training_only = record("allow"), record("allow", kind="train")
+    assert decide([queries_only], training, NOW).state == "deny"
+    assert "to train a model" in decide([queries_only], training, NOW).sentence
+    assert decide([training_only], training, NOW).state == "allow"
+    assert decide([training_only], USE, NOW).state == "deny"
+    both = [queries_only, training_only]
+    assert [decide(both, use, NOW).state for use in (USE, training)] == ["allow", "allow"]
+    for mode in ("withdraw", "never", "ask"):
+        for use in (USE, training):
+            assert decide([*both, record(mode)], use, NOW).state != "allow"
+        narrower = [*both, record(mode, kind="train")]
+        assert decide(narrower, USE, NOW).state == "allow"
+        assert decide(narrower, training, NOW).state != "allow"
+    assert decide([record("never"), queries_only], USE, NOW).state == "allow"
+    assert decide([record("never"), queries_only], training, NOW).state == "deny"
+
+
+def test_nobody_allows_every_kind_at_once() -> None:
+    for kind in (ANY, "predict"):
+        with pytest.raises(InvalidInput):
+            record("allow", kind=kind)
+
+
+@pytest.mark.parametrize("mode", ["allow", "never", "ask", "withdraw"])
+def test_records_of_the_first_form_allow_queries_only_and_deny_both(mode: str) -> None:
+    fields = json.loads(record(mode).encode())
+    del fields["kind"]
+    old = ConsentRecord.decode(canonical(fields | {"v": 1}))
+    assert old == record(mode)
+    assert old.kinds == (("query",) if mode == "allow" else ("query", "train"))

@@ -132,10 +132,12 @@ def test_the_purposes_are_listed_with_the_vote_that_they_need(shell: Shell) -> N
 KNOWN = Known(frozenset({"budget", "trips"}), 10, logged=True)
 DATASETS, PURPOSES, RECIPIENTS = ("budget", "trips"), (PURPOSE, "dpv:Marketing"), ("non-profit", "public")
 Key = tuple[str, str, str]
+Kinds = st.sampled_from(["", "train"])
 
 
-def decision(mode: str, key: Key, at: int) -> ConsentRecord:
-    return ConsentRecord(*key, mode, 0, Decimal(2), 10**6 if mode == "allow" else 0, at)  # type: ignore[arg-type]
+def decision(mode: str, key: Key, at: int, kind: str) -> ConsentRecord:
+    expires = 10**6 if mode == "allow" else 0
+    return ConsentRecord(*key, mode, 0, Decimal(2), expires, at, kind=kind)  # type: ignore[arg-type]
 
 
 def keys(*, wild: bool) -> st.SearchStrategy[Key]:
@@ -147,20 +149,32 @@ def keys(*, wild: bool) -> st.SearchStrategy[Key]:
 @given(
     st.lists(
         st.one_of(
-            st.tuples(st.just("allow"), keys(wild=False)),
-            st.tuples(st.sampled_from(["never", "ask", "withdraw"]), keys(wild=True)),
+            st.tuples(st.just("allow"), keys(wild=False), Kinds),
+            st.tuples(st.sampled_from(["never", "ask", "withdraw"]), keys(wild=True), Kinds),
         ),
         max_size=12,
     )
 )
-def test_what_was_said_is_what_holds(commands: list[tuple[str, Key]]) -> None:
-    """An allowed use is allowed at once, a withdrawn one never; nothing is withdrawn that was not said."""
+def test_what_was_said_is_what_holds(commands: list[tuple[str, Key, str]]) -> None:
+    """An allowed use is allowed at once, a withdrawn one never; nothing is withdrawn that was not said, and what is
+    said of the training of models changes nothing for queries."""
     records: list[ConsentRecord] = []
-    every = [(one, other, third) for one in DATASETS for other in PURPOSES for third in RECIPIENTS]
-    for at, (mode, key) in enumerate(commands):
-        made = decision(mode, key, at)
-        covered = [one for one in every if all(a in (b, ANY) for a, b in zip(key, one, strict=True))]
-        before = {one: decide(records, Use((one[0],), one[1], one[2], 10, 1.0), at).state for one in every}
+    triples = [(one, other, third) for one in DATASETS for other in PURPOSES for third in RECIPIENTS]
+    every = [(kind, key) for kind in ("query", "train") for key in triples]
+
+    def states(at: int) -> dict[tuple[str, Key], str]:
+        return {
+            (kind, key): decide(records, Use(kind, (key[0],), key[1], key[2], 10, 1.0), at).state for kind, key in every
+        }
+
+    for at, (mode, key, kind) in enumerate(commands):
+        made = decision(mode, key, at, kind)
+        covered = [
+            (of, one)
+            for of, one in every
+            if of in made.kinds and all(a in (b, ANY) for a, b in zip(key, one, strict=True))
+        ]
+        before = states(at)
         try:
             check(made, records, KNOWN)
         except NotFound:
@@ -169,12 +183,31 @@ def test_what_was_said_is_what_holds(commands: list[tuple[str, Key]]) -> None:
             continue
         except InvalidInput:
             assert mode == "allow"
-            assert before[key] != "allow"
+            assert before[made.kind, key] != "allow"
             continue
         records.append(made)
-        after = {one: decide(records, Use((one[0],), one[1], one[2], 10, 1.0), at).state for one in every}
+        after = states(at)
         assert all(after[one] == before[one] for one in every if one not in covered)
         if mode == "allow":
-            assert after[key] == "allow"
+            assert after[made.kind, key] == "allow"
         else:
             assert "allow" not in {after[one] for one in covered}
+
+
+def test_consent_to_training_is_said_shown_and_taken_back_by_itself(shell: Shell, member: Path) -> None:
+    shell.json("consent", "allow", "--dir", member, *said())
+    _, out, _ = shell("consent", "allow", "--dir", member, "--train", *said(epsilon="4"))
+    assert f"budget for {PURPOSE} by non-profit, to train a model: allowed in 1 home." in out
+    assert "The model is published and outlasts your consent" in out
+    listed = shell.json("consent", "list", "--dir", member)["homes"]["home"]
+    assert [(one["kind"], one["epsilon"], one["state"]) for one in listed] == [
+        ("query", "2", "counts"), ("train", "4", "counts"),
+    ]  # fmt: skip
+    assert "by non-profit, to train a model: allowed (epsilon 4)" in shell("status", "--dir", member)[1]
+    shell.json("consent", "withdraw", "--dir", member, "--train", *said())
+    listed = shell.json("consent", "list", "--dir", member)["homes"]["home"]
+    assert [(one["kind"], one["state"]) for one in listed] == [
+        ("query", "counts"), ("train", "replaced or withdrawn"), ("train", "done"),
+    ]  # fmt: skip
+    assert shell.refused("consent", "withdraw", "--dir", member, "--train", *said())[0] == 3
+    shell.json("consent", "withdraw", "--dir", member, *said())

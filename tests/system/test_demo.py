@@ -55,6 +55,39 @@ def test_a_small_cooperative_keeps_every_promise(tmp_path: Path) -> None:
     assert _processes_of(tmp_path) == []
 
 
+TRAININGS = {
+    "logistic": 'recipe = "logistic"\nrounds = 2\nholdout = 0.25\n',
+    "mlp": 'recipe = "mlp"\nrounds = 1\n[training.parameters]\nhidden_1 = 4\n[training.strategy]\nname = "FedAvg"\n',
+}
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("recipe", list(TRAININGS))
+def test_a_small_cooperative_trains_a_model(tmp_path: Path, recipe: str) -> None:
+    job, out = tmp_path / "JOB.toml", tmp_path / "out.json"
+    job.write_text(
+        'title = "Two children"\npurpose = "dpv:NonCommercialResearch"\nwhy = "Does it show?"\n'
+        "[privacy]\nepsilon = 4.0\n"
+        '[training]\ndataset = "budget"\nfeatures = ["food", "age"]\ntarget = "kids"\nexamples = 1\n'
+        + TRAININGS[recipe]
+    )
+    done = demo(tmp_path, "--households", "12", "--processes", "1", "--job", str(job), "--json", str(out))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "✗" not in done.stdout
+    found = json.loads(out.read_text())
+    assert set(found) == FIELDS | {"model"}
+    model = found["model"]
+    rounds, runs = (2, 3) if recipe == "logistic" else (1, 1)  # with homes that only evaluate there is a closing round
+    assert (model["recipe"], model["rounds"]) == (recipe, rounds)
+    assert len(model["seconds_per_round"]) == len(model["metrics"]) == runs
+    assert found["survivors"] == found["consenting"]
+    assert found["privacy"]["epsilon"] <= 4.0
+    assert set(model["pooled"]["metrics"]) == set(model["plain_flower"]["metrics"]) == set(model["final"])
+    assert [row["keys"]["input"] for row in model["coefficients"]] == (
+        ["(intercept)", "food", "age"] if recipe == "logistic" else []
+    )
+
+
 @pytest.mark.system
 def test_an_impossible_demo_says_what_is_wrong_and_leaves_nothing(tmp_path: Path) -> None:
     done = demo(tmp_path, "--households", "20", "--drop", "9")

@@ -24,6 +24,7 @@ from vicinia.tlog.canonical import canonical
 from vicinia.training.card import ModelCard
 from vicinia.training.metrics import metrics
 from vicinia.training.model import Model
+from vicinia.training.replay import Released
 from vicinia.wire.research import ArtifactRequest
 
 Trained = tuple[Whole, Job]
@@ -95,15 +96,14 @@ def test_another_card_is_refused(asked: tuple[Client, VillageLink, str]) -> None
 
 
 def test_a_model_that_does_not_follow_from_the_sums_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = Course.advance
+    honest = Course.take
 
-    def advance(self: Course, rounds: Any) -> Model:
-        model = honest(self, rounds)
-        if self.taken == 2:
-            model = Model.of({name: array * 1.001 for name, array in model.arrays})
-        return model
+    def take(self: Course, released: Released) -> None:
+        honest(self, released)
+        if self._taken == 2:
+            self._model = Model.of({name: array * 1.001 for name, array in self.model.arrays})
 
-    monkeypatch.setattr(Course, "advance", advance)
+    monkeypatch.setattr(Course, "take", take)
     whole, job = trained_in(tmp_path)
     client, _ = client_of(whole, tmp_path, monkeypatch)
     with pytest.raises(ProofInvalid, match="after round 2 does not follow from what the rounds released"):
@@ -111,16 +111,13 @@ def test_a_model_that_does_not_follow_from_the_sums_is_refused(tmp_path: Path, m
 
 
 def test_a_model_that_another_machine_rounded_otherwise_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = Course.advance
+    honest = Course.take
 
-    def advance(self: Course, rounds: Any) -> Model:
-        before = self.taken
-        model = honest(self, rounds)
-        if self.taken > before:
-            self._model = model = Model.of({name: array * (1 + 2**-50) for name, array in model.arrays})
-        return model
+    def take(self: Course, released: Released) -> None:
+        honest(self, released)
+        self._model = Model.of({name: array * (1 + 2**-50) for name, array in self.model.arrays})
 
-    monkeypatch.setattr(Course, "advance", advance)
+    monkeypatch.setattr(Course, "take", take)
     whole, job = trained_in(tmp_path)
     client, _ = client_of(whole, tmp_path, monkeypatch)
     assert client.model(job.hash.hex()).replayed

@@ -12,7 +12,7 @@ from vicinia.node.commands.arguments import whole
 from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.output import counted, show, table, when
 from vicinia.node.services import consent, deciding
-from vicinia.node.services.consent import ConsentRecord
+from vicinia.node.services.consent import ANY, QUERY, TRAIN, ConsentRecord
 from vicinia.node.services.replica import Replica
 from vicinia.node.store.consents import Consents
 from vicinia.node.store.home import Home
@@ -25,6 +25,7 @@ _MOST_DAYS = 3650
 _LARGEST_FLOOR = 131_072
 _EPSILON = Decimal(2)
 _MOST_EPSILON = 100
+_USES = {QUERY: "queries", TRAIN: "training", ANY: "both"}
 _VERBS = {"allow": "allowed", "never": "refused for good", "ask": "you will be asked", "withdraw": "withdrawn"}
 
 
@@ -36,7 +37,7 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         help="decide what your data may be used for",
         description="Decide what your data may be used for. Without a decision the answer is no, whatever the members "
         "voted; a decision counts for exactly the purpose and the kind of recipient that it names, and takes the place "
-        "of an earlier one in the same words.",
+        "of an earlier one in the same words. To let a model be trained is a permission of its own: allow --train.",
         epilog="example: vicinia-node consent allow --dataset budget --purpose dpv:NonCommercialResearch "
         "--recipient non-profit --epsilon 2 --days 365",
     )
@@ -48,6 +49,11 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", metavar="D", help="a data set, or * (not with allow)")
     parser.add_argument("--purpose", metavar="DPV", help="such as dpv:NonCommercialResearch, or * (not with allow)")
     parser.add_argument("--recipient", metavar="KIND", help="non-profit, public, commercial, or * (not with allow)")
+    parser.add_argument(
+        "--train",
+        action="store_true",
+        help="decide about training models only; without it allow is for queries, and every other decision for both",
+    )
     parser.add_argument(
         "--floor",
         type=whole(1, _LARGEST_FLOOR),
@@ -80,12 +86,16 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
             name: Consents(home.database).add(made.dataset, made.purpose, made.recipient, made.encode())
             for name, (home, _) in chosen.items()
         }
-    what = f"{made.dataset} for {made.purpose} by {made.recipient}: {_VERBS[made.mode]}"
+    about = deciding.words(made)
+    what = f"{about}: {_VERBS[made.mode]}"
     allowed = all("allow" in ended for _, ended in chosen.values())
     if made.mode == "withdraw" and not allowed:
-        what = f"{made.dataset} for {made.purpose} by {made.recipient} was not allowed; what you said is taken back"
+        what = f"{about} was not allowed; what you said is taken back"
     lines = [f"{what} in {counted(len(versions), 'home')}.", *notes]
-    show(context.as_json, {"homes": versions, "action": made.mode, "notes": notes}, lines)
+    if made.mode == "allow" and made.kind == TRAIN:
+        lines.append(made.notice)
+    document = {"homes": versions, "action": made.mode, "kind": made.kind, "notes": notes}
+    show(context.as_json, document, lines)
     return 0
 
 
@@ -99,6 +109,7 @@ def _made(arguments: argparse.Namespace, now_ms: int) -> ConsentRecord:
         epsilon=arguments.epsilon,
         expires_ms=now_ms + arguments.days * _DAY_MS if arguments.action == "allow" else 0,
         created_ms=now_ms,
+        kind=TRAIN if arguments.train else "",
     )
 
 
@@ -148,6 +159,7 @@ def _list(context: Context) -> int:
                     "dataset": one.dataset,
                     "purpose": one.purpose,
                     "recipient": one.recipient,
+                    "kind": one.kind,
                     "decision": one.mode,
                     "floor": one.floor,
                     "epsilon": str(one.epsilon),
@@ -158,7 +170,7 @@ def _list(context: Context) -> int:
                 for one, state in zip(records, states, strict=True)
             ]
             rows += [(name, *_row(one), state) for one, state in zip(records, states, strict=True)]
-    header = ("home", "data set", "purpose", "recipient", "decision", "floor", "epsilon", "until", "")
+    header = ("home", "data set", "purpose", "recipient", "use", "decision", "floor", "epsilon", "until", "")
     lines = table(header, rows) or ["Nothing was decided yet, so nothing is allowed."]
     show(context.as_json, {"homes": document}, lines)
     return 0
@@ -177,7 +189,7 @@ def _row(one: ConsentRecord) -> tuple[str, ...]:
     limits = ("-", "-", "-")
     if one.mode == "allow":
         limits = (str(one.floor) if one.floor else "by-laws", f"{one.epsilon:f}", when(one.expires_ms))
-    return one.dataset, one.purpose, one.recipient, one.mode, *limits
+    return one.dataset, one.purpose, one.recipient, _USES[one.kind], one.mode, *limits
 
 
 def _purposes(context: Context) -> int:

@@ -118,7 +118,8 @@ def _consents(state: dict[str, Any]) -> list[str]:
             limits = f"epsilon {one['epsilon']}" + (f", {one['floor']} homes or more" if one["floor"] else "")
             end = "EXPIRED" if one["expired"] else f"until {when(one['expires_ms'])}"
             words = f"{words} ({limits}) {end}"
-        lines.append(f"  consent       {one['dataset']} for {one['purpose']} by {one['recipient']}: {words}")
+        use = ", to train a model" if one["kind"] == "train" else ""
+        lines.append(f"  consent       {one['dataset']} for {one['purpose']} by {one['recipient']}{use}: {words}")
     return lines or ["  consents      none, so nothing is allowed"]
 
 

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Literal, cast
 
+from vicinia.assembly.job import KINDS, Job
 from vicinia.errors import InvalidInput, ViciniaError
 from vicinia.node.store.consents import Consents
 from vicinia.tlog.canonical import canonical, parse_canonical
 
-__all__ = ["ANY", "RECIPIENTS", "ConsentRecord", "Use", "Verdict", "covers", "decide", "read"]
+__all__ = [
+    "ANY", "NOTICES", "QUERY", "RECIPIENTS", "TRAIN", "ConsentRecord", "Use", "Verdict", "covers", "decide", "read",
+]  # fmt: skip
 
 ANY = "*"
 RECIPIENTS = ("non-profit", "public", "commercial")
@@ -25,7 +28,11 @@ _STATUS: dict[str, Mode] = {
     "dpv:ConsentWithdrawn": "withdraw",
 }
 _STATUS_OF = {mode: status for status, mode in _STATUS.items()}
-_FIELDS = {"v", "dataset", "purpose", "recipient", "status", "floor", "epsilon", "expires_ms", "created_ms", "notice"}
+_FIRST_FIELDS = {
+    "v", "dataset", "purpose", "recipient", "status", "floor", "epsilon", "expires_ms", "created_ms", "notice",
+}  # fmt: skip
+_FIELDS = _FIRST_FIELDS | {"kind"}
+QUERY, TRAIN = KINDS
 _PURPOSE = re.compile(r"dpv:[A-Za-z][A-Za-z0-9-]{0,63}")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 NOTICE = (
@@ -33,13 +40,23 @@ NOTICE = (
     "homes can be read. Homes of the same run see each other's registry numbers. What was sent cannot be recalled: "
     "withdrawing stops every later run, and one in flight until its vector is sent."
 )
+TRAINING_NOTICE = (
+    "Your home trains a model on this data set, in several rounds. In each it fetches the model so far, computes how "
+    "its own rows would change it, cuts that to a fixed length, blurs it with noise, and masks it; only the sum over a "
+    "group of homes can be read. The model is published and outlasts your consent: withdrawing stops every later "
+    "round, and one in flight until its vector is sent, but what earlier rounds taught the model stays in it. Homes of "
+    "the same round see each other's registry numbers."
+)
+NOTICES = {QUERY: NOTICE, TRAIN: TRAINING_NOTICE, ANY: NOTICE}
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentRecord:
     """One decision of the household. `floor`: smallest group it accepts; `epsilon`: the most that a job may cost.
 
-    `expires_ms` is 0 where the decision does not expire (only for decisions that deny).
+    `kind`: the kind of job that it is about. To train a model is a permission of its own: an `allow` is for queries or
+    for training, never for both; what denies is for both unless it says for which. `expires_ms` is 0 where the decision
+    does not expire (only for decisions that deny).
     """
 
     dataset: str
@@ -50,10 +67,14 @@ class ConsentRecord:
     epsilon: Decimal
     expires_ms: int
     created_ms: int
-    notice: str = NOTICE
+    notice: str = ""
+    kind: str = ""
 
     def __post_init__(self) -> None:
         wild = self.mode != "allow"
+        object.__setattr__(self, "kind", self.kind or (ANY if wild else QUERY))
+        _require(self.kind in KINDS or (wild and self.kind == ANY), "kind", self.kind)
+        object.__setattr__(self, "notice", self.notice or NOTICES[self.kind])
         _require(bool(_NAME.fullmatch(self.dataset)) or (wild and self.dataset == ANY), "dataset", self.dataset)
         _require(bool(_PURPOSE.fullmatch(self.purpose)) or (wild and self.purpose == ANY), "purpose", self.purpose)
         _require(self.recipient in RECIPIENTS or (wild and self.recipient == ANY), "recipient", self.recipient)
@@ -61,11 +82,17 @@ class ConsentRecord:
         _require(self.epsilon.is_finite() and self.epsilon >= 0, "epsilon", self.epsilon)
         _require(self.mode != "allow" or self.expires_ms > self.created_ms, "days", "consent that never expires")
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of job that it is about."""
+        return KINDS if self.kind == ANY else (self.kind,)
+
     def encode(self) -> bytes:
         """Canonical JSON, as it is stored."""
         return canonical(
             {
-                "v": 1,
+                "v": 2,
+                "kind": self.kind,
                 "dataset": self.dataset,
                 "purpose": self.purpose,
                 "recipient": self.recipient,
@@ -80,13 +107,15 @@ class ConsentRecord:
 
     @classmethod
     def decode(cls, data: bytes) -> ConsentRecord:
-        """Read a stored record; anything unexpected in it is an InvalidInput."""
+        """Read a stored record; anything unexpected in it is an InvalidInput. The first form allowed queries only."""
         fields = parse_canonical(data, where="consent record")
-        if set(fields) != _FIELDS or fields["v"] != 1 or fields["status"] not in _STATUS:
+        known = {1: _FIRST_FIELDS, 2: _FIELDS}.get(cast(int, fields.get("v")))
+        if set(fields) != known or fields["status"] not in _STATUS:
             raise InvalidInput("The record has unknown or missing fields.", where="consent record")
         numbers = (fields["floor"], fields["expires_ms"], fields["created_ms"])
         texts = (fields["dataset"], fields["purpose"], fields["recipient"], fields["epsilon"], fields["notice"])
-        if not all(type(n) is int for n in numbers) or not all(type(t) is str for t in texts):
+        kind = fields.get("kind", "")
+        if not all(type(n) is int for n in numbers) or not all(type(t) is str for t in (*texts, kind)):
             raise InvalidInput("A field of the record has the wrong type.", where="consent record")
         return cls(
             cast(str, fields["dataset"]),
@@ -98,18 +127,25 @@ class ConsentRecord:
             cast(int, fields["expires_ms"]),
             cast(int, fields["created_ms"]),
             cast(str, fields["notice"]),
+            cast(str, kind),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a job wants: its data sets, purpose, kind of recipient, floor, and epsilon of all its runs together."""
+    """What a job wants: kind, data sets, purpose, kind of recipient, floor, and epsilon of all its runs together."""
 
+    kind: str
     datasets: tuple[str, ...]
     purpose: str
     recipient: str
     floor: int
     epsilon: float
+
+    @classmethod
+    def of(cls, job: Job, epsilon: float) -> Use:
+        """What this job wants."""
+        return cls(job.kind, job.datasets, job.purpose, job.recipient, job.floor, epsilon)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +188,8 @@ def decide(records: Sequence[ConsentRecord], use: Use, now_ms: int) -> Verdict:
 
 def _decide_one(records: Sequence[ConsentRecord], dataset: str, use: Use, now_ms: int) -> Verdict:
     what = f"{dataset} for {use.purpose} by a {use.recipient} recipient"
+    if use.kind == TRAIN:
+        what += ", to train a model"
     newest: dict[tuple[str, str, str], ConsentRecord] = {}
     last: ConsentRecord | None = None
     for record in records:
@@ -159,6 +197,7 @@ def _decide_one(records: Sequence[ConsentRecord], dataset: str, use: Use, now_ms
             record.dataset in (dataset, ANY)
             and record.purpose in (use.purpose, ANY)
             and record.recipient in (use.recipient, ANY)
+            and use.kind in record.kinds
         ):
             newest[record.dataset, record.purpose, record.recipient] = record
             last = record

@@ -12,13 +12,13 @@ from math import inf
 
 from vicinia.assembly.purposes import require_purpose
 from vicinia.errors import InvalidInput, NotFound
-from vicinia.node.services.consent import ANY, RECIPIENTS, ConsentRecord
+from vicinia.node.services.consent import ANY, RECIPIENTS, TRAIN, ConsentRecord
 from vicinia.node.services.replica import Replica
 from vicinia.node.store.datasets import DataSets
 from vicinia.node.store.home import Home
 from vicinia.privacy.conversion import rho_to_epsilon
 
-__all__ = ["Known", "check", "require_recipient", "standing", "taken_back"]
+__all__ = ["Known", "check", "require_recipient", "standing", "taken_back", "words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def check(made: ConsentRecord, earlier: Sequence[ConsentRecord], known: Known) -
         notes += [_limits(made, known), _replaced(made, earlier)]
     if made.mode == "withdraw" and not taken_back(made, earlier):
         raise NotFound(
-            f"Nothing was decided about {_words(made)}, so there is nothing to withdraw: the answer is no already.",
+            f"Nothing was decided about {words(made)}, so there is nothing to withdraw: the answer is no already.",
             where="consent withdraw",
             hint="See: vicinia-node consent list",
         )
@@ -85,18 +85,30 @@ def require_recipient(recipient: str, mode: str) -> None:
 
 def taken_back(made: ConsentRecord, earlier: Sequence[ConsentRecord]) -> frozenset[str]:
     """The decisions (allow, ask, never) that a withdrawal ends; a `never` ends by one in the same words only."""
-    return frozenset(record.mode for record in standing(earlier) if _ends(made, record))
+    held = _by_kind(earlier).items()
+    return frozenset(record.mode for (_, kind), record in held if kind in made.kinds and _ends(made, record))
 
 
 def standing(earlier: Sequence[ConsentRecord]) -> list[ConsentRecord]:
-    """The decisions that hold: in every choice of words the newest, where no withdrawal has ended it."""
-    found: dict[tuple[str, str, str], ConsentRecord] = {}
+    """The decisions that hold: in every choice of words and for each kind of job the newest, where no withdrawal has
+    ended it."""
+    held = {id(record) for record in _by_kind(earlier).values()}
+    return [record for record in earlier if id(record) in held]
+
+
+def _by_kind(earlier: Sequence[ConsentRecord]) -> dict[tuple[tuple[str, str, str], str], ConsentRecord]:
+    """The same, by words and kind of job: one that is about both kinds may hold for one of them only."""
+    found: dict[tuple[tuple[str, str, str], str], ConsentRecord] = {}
     for record in earlier:
         if record.mode == "withdraw":
-            found = {key: one for key, one in found.items() if not _ends(record, one)}
+            found = {
+                (key, kind): one
+                for (key, kind), one in found.items()
+                if kind not in record.kinds or not _ends(record, one)
+            }
         else:
-            found[_key(record)] = record
-    return list(found.values())
+            found |= {(_key(record), kind): record for kind in record.kinds}
+    return found
 
 
 def _ends(withdrawal: ConsentRecord, record: ConsentRecord) -> bool:
@@ -131,7 +143,7 @@ def _limits(made: ConsentRecord, known: Known) -> str:
 
 def _replaced(made: ConsentRecord, earlier: Sequence[ConsentRecord]) -> str:
     """A sentence about the decision in the same words that this one takes the place of."""
-    before = next((one for one in standing(earlier) if _key(one) == _key(made)), None)
+    before = _by_kind(earlier).get((_key(made), made.kind))
     if before is None:
         return ""
     if before.mode != "allow":
@@ -142,13 +154,14 @@ def _replaced(made: ConsentRecord, earlier: Sequence[ConsentRecord]) -> str:
 
 def _check_never(made: ConsentRecord, earlier: Sequence[ConsentRecord]) -> None:
     """A wider `never` would deny what was just allowed."""
-    for record in standing(earlier):
-        if record.mode == "never" and _key(record) != _key(made) and _covers(record, made):
-            words = f"--dataset '{record.dataset}' --purpose '{record.purpose}' --recipient '{record.recipient}'"
+    for (key, kind), record in _by_kind(earlier).items():
+        if record.mode == "never" and kind == made.kind and key != _key(made) and _covers(record, made):
+            said = f"--dataset '{record.dataset}' --purpose '{record.purpose}' --recipient '{record.recipient}'"
+            said += " --train" if record.kind == TRAIN else ""
             raise InvalidInput(
-                f"You said never to {_words(record)}, and that goes on.",
+                f"You said never to {words(record)}, and that goes on.",
                 where="consent allow",
-                hint=f"Take it back first: vicinia-node consent withdraw {words}",
+                hint=f"Take it back first: vicinia-node consent withdraw {said}",
             )
 
 
@@ -161,5 +174,7 @@ def _covers(wide: ConsentRecord, narrow: ConsentRecord) -> bool:
     return all(one in (other, ANY) for one, other in zip(_key(wide), _key(narrow), strict=True))
 
 
-def _words(record: ConsentRecord) -> str:
-    return f"{record.dataset} for {record.purpose} by {record.recipient}"
+def words(record: ConsentRecord) -> str:
+    """What a decision is about."""
+    use = ", to train a model" if record.kind == TRAIN else ""
+    return f"{record.dataset} for {record.purpose} by {record.recipient}{use}"

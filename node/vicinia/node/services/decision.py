@@ -70,7 +70,7 @@ def decide(
 def consent_line(home: Home, terms: Terms, now_ms: int) -> Line:
     """Whether the household's records cover the job now."""
     job = terms.job
-    use = Use(job.datasets, job.purpose, job.recipient, job.floor, terms.epsilon)
+    use = Use.of(job, terms.epsilon)
     verdict = consent.covers(Consents(home.database), use, now_ms)
     return Line("consent", verdict.state == "allow", verdict.sentence)
 

@@ -75,6 +75,7 @@ def _consents(home: Home, now_ms: int) -> dict[str, object]:
                 "dataset": one.dataset,
                 "purpose": one.purpose,
                 "recipient": one.recipient,
+                "kind": one.kind,
                 "decision": one.mode,
                 "epsilon": str(one.epsilon),
                 "floor": one.floor,
@@ -135,7 +136,7 @@ def _asked(home: Home, replica: Replica | None, now_ms: int) -> dict[str, object
             stored = replica.store.job(job_hash)
             if stored is not None:
                 job = Job.from_canonical(stored)
-                use = consent.Use(job.datasets, job.purpose, job.recipient, job.floor, epsilon_of(job, bylaws))
+                use = consent.Use.of(job, epsilon_of(job, bylaws))
                 if consent.covers(Consents(home.database), use, now_ms).state == "ask":
                     requests.append(job_hash.hex())
     return {"open_votes": open_votes, "requests": requests}

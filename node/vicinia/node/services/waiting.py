@@ -81,7 +81,7 @@ def stance(home: Home, replica: Replica | None, one: Waiting, now_ms: int) -> St
     if vote is None and replica is not None and replica.size:
         choice = choice_by_rule(Votes(home.database), replica.assembly, job, now_ms) or ""
         by = "standing" if choice else ""
-    use = consent.Use(job.datasets, job.purpose, job.recipient, job.floor, one.epsilon)
+    use = consent.Use.of(job, one.epsilon)
     verdict = consent.covers(Consents(home.database), use, now_ms)
     return Stance(choice, by, state, elector, verdict.state, verdict.sentence)
 

@@ -1,0 +1,129 @@
+"""What became of a training: read from the coordinator's database, which only the demo can see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select
+from vicinia.assembly import Assembly, Job
+from vicinia.coordinator.config import Folder
+from vicinia.coordinator.store import artifacts, jobs, leaves
+from vicinia.coordinator.store.database import Database
+from vicinia.coordinator.store.schema import run as run_table
+from vicinia.errors import NotFound
+from vicinia.training.card import ModelCard
+from vicinia.training.model import Model
+from vicinia.training.rounds import RoundRelease
+from vicinia.wire.rounds import Phase
+
+__all__ = ["History", "Round", "read_history", "released"]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round that was released: who was in it (ids), the model and the clip that it began with, and the noisy sum."""
+
+    number: int
+    run_id: str
+    roster: frozenset[str]
+    survivors: frozenset[str]
+    model: Model
+    release: RoundRelease
+    vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A training that has ended. `others`: runs of it that had a roster and no release, with that roster (ids);
+    `indices`: every member's place in the register; `log`: the size and the root of the log."""
+
+    job: Job
+    rounds: tuple[Round, ...]
+    others: Mapping[str, frozenset[str]]
+    model: Model
+    card: ModelCard
+    indices: Mapping[str, int]
+    log: tuple[int, str]
+
+
+def released(coordinator: Path, job_hash: str) -> tuple[RoundRelease, ...]:
+    """The rounds of a job that were released so far."""
+    database = Database(Folder(coordinator).database)
+    try:
+        with database.read() as connection:
+            rows = _rows(connection, job_hash)
+    finally:
+        database.close()
+    return tuple(RoundRelease.from_canonical(row.release) for row in rows if row.phase == Phase.DONE and row.release)
+
+
+def read_history(coordinator: Path, job_hash: str) -> History:
+    """All of it; NotFound where the training has not come to a model."""
+    database = Database(Folder(coordinator).database)
+    try:
+        with database.read() as connection:
+            return _read(connection, job_hash)
+    finally:
+        database.close()
+
+
+def _read(connection: Connection, job_hash: str) -> History:
+    row = jobs.find(connection, bytes.fromhex(job_hash))
+    assembly = Assembly.from_leaves(leaves.every_body(connection))
+    vote = assembly.vote_on(bytes.fromhex(job_hash))
+    if row is None or vote.trained is None:
+        raise NotFound("The training did not come to a model.", where=f"job {job_hash[:12]}")
+    card = ModelCard.parse(_artifact(connection, vote.trained.digest))
+    rounds: list[Round] = []
+    others: dict[str, frozenset[str]] = {}
+    for one in _rows(connection, job_hash):
+        if one.roster is None:
+            continue
+        members = _ones(one.roster)
+        roster = frozenset(assembly.members[index].id for index in members)
+        if one.phase != Phase.DONE or one.release is None or one.survivors is None:
+            others[one.run_id.hex()] = roster
+            continue
+        release = RoundRelease.from_canonical(one.release)
+        rounds.append(
+            Round(
+                number=int(one.number),
+                run_id=one.run_id.hex(),
+                roster=roster,
+                survivors=frozenset(assembly.members[members[place]].id for place in _ones(one.survivors)),
+                model=Model.from_bytes(_artifact(connection, vote.models[one.number].model.digest)),
+                release=release,
+                vector=_artifact(connection, release.vector),
+            )
+        )
+    return History(
+        job=Job.from_canonical(row.body),
+        rounds=tuple(rounds),
+        others=others,
+        model=Model.from_bytes(_artifact(connection, card.model)),
+        card=card,
+        indices={member.id: member.index for member in assembly.members},
+        log=(leaves.count(connection), assembly.root().hex()),
+    )
+
+
+def _rows(connection: Connection, job_hash: str) -> list[Any]:
+    """The runs of a job, in their order."""
+    columns = run_table.c
+    wanted = select(run_table).where(columns.job_hash == bytes.fromhex(job_hash))
+    return list(connection.execute(wanted.order_by(columns.number, columns.attempt)))
+
+
+def _artifact(connection: Connection, digest: bytes) -> bytes:
+    found = artifacts.find(connection, digest)
+    if found is None:
+        raise NotFound("What the log names is no longer in the database.", where=digest.hex()[:16])
+    return found
+
+
+def _ones(bitmap: bytes) -> list[int]:
+    number = int.from_bytes(bitmap, "little")
+    return [place for place in range(number.bit_length()) if number >> place & 1]
