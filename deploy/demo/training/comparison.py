@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.table import Table
 from rich.text import Text
-from vicinia.coordinator.services.course import Course, Released
+from vicinia.coordinator.services.course import Course
 from vicinia.node.store.departures import Departures
 from vicinia.node.store.home import Home
 from vicinia.privacy.stream import chacha_stream
@@ -23,6 +23,7 @@ from vicinia.training.compiled import Part, Training
 from vicinia.training.examples import Examples
 from vicinia.training.metrics import Metric
 from vicinia.training.reading import read_examples
+from vicinia.training.replay import Released
 
 from deploy.demo import truth, verdict
 from deploy.demo.cooperative import Cooperative
@@ -295,7 +296,9 @@ class Comparison:
     def _of_model(self) -> tuple[str, bool]:
         taken = [Released(one.release, one.vector) for one in self._history.rounds[: self._training.plan.rounds]]
         with Course(self._training) as course:
-            again = course.advance(iter(taken))
+            for released in taken:
+                course.take(released)
+            again = course.model
         return "the model follows from what the rounds released, and from nothing else", again == self._history.model
 
 
