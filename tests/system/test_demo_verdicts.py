@@ -102,17 +102,17 @@ def test_a_job_without_result_says_what_most_homes_say() -> None:
 
 def test_a_busy_machine_is_given_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(os, "getloadavg", lambda: (0.5, 0.0, 0.0))
+    monkeypatch.setattr(machine, "_others_running", lambda: 1.0)
     idle = Machine.measured(0.5 * machine.IDLE_SECONDS)
     assert (idle.slowness, idle.words) == (1.0, "")
-    assert idle.times(320) == {"vote_seconds": 15, "phase_seconds": 12, "poll_ms": 500}
+    assert idle.times(320) == {"vote_seconds": 15, "phase_seconds": 16, "poll_ms": 500}
     busy = Machine.measured(5 * machine.IDLE_SECONDS)
-    assert busy.times(320) == {"vote_seconds": 35, "phase_seconds": 108, "poll_ms": 500}
+    assert busy.times(320) == {"vote_seconds": 35, "phase_seconds": 144, "poll_ms": 500}
     assert "5.0 times" in busy.words
     assert busy.advice(320, 12).endswith("or with fewer homes: --households 80.")
     assert "--households" not in busy.advice(12, 12)
-    monkeypatch.setattr(os, "getloadavg", lambda: (12.0, 0.0, 0.0))
-    assert Machine.measured(1.0).slowness == 6.0  # it was a lull
+    monkeypatch.setattr(machine, "_others_running", lambda: 12.0)
+    assert Machine.measured(0.1).slowness == 6.0  # it was a lull
     assert Machine.measured(1e6).slowness == machine.SLOWEST
 
 
