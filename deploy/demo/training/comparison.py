@@ -184,7 +184,7 @@ class Comparison:
 
     def _part(self, name: str) -> Part:
         index = self._history.indices[str(self._homes.states[name]["household"])]
-        return self._training.part_of(index, self._history.job.hash, closing=False)
+        return self._training.part_of(index, self._history.lot, closing=False)
 
     def _opened(self, coop: Cooperative) -> tuple[dict[str, Examples], dict[str, list[NDArray[np.float64]]]]:
         """Out of the homes' own stores: the examples of each that is in the last sum, and what each home in a sum sent

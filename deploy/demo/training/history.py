@@ -38,7 +38,8 @@ class Round:
 @dataclass(frozen=True, slots=True)
 class History:
     """A training that has ended. `others`: runs of it that had a roster and no release, with that roster (ids);
-    `indices`: every member's place in the register; `log`: the size and the root of the log."""
+    `indices`: every member's place in the register; `log`: the size and the root of the log; `lot`: of
+    the job, by which homes are held out."""
 
     job: Job
     rounds: tuple[Round, ...]
@@ -47,6 +48,7 @@ class History:
     card: ModelCard
     indices: Mapping[str, int]
     log: tuple[int, str]
+    lot: bytes
 
 
 def released(coordinator: Path, job_hash: str) -> tuple[RoundRelease, ...]:
@@ -107,6 +109,7 @@ def _read(connection: Connection, job_hash: str) -> History:
         card=card,
         indices={member.id: member.index for member in assembly.members},
         log=(leaves.count(connection), assembly.root().hex()),
+        lot=assembly.lot(vote),
     )
 
 

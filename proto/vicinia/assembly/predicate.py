@@ -25,7 +25,8 @@ Facts = dict[str, str | int | frozenset[str]]
 
 
 def job_facts(job: Job, institution: str, epsilon_nano: int) -> Facts:
-    """What a rule may ask about: the job's own fields, its class, who asks, and epsilon in 10^-9."""
+    """What a rule may ask about: the job's own fields, its class, who asks, and epsilon in 10^-9; rho is that of a
+    query's run, or of all rounds of a training."""
     return {
         "purpose": job.purpose,
         "recipient": job.recipient,
@@ -38,7 +39,7 @@ def job_facts(job: Job, institution: str, epsilon_nano: int) -> Facts:
         "price_cents": job.price_cents,
         "retention_days": job.retention_days,
         "epsilon": epsilon_nano,
-        "rho": job.rho_nano,
+        "rho": job.rho_nano * (1 if job.training is None else job.training.runs),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -17,7 +18,7 @@ from vicinia.assembly.statements import PAYLOADS, Accredit, Certificate, Genesis
 from vicinia.assembly.tally import Result
 from vicinia.assembly.verdict import Verdict
 from vicinia.assembly.vote import LoggedRoster, Vote, count
-from vicinia.errors import InvalidInput
+from vicinia.errors import InvalidInput, NotAccepted
 from vicinia.identity.keys import VerifyingKey
 from vicinia.tlog.checkpoint import Checkpoint, SignedCheckpoint, log_origin
 from vicinia.tlog.merkle import Tree
@@ -186,6 +187,13 @@ class Assembly:
     def tally(self, vote: Vote) -> Result:
         """The vote counted from its ballots: up to the close, or as it stands."""
         return count(vote, vote.closing.size if vote.closing is not None else self.size, self.bylaws)
+
+    def lot(self, vote: Vote) -> bytes:
+        """32 bytes of a job that nobody chose alone, once its vote is closed: from its hash and from the log at that
+        time, with every ballot in it. NotAccepted before."""
+        if vote.closing is None:
+            raise NotAccepted("The vote is still open.", where=f"job {vote.proposal.job.hex()}")
+        return hashlib.sha256(vote.proposal.job + self.root(vote.closing.size)).digest()
 
     @property
     def certificates(self) -> Mapping[bytes, Certificate]:

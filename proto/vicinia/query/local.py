@@ -92,10 +92,14 @@ def _filled(plan: Plan, todo: Statement, cells: Cells, rng: Callable[[int], byte
 
 
 def answer(
-    connection: Connection, todo: Statement, out_of_time: Callable[[], bool], trouble: Callable[[str], None]
+    connection: Connection,
+    todo: Statement,
+    out_of_time: Callable[[], bool],
+    trouble: Callable[[str], None],
+    keep: Callable[[Iterable[Sequence[Any]]], list[Sequence[Any]]] = list,
 ) -> list[Sequence[Any]]:
     """The rows of one of our own statements, under the authorizer and the limits; none at all if it fails for
-    whatever reason, which `trouble` is told."""
+    whatever reason, which `trouble` is told. `keep` goes through the rows and says which are held in memory."""
     left = MAX_INSTRUCTIONS // _PROGRESS_STEP
     late = False
 
@@ -116,7 +120,7 @@ def answer(
     connection.set_authorizer(authorize)
     connection.set_progress_handler(stop, _PROGRESS_STEP)
     try:
-        return list(connection.execute(todo.text, todo.values))
+        return keep(connection.execute(todo.text, todo.values))
     except connection.Error as error:  # its text can hold a value, its kind does not
         kind = type(error).__name__
         trouble("the query took too long" if late else f"the store could not answer the query ({kind})")

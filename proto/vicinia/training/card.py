@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from vicinia.assembly.job import Job
+from vicinia.assembly.learning import TrainingPlan
 from vicinia.assembly.vote import Vote
 from vicinia.errors import InvalidInput
 from vicinia.privacy.conversion import rho_to_epsilon
@@ -103,7 +104,7 @@ class ModelCard:
                 for release in releases
             ],
             "acceptance": _acceptance(vote),
-            "ended": f"The training ended after {rounds} of {plan.rounds} rounds." if rounds < plan.rounds else "",
+            "ended": _ended(plan, len(releases)),
         }
         return cls(canonical(fields), fields)
 
@@ -122,6 +123,15 @@ def _input(term: Term) -> dict[str, Any]:
     if term.category is not None:
         return found | {"values": list(term.values)}
     return found | {"middle": _text(term.middle), "radius": _text(term.radius)}
+
+
+def _ended(plan: TrainingPlan, released: int) -> str:
+    """What is missing, in words."""
+    if released < plan.rounds:
+        return f"The training ended after {released} of {plan.rounds} rounds."
+    if released < plan.rounds + plan.closing:
+        return "The closing round, which measures the last model, did not take place."
+    return ""
 
 
 def _acceptance(vote: Vote) -> dict[str, Any]:

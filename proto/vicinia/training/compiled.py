@@ -91,9 +91,9 @@ class Training:
         trained = cohort - cohort * self.plan.holdout_nano // NANO
         return Aggregate(sums[self.training_slots], noise, trained)
 
-    def part_of(self, index: int, job_hash: bytes, *, closing: bool) -> Part:
-        """What the home at this registry index does in a round of this job."""
-        if evaluation.held_out(job_hash, index, self.plan.holdout_nano):
+    def part_of(self, index: int, lot: bytes, *, closing: bool) -> Part:
+        """What the home at this registry index does in a round of a job with this lot (`Assembly.lot`)."""
+        if evaluation.held_out(lot, index, self.plan.holdout_nano):
             return Part.EVALUATES
         return Part.NOTHING if closing else Part.TRAINS
 

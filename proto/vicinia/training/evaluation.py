@@ -68,12 +68,12 @@ _SHARES: Mapping[TargetKind, Mapping[str, Fraction]] = {
 }
 
 
-def held_out(job_hash: bytes, index: int, share_nano: int) -> bool:
+def held_out(lot: bytes, index: int, share_nano: int) -> bool:
     """Whether the home at `index` of the register evaluates in this job instead of training: a share of them does.
 
-    From SHA-256 of the job's hash and the index, so that anybody can tell and nobody can choose.
+    From SHA-256 of the job's lot (`Assembly.lot`) and the index: anybody can tell, and nobody could choose.
     """
-    digest = hashlib.sha256(b"vicinia/training/held-out/1" + job_hash + index.to_bytes(8, "big")).digest()
+    digest = hashlib.sha256(b"vicinia/training/held-out/1" + lot + index.to_bytes(8, "big")).digest()
     return int.from_bytes(digest[:8], "big") * NANO < share_nano << 64
 
 

@@ -5,8 +5,8 @@ The same promises as `vicinia.query.local`: nothing depends on data but the numb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from vicinia.query.local import Connection, answer
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["read_examples", "read_standardised"]
 
 MAX_ROWS = 200_000
-"""Rows of a home that are looked at, the newest last: more are left out before the examples are picked."""
+"""Rows of a home that are looked at."""
+
+Keep: TypeAlias = "Callable[[Iterable[Sequence[Any]]], list[Sequence[Any]]]"
 
 
 def read_examples(
@@ -36,9 +38,10 @@ def read_examples(
     """At most `limit` examples, picked at random where there are more. connections: data set name -> where its rows
     are; a data set that is missing has none. rng(n): n fresh uniform bytes. out_of_time: true ends the statement.
     trouble: told why a statement gave no rows."""
-    inputs, target = read_standardised(design, connections, period, out_of_time, trouble)
-    chosen = _chosen(len(inputs), limit, rng)
-    return Examples.cleaned(inputs[chosen], target[chosen], limit, design.dimensions)
+    inputs, target = read_standardised(
+        design, connections, period, out_of_time, trouble, lambda rows: _sampled(rows, limit, rng)
+    )
+    return Examples.cleaned(inputs, target, limit, design.dimensions)
 
 
 def read_standardised(
@@ -47,12 +50,14 @@ def read_standardised(
     period: tuple[str, str] | None,
     out_of_time: Callable[[], bool],
     trouble: Callable[[str], None],
+    keep: Keep = list,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Every row, or the one household: inputs float64[n, p] and target float64[n], NaN where a value is missing."""
+    """The rows that `keep` keeps, or the one household: inputs float64[n, p] and target float64[n], NaN where a value
+    is missing."""
     if design.rows is None:
         raw, target = _household(design, connections, period, out_of_time, trouble)
     else:
-        raw, target = _rows(design, connections, period, out_of_time, trouble)
+        raw, target = _rows(design, connections, period, out_of_time, trouble, keep)
     inputs = np.concatenate([_columns(term, values) for term, values in zip(design.terms, raw, strict=True)], axis=1)
     return inputs, _target(design, target, len(inputs))
 
@@ -66,6 +71,7 @@ def _rows(
     period: tuple[str, str] | None,
     out_of_time: Callable[[], bool],
     trouble: Callable[[str], None],
+    keep: Keep,
 ) -> tuple[list[Values], Values]:
     """One list of values a term, and the target's; row by row."""
     every = (*design.terms, design.target) if design.target is not None else design.terms
@@ -75,7 +81,7 @@ def _rows(
         return [[] for _ in design.terms], []
     wanted = [term.category or term.expression for term in every]
     todo = row_statement(plan, [one for one in wanted if one is not None], period, MAX_ROWS)
-    rows = answer(connection, todo, out_of_time, trouble)
+    rows = answer(connection, todo, out_of_time, trouble, keep)
     columns: list[Values] = [[row[place] for row in rows] for place in range(len(every))]
     return columns[: len(design.terms)], columns[len(design.terms)] if design.target is not None else [0.0] * len(rows)
 
@@ -146,9 +152,19 @@ def _places(term: Term, values: Values) -> NDArray[np.float64]:
     return np.array(found, dtype=np.float64)
 
 
-def _chosen(n: int, limit: int, rng: Callable[[int], bytes]) -> NDArray[np.int64]:
-    """All of n examples, or `limit` of them at random."""
-    if n <= limit:
-        return np.arange(n)
-    keys = np.frombuffer(rng(8 * n), "<u8")
-    return np.sort(np.argpartition(keys, limit)[:limit])
+def _sampled(rows: Iterable[Sequence[Any]], limit: int, rng: Callable[[int], bytes]) -> list[Sequence[Any]]:
+    """At most `limit` of the complete rows, each as likely as another, and no more than these in memory.
+
+    Vitter 1985, "Random sampling with a reservoir", algorithm R; the remainder's bias is below 2^-44.
+    """
+    kept: list[Sequence[Any]] = []
+    seen = 0
+    for row in rows:
+        if None in row:
+            continue
+        seen += 1
+        if len(kept) < limit:
+            kept.append(row)
+        elif (place := int.from_bytes(rng(8), "little") % seen) < limit:
+            kept[place] = row
+    return kept

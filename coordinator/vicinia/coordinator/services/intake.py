@@ -40,6 +40,7 @@ class Intake:
         self._database = database
         self._live = live
         self._clock = clock
+        self._newest_model: tuple[bytes, bytes] | None = None
 
     def manifest(self, caller: Principal, run_id: bytes) -> tuple[bytes, bytes]:
         """(manifest, job), both canonical JSON."""
@@ -52,13 +53,22 @@ class Intake:
     def model(self, caller: Principal, run_id: bytes, offset: int) -> ModelPiece:
         """A piece of the model that this round begins with."""
         live = self._live.get(run_id)
-        live.considered.setdefault(_index(live, caller), self._clock())
-        digest = live.manifest.model_hash
-        with self._database.read() as connection:
-            body = artifacts.find(connection, digest) if digest is not None else None
+        live.considered[_index(live, caller)] = self._clock()  # who is still fetching has not declined
+        body = self._model_of(live.manifest.model_hash)
         if body is None or offset > len(body):
             raise NotFound("There is no such part of a model.", where=f"run {run_id.hex()[:16]}")
         return ModelPiece(len(body), body[offset : offset + PIECE])
+
+    def _model_of(self, digest: bytes | None) -> bytes | None:
+        """The model's bytes; those of the newest are kept, since every home fetches them, piece by piece."""
+        kept = self._newest_model
+        if digest is None or (kept is not None and kept[0] == digest):
+            return kept[1] if digest is not None and kept is not None else None
+        with self._database.read() as connection:
+            body = artifacts.find(connection, digest)
+        if body is not None:
+            self._newest_model = digest, body
+        return body
 
     def rounds(self, caller: Principal, run_id: bytes) -> tuple[bytes, ...]:
         """What the earlier rounds of the same training released, by ascending run."""

@@ -6,15 +6,17 @@ nothing. A charge without a period counts in every quarter; every charge counts 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from vicinia.assembly.vote import Vote
 from vicinia.errors import BudgetSpent
 from vicinia.node.store.accounts import Accounts, Charge
 from vicinia.privacy.account import EVERY_PERIOD, Limits, PrivacyAccount, quarters
 from vicinia.privacy.account import Charge as PureCharge
 from vicinia.privacy.account import Reservation as PureReservation
 
-__all__ = ["Budget", "Cost", "charge", "load", "release", "reserve"]
+__all__ = ["Budget", "Cost", "charge", "is_over", "load", "release", "reserve", "settle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,21 @@ def charge(accounts: Accounts, cost: Cost, budget: Budget, run: int, roster: byt
 def release(accounts: Accounts, job_hash: bytes) -> None:
     """Give up what a job has reserved and not used; its charges stay."""
     accounts.release(job_hash)
+
+
+def settle(accounts: Accounts, votes: Mapping[bytes, Vote], now_ms: int) -> None:
+    """Give up what was reserved for jobs that can have no further run: ended, revoked, expired, or all runs used."""
+    for job_hash, *_ in accounts.reservations():
+        if is_over(votes.get(job_hash), now_ms):
+            accounts.release(job_hash)
+
+
+def is_over(vote: Vote | None, now_ms: int, run: int = -1) -> bool:
+    """Whether no run comes after this one any more, as far as the log says."""
+    if vote is None or vote.certificate is None or vote.revoked is not None or vote.trained is not None:
+        return True
+    used = max(run + 1, len(vote.rosters))
+    return now_ms >= vote.certificate.expires or used >= vote.certificate.max_runs
 
 
 def _periods(first: str, last: str) -> frozenset[str]:

@@ -130,7 +130,7 @@ def _lesson(terms: Terms, prepared: Prepared) -> departures.Lesson | None:
         return None
     sent = numpy.frombuffer(prepared.exact, "<f8")[plan.training_slots]
     return departures.Lesson(
-        part=str(plan.part_of(terms.index, terms.job.hash, closing=terms.closing)),
+        part=str(plan.part_of(terms.index, terms.lot, closing=terms.closing)),
         model=manifest.model_hash,
         clip_nano=manifest.clip,
         norm_before=prepared.norm,
@@ -180,7 +180,10 @@ def _tell(home: Home, terms: Terms, trouble: str) -> None:
                 f"Your rows do not count in {terms.job.title!r} (job {terms.job.hash.hex()[:12]}, run "
                 f"{terms.manifest.run + 1}): zeros take their place, for {trouble}."
             )
-            Alerts(home.database).add(sentence, system_clock())
+            alerts = Alerts(home.database)
+            # A training has many rounds: what is the same in each must not push out what was found.
+            tell = alerts.add if terms.job.training is None else alerts.trouble
+            tell(sentence, system_clock())
 
 
 def exact_vector(
@@ -234,7 +237,7 @@ def _trained(
         examples,
         terms.manifest.clip / 1e9,
         stream,
-        part=plan.part_of(terms.index, terms.job.hash, closing=terms.closing),
+        part=plan.part_of(terms.index, terms.lot, closing=terms.closing),
         out_of_time=out_of_time,
         measured=measured,
     )

@@ -29,6 +29,7 @@ class Models:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, Model] = OrderedDict()
+        self._begun: dict[bytes, bytearray] = {}  # of the model that is being fetched: a call that fails loses no piece
 
     def fetch(self, link: Link, run_id: bytes, digest: bytes) -> Model:
         """The model of that hash; ProtocolViolation where the coordinator sends another, or none that can be read."""
@@ -37,7 +38,7 @@ class Models:
         with self._lock:  # homes that share a process wait for the one that fetches
             found = self._kept.get(digest)
             if found is None:
-                body = _download(link, run_id)
+                body = self._download(link, run_id, digest)
                 if hashlib.sha256(body).digest() != digest:
                     raise ProtocolViolation("The model is not the one that the log names.", where="model")
                 try:
@@ -50,17 +51,19 @@ class Models:
             self._kept.move_to_end(digest)
             return found
 
-
-def _download(link: Link, run_id: bytes) -> bytes:
-    body = bytearray()
-    total = 1
-    while len(body) < total:
-        piece = link.model(run_id, len(body))
-        if not piece.data or piece.total > MODEL or len(body) + len(piece.data) > piece.total:
-            raise ProtocolViolation("The model came in pieces that do not fit.", where="model")
-        total = piece.total
-        body += piece.data
-    return bytes(body)
+    def _download(self, link: Link, run_id: bytes, digest: bytes) -> bytes:
+        if digest not in self._begun:
+            self._begun = {digest: bytearray()}
+        body, total = self._begun[digest], -1
+        while len(body) != total:
+            piece = link.model(run_id, len(body))
+            if not piece.data or piece.total > MODEL or len(body) + len(piece.data) > piece.total:
+                self._begun.clear()
+                raise ProtocolViolation("The model came in pieces that do not fit.", where="model")
+            total = piece.total
+            body += piece.data
+        self._begun.clear()
+        return bytes(body)
 
 
 models = Models()

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from vicinia.errors import Unavailable, ViciniaError
 from vicinia.node.output import counted
-from vicinia.node.services import enrolment, guard, integrity, release
+from vicinia.node.services import account, enrolment, guard, integrity, release
 from vicinia.node.services.backoff import Backoff
 from vicinia.node.services.clock import Clock, HomeClock
 from vicinia.node.services.guard import OwnSignatures
@@ -22,6 +22,7 @@ from vicinia.node.services.replica import Replica
 from vicinia.node.services.scheduler import Scheduler
 from vicinia.node.services.voting import cast_votes
 from vicinia.node.services.witness import witness_checkpoint
+from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.home import Home
 from vicinia.node.store.runs import Runs
@@ -75,6 +76,7 @@ class Resident:
         self._lost = False
         self._backoff = Backoff(replica)
         self._noted = 0
+        self._settled = 0  # the size of the log at which reservations were last looked at
         self._renewal_ms = 0  # before this the certificate needs no look
         self._renew_after = 0.0
         self._unrenewed = False
@@ -128,6 +130,9 @@ class Resident:
             self._replica.follow(link, reply.note)
         self._note_time()
         guard.finish(self._home, self._replica, link, self._clock)
+        if self._settled != self._replica.size:
+            self._settled = self._replica.size
+            account.settle(Accounts(self._home.database), self._replica.assembly.votes, self._clock())
         self._signatures.check()
         release.settle(self._home, self._replica, self._clock)
         if self._replica.halted:

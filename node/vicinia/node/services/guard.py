@@ -147,8 +147,8 @@ def _charge_of(roster: Roster, names: set[str], replica: Replica, link: Link, no
     except Unavailable:
         raise
     except ViciniaError:
-        bylaws = replica.assembly.bylaws
-        most = max(1, bylaws.rho_job_nano // bylaws.max_runs)
+        assembly = replica.assembly
+        most = max(1, assembly.bylaws.rho_job_nano // assembly.vote_on(roster.job).proposal.runs)
         return [Charge(roster.job, roster.run, roster.G, "", "", most, now_ms, forgotten=True)]
     if not names & set(job.datasets):
         return []

@@ -181,7 +181,7 @@ class Participation:
         release.settle(self._home, self._engagement.replica, self._clock)
 
     def _end(self, step: str, reason: str) -> None:
-        """The run is over: its keys are erased, what it had reserved and not used is given back."""
+        """The run is over: its keys are erased; where no run follows, what is reserved and not used is given back."""
         self._prepared = self._state = None
         engagement = self._engagement
         run = engagement.runs.get(engagement.run_id)
@@ -191,7 +191,9 @@ class Participation:
         with self._home.critical("end a run"):
             engagement.runs.step(run.run_id, step, self._clock(), reason)
             engagement.journal.erase(run.run_id)
-            account.release(Accounts(self._home.database), run.job_hash)
+            vote = engagement.replica.assembly.votes.get(run.job_hash) if engagement.replica.size else None
+            if step == "refused" or account.is_over(vote, self._clock(), run.number):
+                account.release(Accounts(self._home.database), run.job_hash)
 
     def _tell_of_offence(self, error: ViciniaError) -> None:
         """What the other side says of an offence is no finding of this home; how often there is one is up to it."""

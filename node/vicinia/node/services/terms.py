@@ -66,8 +66,9 @@ def _closes(plan: Computation, vote: Vote, run: int) -> bool:
 class Terms:
     """A run as this home has to compute it: everything follows from the manifest, the job and the log.
 
-    `closing`: the last round of a training, in which nobody trains and those who are held out evaluate. `model`: what
-    a round of a training begins with, under the hash in the manifest, once it was fetched.
+    `lot`: of the job, by which homes are held out. `closing`: the last round of a training, in which nobody trains and
+    those who are held out evaluate. `model`: what a round of a training begins with, under the hash in the manifest,
+    once it was fetched.
     """
 
     manifest: Manifest
@@ -81,6 +82,7 @@ class Terms:
     budget: Budget
     epsilon: float
     closing: bool = False
+    lot: bytes = b""
     model: Model | None = None
 
     @classmethod
@@ -113,6 +115,7 @@ class Terms:
             cost=Cost(manifest.job, job.rho_nano, runs, first, last),
             budget=Budget(bylaws.rho_job_nano, Limits(bylaws.rho_period_nano, bylaws.rho_lifetime_nano)),
             closing=_closes(plan, vote, manifest.run),
+            lot=assembly.lot(vote) if vote.closing is not None else b"",
             epsilon=rho_to_epsilon(job.rho_nano * runs, float(bylaws.delta_dp)),
         )
 
