@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEAVY = ("numpy", "sqlglot", "pyarrow", "sqlalchemy", "typer", "rich", "flwr", "starlette", "vicinia.coordinator")
+HEAVY = ("numpy", "sqlglot", "pyarrow", "sqlalchemy", "typer", "rich", "flwr", "starlette", "vicinia.coordinator",
+         "importlib.metadata", "zipfile")  # fmt: skip
 PROGRAM = """
 import sys
 import vicinia.node.app, vicinia.node.link, vicinia.node.services.daemon, vicinia.node.services.spawn

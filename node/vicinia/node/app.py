@@ -7,7 +7,6 @@ import re
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -66,6 +65,16 @@ class _Command(_Parser):
             return self.parse_known_intermixed_args(args, namespace)
         finally:
             self._mixing = False
+
+
+class _Version(argparse.Action):
+    """Says the version; what finds it out is large, and is loaded for this alone."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"vicinia-node {version('vicinia')}")
+        parser.exit()
 
 
 def connect(home: Home) -> Link:
@@ -130,9 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--version", action="version", version=f"vicinia-node {version('vicinia')}", help="show the version"
-    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Command)
     # What stands before the command must not be overwritten by what is not said after it.
     after = _common(argparse.SUPPRESS)
