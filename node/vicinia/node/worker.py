@@ -12,6 +12,7 @@ import logging
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from vicinia.errors import AlreadyExists, InvalidInput, ViciniaError
@@ -39,8 +40,10 @@ _log = logging.getLogger("vicinia.node")
 class Worker:
     """Opens homes as they are named, one link each, and schedules their participations."""
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: Selection, bound: Callable[[int], None] = lambda _: None) -> None:
+        """`bound` is told how many homes there are, to limit the memory of a process that is the worker's own."""
         self._selection = selection
+        self._bound = bound
         self._homes: dict[str, Home] = {}
         self._holds: list[Hold] = []
         self._links: dict[str, tuple[bytes, Link]] = {}  # with the certificate that each was made under
@@ -129,7 +132,7 @@ class Worker:
                 hold.close()
                 raise
             self._holds.append(hold)
-            memory.bound(len(self._homes))
+            self._bound(len(self._homes))
         return self._homes[name]
 
     def _done(self, line: str) -> None:
@@ -156,7 +159,7 @@ def main() -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     import vicinia.query.parser  # noqa: F401 - loaded now, while there is time, not in the phase of a run
 
-    worker = Worker(Selection(parsed.homes or parsed.dir, parsed.homes is not None))
+    worker = Worker(Selection(parsed.homes or parsed.dir, parsed.homes is not None), memory.bound)
     stop = threading.Event()
     threading.Thread(target=worker.read, args=(stop,), daemon=True).start()
     try:
