@@ -108,6 +108,8 @@ def test_an_interrupted_demo_leaves_nothing(tmp_path: Path, number: signal.Signa
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, "TMPDIR": str(temporary)},
+        # As in a terminal: what runs in the background of a script inherits that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     assert process.stdout is not None
     for line in process.stdout:
