@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from training.conftest import Make
 from training.jobs import LOGISTIC, MLP, training
 from vicinia.coordinator.store import artifacts
 from vicinia.coordinator.store.jobs import Stage
-from vicinia.node.services.account import load
+from vicinia.node.services.account import load, settle
 from vicinia.node.services.departures import describe
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.departures import Departures
@@ -153,3 +154,31 @@ def test_the_model_learns(make: Make) -> None:
     whole.until(job, Stage.RELEASED)
     _, model = ended(whole, job.hash)
     assert np.asarray(model["coef"]).reshape(-1)[0] > 0
+
+
+def test_what_is_reserved_for_all_rounds_lasts_until_the_training_is_over(make: Make) -> None:
+    """Between its rounds no other job can take the budget that the members were asked for."""
+    whole = make()
+    job = whole.accepted_job(**training(LOGISTIC))
+    while not whole.coordinator.ledger.assembly.vote_on(job.hash).releases:
+        whole.tick()
+        whole.answer_all()
+        whole.wait(5)
+    whole.answer_all()
+    accounts = Accounts(whole.stores[2].database)
+    assert [(held[0], held[3]) for held in accounts.reservations()] == [(job.hash, 3 * job.rho_nano)]
+    whole.until(job, Stage.RELEASED)
+    whole.tick()
+    whole.replica.sync(whole.link(2))
+    settle(accounts, whole.replica.assembly.votes, whole.now_ms)
+    assert accounts.reservations() == []
+
+
+def test_who_is_held_out_follows_from_the_ballots_too(make: Make) -> None:
+    """A job's hash alone could be tried until it holds out whom somebody wants."""
+    whole = make()
+    job = whole.accepted_job(**training(LOGISTIC))
+    assembly = whole.coordinator.ledger.assembly
+    vote = assembly.vote_on(job.hash)
+    assert vote.closing is not None
+    assert assembly.lot(vote) == hashlib.sha256(job.hash + assembly.root(vote.closing.size)).digest()

@@ -61,9 +61,11 @@ class Intake:
 
     def _model_of(self, digest: bytes | None) -> bytes | None:
         """The model's bytes; those of the newest are kept, since every home fetches them, piece by piece."""
+        if digest is None:
+            return None
         kept = self._newest_model
-        if digest is None or (kept is not None and kept[0] == digest):
-            return kept[1] if digest is not None and kept is not None else None
+        if kept is not None and kept[0] == digest:
+            return kept[1]
         with self._database.read() as connection:
             body = artifacts.find(connection, digest)
         if body is not None:
