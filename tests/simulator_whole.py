@@ -143,6 +143,11 @@ class Whole(Village):
         self.coordinator.trainer.close()
         super().restart()
 
+    def tick(self) -> None:
+        """One tick, and what the trainer computes beside it: the clock here must not run ahead of a real process."""
+        super().tick()
+        self.coordinator.trainer._pool.submit(int).result()
+
     def close(self) -> None:
         """Give everything back."""
         self.coordinator.close()
