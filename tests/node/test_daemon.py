@@ -41,6 +41,9 @@ class Hands:
     def assign(self, home: str, run_id: bytes) -> None:
         self.tasks.append((home, run_id))
 
+    def when_done(self, tell: Callable[[str], None]) -> None:
+        self.tell = tell
+
     def warm(self, home: str) -> None:
         self.warmed.append(home)
 
@@ -226,6 +229,42 @@ def test_the_scheduler_never_runs_a_task_twice_at_once() -> None:
     scheduler.run(threading.Event(), until_idle=0.05)
     assert sorted(seen) == [0] * 5 + [1] * 5 + [2] * 5
     assert scheduler.idle
+
+
+def test_the_scheduler_calls_each_task_when_it_is_due() -> None:
+    scheduler, began, calls = Scheduler(2), time.monotonic(), []
+
+    def at(due: float) -> Callable[[], float | None]:
+        def step() -> float | None:
+            calls.append((due, time.monotonic() - began))
+            if due == 0.2:
+                scheduler.add(at(0.3), 0.1)  # earlier than the one that is waited for
+            return None
+
+        return step
+
+    for due in (0.6, 0.0, 0.2):
+        scheduler.add(at(due), due)
+    scheduler.run(threading.Event(), until_idle=0.05)
+    assert [due for due, _ in calls] == [0.0, 0.2, 0.3, 0.6]
+    assert all(due <= seen < due + 0.1 for due, seen in calls)
+
+
+def test_a_task_with_a_defect_keeps_no_thread(caplog: pytest.LogCaptureFixture) -> None:
+    scheduler, seen = Scheduler(1), []
+
+    def defect() -> float | None:
+        raise AssertionError("never")
+
+    def fine() -> float | None:
+        seen.append(1)
+        return None
+
+    scheduler.add(defect)
+    scheduler.add(fine)
+    scheduler.run(threading.Event(), until_idle=0.05)
+    assert seen
+    assert "met a defect" in caplog.text
 
 
 def test_a_daemon_at_rest_does_not_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

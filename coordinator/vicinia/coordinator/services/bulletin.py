@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 
+from sqlalchemy import Connection
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.checkpoints import Checkpoints
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import LiveRun, LiveRuns
 from vicinia.coordinator.services.pace import Pace
-from vicinia.coordinator.store import jobs, people
+from vicinia.coordinator.store import jobs, people, runs
 from vicinia.coordinator.store.database import Database
-from vicinia.coordinator.store.jobs import Stage
+from vicinia.coordinator.store.jobs import JobRow, Stage
 from vicinia.coordinator.store.people import Seen
 from vicinia.identity import Principal
 from vicinia.wire.rounds import Phase, PollReply, PollRequest, RunSummary
@@ -37,7 +38,7 @@ class Bulletin:
         self._runs: tuple[LiveRun, ...] = ()
         self._seen: dict[str, Seen] = {}
         self._lately: dict[str, int] = {}  # when each home polled last, as far back as two intervals
-        self._due_ms: int | None = None  # when the first vote ends, or ended, after which a run may begin
+        self._due_ms: int | None = None  # when the first vote or round ends, or ended, after which a run may begin
         self._flush_ms = 0
         self._lock = threading.Lock()
 
@@ -69,16 +70,19 @@ class Bulletin:
             return self._pace.beside_poll(homes)
         return self._pace.idle_poll(homes, None if due_ms is None else due_ms - now_ms)
 
-    def next_step_ms(self) -> int:
-        """When a home in a run should ask what comes next."""
-        return self._pace.next_step(len(self._lately))
+    def next_step_ms(self, run_id: bytes) -> int:
+        """When a home in this run should ask what comes next."""
+        live = self._live.known(run_id)
+        left_ms = None if live is None else live.left_ms(self._clock())
+        return self._pace.next_step(len(self._lately), left_ms)
 
     def tick(self) -> None:
         """Look which runs are under way or may be soon; now and then write down who polled."""
         self._runs = tuple(self._live.every())
         with self._database.read() as connection:
             ahead = jobs.in_stages(connection, (Stage.VOTING, Stage.CLOSING, Stage.ACCEPTED))
-        self._due_ms = min((row.deadline_ms for row in ahead if row.opening is not None), default=None)
+            due = [_due_ms(connection, row) for row in ahead if row.opening is not None]
+        self._due_ms = min(due, default=None)
         if self._clock() >= self._flush_ms:
             self.flush()
 
@@ -93,6 +97,12 @@ class Bulletin:
         if seen:
             with self._database.write(f"seen {len(seen)}") as connection:
                 people.seen(connection, seen.values())
+
+
+def _due_ms(connection: Connection, row: JobRow) -> int:
+    """When what the job's next run waits for ends, or ended: its vote, or the round before."""
+    before = runs.newest_of(connection, row.job_hash) if row.stage is Stage.ACCEPTED else None
+    return row.deadline_ms if before is None else max(row.deadline_ms, before.opened_ms)
 
 
 def _concerns(live: LiveRun, household: str, protocols: tuple[int, ...]) -> bool:

@@ -47,6 +47,7 @@ class LiveRun:
     `expected` how many there may be. `invited`: since when a home has known of the run, `considered`: since when it has
     had the manifest; `heard`: when it last called, as far as is known since `since_ms`, when this was rebuilt.
     `polling`: among how many homes at most those of the run were told when to come again.
+    `regulars`: who was in the sum of the round before, in a training that has one; `veterans`: who was in any roster.
     `awake_ms`: since when the coordinator has been running.
     """
 
@@ -64,6 +65,8 @@ class LiveRun:
     considered: dict[int, int] = field(default_factory=dict)
     heard: dict[int, int] = field(default_factory=dict)
     polling: int = 0
+    regulars: frozenset[int] | None = None
+    veterans: frozenset[int] = frozenset()
     awake_ms: int = 0
     gate: Gate = field(default_factory=Gate)
     stale: bool = False
@@ -86,6 +89,23 @@ class LiveRun:
         among = row.survivors or row.dealers
         awaited = roster if among is None else [roster[position] for position in _ones(among)]
         return set(awaited) - self.answered
+
+    def undecided(self) -> set[int]:
+        """Who could still join a run and is waited for: of a later round those who were in the sum of the one before,
+        and who was in an earlier one and is back. Everybody else may join while it lasts."""
+        if self.regulars is None:
+            return self.missing()
+        back = self.veterans & self.invited.keys()
+        return {index for index in self.missing() if index in self.regulars or index in back}
+
+    def left_ms(self, now_ms: int) -> int | None:
+        """How long the phase still takes, if who is waited for is as quick as who has answered; None: nobody has."""
+        if self.row.phase is Phase.ADVERTISE and self.row.roster is not None:
+            return 0  # the witnesses are quick
+        if not self.answered:
+            return None
+        waited = self.undecided() if self.row.phase is Phase.ADVERTISE else self.missing()
+        return (now_ms - self.counted_ms) * len(waited) // len(self.answered)
 
     def holds(self, index: int) -> bool:
         """Whether this member is in the frozen roster."""
@@ -258,12 +278,25 @@ class LiveRuns:
         gate = self.gate(row.run_id)
         live = LiveRun(row, manifest, terms, round_, since_ms=self._clock(), expected=len(terms.keys), gate=gate)
         live.awake_ms = self._awake_ms
+        _remember_rounds(connection, live)
         for index, body in messages.of_phase(connection, row.run_id, Phase.ADVERTISE):
             round_.add_advert(decode_advert(body))
             live.answered.add(index)
         if row.roster is not None:
             _replay_roster(connection, live, row.roster)
         return live
+
+
+def _remember_rounds(connection: Connection, live: LiveRun) -> None:
+    """Who was in the rounds before, in a training."""
+    cohorts = runs.cohorts_before(connection, live.row.job_hash, live.row.number)
+    if not cohorts:
+        return
+    live.veterans = frozenset(index for roster, _ in cohorts for index in _ones(roster))
+    last, survivors = cohorts[-1]
+    if survivors is not None:
+        members = _ones(last)
+        live.regulars = frozenset(members[position] for position in _ones(survivors))
 
 
 def _replay_roster(connection: Connection, live: LiveRun, members: bytes) -> None:

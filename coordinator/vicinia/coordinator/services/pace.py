@@ -11,6 +11,7 @@ __all__ = ["Pace"]
 
 _IDLE_POLLS_A_SECOND = 60  # a twentieth of what one core answers
 _BUSY_CALLS_A_SECOND = 320
+_MOST_CALLS_A_SECOND = 800  # for the moment in which a phase is about to end
 _STEPS_A_PHASE = 10
 _LEAST_STEPS_A_PHASE = 5
 _LEAST_POLLS_A_VOTE = 4
@@ -74,9 +75,14 @@ class Pace:
         """What a witness is told, whatever the number of homes."""
         return _jittered(max(_SHORTEST_MS, self.poll_ms // _WITNESS_POLLS))
 
-    def next_step(self, homes: int) -> int:
-        """What a home in a run is told, one of so many."""
-        return _jittered(self.step(homes))
+    def next_step(self, homes: int, left_ms: int | None = None) -> int:
+        """What a home in a run is told, one of so many; `left_ms`: how long its phase may still take, where that can
+        be said. It comes when the phase is over, if the rest is as quick as what was."""
+        step = self.step(homes)
+        if left_ms is None:
+            return _jittered(step)
+        soon = max(_SHORTEST_MS, min(step, homes * 1000 // _MOST_CALLS_A_SECOND))
+        return _jittered(min(step, max(soon, left_ms)))
 
 
 def _jittered(interval_ms: int) -> int:

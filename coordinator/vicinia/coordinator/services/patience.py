@@ -17,6 +17,7 @@ class Patience:
 
     A home that has read a run's manifest and stays out for a while has declined, and so has one that was told of it
     long ago; one that is in a run and has not been heard of for some time is gone. How long that is, the pace says.
+    Nobody is waited for in a round of a training who stayed out of the one before.
     """
 
     def __init__(self, pace: Pace, clock: Clock) -> None:
@@ -39,14 +40,13 @@ class Patience:
         """Who is missing has had the time to answer, the last advert is as old, and there are enough of them."""
         read = self._clock() - self._pace.declined()
         told = self._clock() - self._pace.ignored()
-        return (
-            max(live.answered_ms, live.since_ms) <= read
-            and all(
-                live.considered.get(index, read + 1) <= read or live.invited.get(index, told + 1) <= told
-                for index in live.missing()
-            )
-            and _enough_adverts(live)
+        undecided = live.undecided()
+        quiet = max(live.answered_ms, live.since_ms) <= read or not undecided
+        declined = all(
+            live.considered.get(index, read + 1) <= read or live.invited.get(index, told + 1) <= told
+            for index in undecided
         )
+        return quiet and declined and _enough_adverts(live)
 
     def _rest_gone(self, live: LiveRun) -> bool:
         since = self._clock() - self._pace.gone(

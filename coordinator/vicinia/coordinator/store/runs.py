@@ -19,6 +19,7 @@ __all__ = [
     "active",
     "add",
     "change",
+    "cohorts_before",
     "find",
     "newest_of",
     "phase_of",
@@ -102,6 +103,13 @@ def releases_before(connection: Connection, job_hash: bytes, number: int) -> tup
     """What the runs of a job below `number` released, in their order."""
     mine = (run.c.job_hash == job_hash) & (run.c.number < number) & run.c.release.is_not(None)
     return tuple(connection.execute(select(run.c.release).where(mine).order_by(run.c.number)).scalars())
+
+
+def cohorts_before(connection: Connection, job_hash: bytes, number: int) -> list[tuple[bytes, bytes | None]]:
+    """(roster, survivors) of the runs of a job below `number` whose roster was logged, in their order."""
+    mine = (run.c.job_hash == job_hash) & (run.c.number < number) & run.c.roster.is_not(None)
+    query = select(run.c.roster, run.c.survivors).where(mine).order_by(run.c.number)
+    return [(roster, survivors) for roster, survivors in connection.execute(query)]
 
 
 def active(connection: Connection) -> list[RunRow]:

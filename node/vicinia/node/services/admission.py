@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from vicinia.errors import NotAccepted, RoundFailed, Unavailable
-from vicinia.node.services.decision import decide
+from vicinia.node.services.curriculum import rounds
+from vicinia.node.services.decision import Decision, decide, resolve
 from vicinia.node.services.engagement import Engagement
 from vicinia.node.services.terms import Terms, read_manifest
 from vicinia.node.store.journal import Entry
@@ -38,12 +39,12 @@ def admit(engagement: Engagement, run: Run) -> tuple[Terms, NodeRound] | None:
     if not engagement.replica.halted:  # the decision has a line for it
         engagement.await_log(manifest.checkpoint_size)
     runs.add(run)  # so that one that fails before the home has decided is not met again
-    rounds, model = _lesson(engagement, run)
+    foreseen, model = _foreseen(engagement, run)
     with home.critical("decide on a run"):
         known = runs.get(run_id)
         if known is not None and known.step != "considering":  # two adverts of one home would be an offence
             raise Unavailable("Another process of this home has decided on this run meanwhile.", where="run")
-        decision = decide(home, engagement.replica, run_id, run.manifest, run.job, clock, rounds)
+        decision = resolve(home, foreseen, clock())
         runs.decide(run_id, list(decision.lines))
         terms = decision.terms
         if terms is None:
@@ -57,35 +58,37 @@ def admit(engagement: Engagement, run: Run) -> tuple[Terms, NodeRound] | None:
     return terms, state
 
 
-def _lesson(engagement: Engagement, run: Run) -> tuple[tuple[bytes, ...], Model | None]:
-    """For a round of a training: what the earlier ones released, and the model, where this home would take part.
+def _foreseen(engagement: Engagement, run: Run) -> tuple[Decision, Model | None]:
+    """The decision as far as nothing is written, and for a round of a training the model, where the home would join.
 
     Fetched before the home commits itself: one that cannot have the model is no loss to the others.
     """
-    link, run_id = engagement.link, engagement.run_id
+    home, replica, link, run_id = engagement.home, engagement.replica, engagement.link, engagement.run_id
     manifest, job = read_manifest(run_id, run.manifest, run.job, engagement.member.coop)
-    if job.training is None or engagement.replica.halted:
-        return (), None
-    rounds = link.rounds(run_id)
-    foreseen = decide(
-        engagement.home, engagement.replica, run_id, run.manifest, run.job, engagement.clock, rounds, reserve=False
-    )
-    if foreseen.terms is None or manifest.model_hash is None:
-        return rounds, None
-    return rounds, engagement.model(foreseen.terms)
+    trains = job.training is not None and not replica.halted
+    vote = replica.assembly.votes.get(manifest.job) if trains and replica.size else None
+    released = rounds.fetch(link, run_id, vote) if vote is not None else ()
+    decision = decide(home, replica, run_id, run.manifest, run.job, engagement.clock, released)
+    if not trains or decision.terms is None or manifest.model_hash is None:
+        return decision, None
+    return decision, engagement.model(decision.terms)
 
 
-def check_logged(engagement: Engagement, view: RosterView, roster: bytes, terms: Terms) -> None:
-    """Check 5: the roster leaf is in the log that the witnesses have confirmed, and says exactly this."""
+def check_logged(engagement: Engagement, view: RosterView, roster: bytes, terms: Terms) -> list[Line]:
+    """Check 5: the roster leaf is in the log that the witnesses have confirmed, and says exactly this.
+
+    The lines, which are written down here only where one of them fails.
+    """
     engagement.await_log(max(view.checkpoint_size, view.roster_leaf + 1))
     manifest, replica, runs = terms.manifest, engagement.replica, engagement.runs
     signed = replica.checkpoint  # first: the assembly holds all that is under it
     verdict = replica.assembly.roster_logged(
         manifest.job, manifest.run, roster, view.roster_leaf, engagement.clock(), signed
     )
-    runs.extend(engagement.run_id, [Line(f"roster: {c.name}", c.ok, c.sentence) for c in verdict.checks])
+    lines = [Line(f"roster: {c.name}", c.ok, c.sentence) for c in verdict.checks]
     failure = verdict.first_failure
     if failure is not None:
+        runs.extend(engagement.run_id, lines)
         raise NotAccepted(failure.sentence, where="roster")
     # The coordinator chooses the manifest's prefix of the log: a key that was lost since, or a member who has left,
     # must not come back by an old one. As of the roster's leaf, so that nobody can break a run by leaving later.
@@ -93,3 +96,4 @@ def check_logged(engagement: Engagement, view: RosterView, roster: bytes, terms:
     lasting = assembly.lasting_keys(assembly.vote_on(manifest.job), manifest.checkpoint_size, view.roster_leaf)
     if not lasting.keys() >= set(to_indices(view.members).tolist()):
         raise NotAccepted("A home in the run had left, or had another key, before the roster was made.", where="roster")
+    return lines

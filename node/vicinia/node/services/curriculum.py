@@ -16,9 +16,10 @@ from vicinia.node.services.ports import Link
 from vicinia.wire.limits import MODEL
 
 if TYPE_CHECKING:
+    from vicinia.assembly.vote import Vote
     from vicinia.training.model import Model
 
-__all__ = ["Models", "models"]
+__all__ = ["Models", "Rounds", "models", "rounds"]
 
 _KEPT = 2
 
@@ -66,5 +67,26 @@ class Models:
         return bytes(body)
 
 
-models = Models()
+class Rounds:
+    """What the rounds of the newest trainings released, by hash: only what the log names is kept."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[bytes, dict[bytes, bytes]] = OrderedDict()
+
+    def fetch(self, link: Link, run_id: bytes, vote: Vote) -> tuple[bytes, ...]:
+        """All that the log names, as far as the coordinator has it; it is asked where one is not known here."""
+        wanted = {logged.digest for logged in vote.releases.values()}
+        with self._lock:  # homes that share a process wait for the one that fetches
+            known = self._kept.setdefault(vote.proposal.job, {})
+            self._kept.move_to_end(vote.proposal.job)
+            if not wanted <= known.keys():
+                shown = {hashlib.sha256(body).digest(): body for body in link.rounds(run_id)}
+                known.update((digest, body) for digest, body in shown.items() if digest in wanted)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+            return tuple(known[digest] for digest in wanted & known.keys())
+
+
+models, rounds = Models(), Rounds()
 """Those of this process."""

@@ -33,6 +33,7 @@ __all__ = ["PROTOCOLS", "Daemon", "Resident", "Worker"]
 PROTOCOLS = (1,)
 _THREADS = 4  # they wait for the network; more would only fight for the interpreter
 _AFTER_TROUBLE = 5.0
+_AFTER_RUN, _CALLS_A_SECOND = 1.0, 320  # all homes of a run are done with it at once
 _NEAR_MS = 10_000
 _RENEW_SECONDS = 600.0  # between two attempts to renew a certificate that is still valid
 _CONTACT_MS = 60_000  # how often the last contact is written down: SD cards wear
@@ -48,6 +49,9 @@ class Worker(Protocol):
 
     def warm(self, home: str) -> None:
         """Make ready for a home, for a run may be near: a phase is short, and loading takes a while."""
+
+    def when_done(self, tell: Callable[[str], None]) -> None:
+        """Tell the name of a home whenever one is done with a run."""
 
     def close(self) -> None: ...
 
@@ -231,19 +235,29 @@ class Daemon:
         clock: Clock,
     ) -> None:
         self._worker = worker
-        self._residents = [Resident(home, replica, connect, enroller, worker, clock) for home in homes.values()]
+        self._replica = replica
+        self._residents = {
+            home.name: Resident(home, replica, connect, enroller, worker, clock) for home in homes.values()
+        }
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set."""
         scheduler = Scheduler(min(_THREADS, len(self._residents)))
-        for resident in self._residents:
+        visits = {name: resident.visit for name, resident in self._residents.items()}
+        self._worker.when_done(lambda home: scheduler.hasten(visits[home], self._after_a_run()))
+        for name, resident in self._residents.items():
             resident.resume()
-            scheduler.add(resident.visit)
+            scheduler.add(visits[name])
         _log.info("serving %s", counted(len(self._residents), "home"))
         try:
             scheduler.run(stop)
         finally:
             self._worker.close()
-            for resident in self._residents:
+            for resident in self._residents.values():
                 resident.close()
         _log.info("ended")
+
+    def _after_a_run(self) -> float:
+        """Seconds after which a home asks what comes next: it may be the next round of a training."""
+        members = len(self._replica.assembly.members) if self._replica.size else 0
+        return random.uniform(0, max(_AFTER_RUN, members / _CALLS_A_SECOND))  # noqa: S311 - jitter, not secrecy

@@ -20,7 +20,7 @@ from vicinia.node.store.runs import Line
 from vicinia.training.compiled import Training
 from vicinia.training.rounds import check_round, releases_of
 
-__all__ = ["Decision", "consent_line", "decide"]
+__all__ = ["Decision", "consent_line", "decide", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,27 +44,40 @@ def decide(
     job: bytes,
     clock: Clock,
     rounds: Sequence[bytes] = (),
-    *,
-    reserve: bool = True,
 ) -> Decision:
-    """Check a run: the home, the manifest, the log (design 3, checks 1 to 4), the query, consent, budget.
+    """Check a run: the home, the manifest, the log (design 3, checks 1 to 4), the query, consent. Nothing changes.
 
-    Where everything holds, the job's runs are reserved: call it inside the transaction that joins the run. `rounds`:
-    what the earlier rounds of a training released. Without `reserve` nothing changes, and the budget is not looked at.
+    `rounds`: what the earlier rounds of a training released.
     """
     lines: list[Line] = []
     terms: Terms | None
     try:
         terms = _checked(home, replica, run_id, manifest, job, clock, rounds, lines)
         lines.append(consent_line(home, terms, clock()))
-        if lines[-1].ok and reserve:
-            lines.append(_budget_line(home, terms))
     except _Stop:
         terms = None
     except ViciniaError as error:
         lines.append(Line(error.where or "job", False, f"{error.what} {error.hint}".strip()))
         terms = None
     return Decision(tuple(lines), terms if lines and all(line.ok for line in lines) else None)
+
+
+def resolve(home: Home, decision: Decision, now_ms: int) -> Decision:
+    """What was decided, once more as far as it is the household's: still unlocked, consent, and now the budget.
+
+    Where everything holds, the job's runs are reserved: call it inside the transaction that joins the run.
+    """
+    terms = decision.terms
+    if terms is None:
+        return decision
+    if home.locked:
+        line = Line("home", False, f"This home is locked: {home.locked}")
+        return Decision((*decision.lines, line), None)
+    consented = consent_line(home, terms, now_ms)
+    lines = [*decision.lines[:-1], consented]
+    if consented.ok:
+        lines.append(_budget_line(home, terms))
+    return Decision(tuple(lines), terms if all(line.ok for line in lines) else None)
 
 
 def consent_line(home: Home, terms: Terms, now_ms: int) -> Line:

@@ -167,8 +167,9 @@ class Participation:
         except PhaseOver:
             retry_ms = 0
         self._sent = True
-        if step == "share":
+        if step == "share":  # there is something to do while the others deal
             self._shared = self._elapsed()
+            return _SHORTEST
         return max(retry_ms / 1000, _SHORTEST)
 
     def _finish(self, run: Run, outcome: Outcome) -> None:
@@ -176,11 +177,10 @@ class Participation:
             self._end("failed", outcome.reason or "the run ended without a result.")
             return
         released = Released(run.run_id, run.job_hash, run.number, outcome.release, "shown")
-        Releases(self._home.database).add(released)
-        self._end("finished", f"released; {outcome.survivors} homes took part.")
+        self._end("finished", f"released; {outcome.survivors} homes took part.", released)
         release.settle(self._home, self._engagement.replica, self._clock)
 
-    def _end(self, step: str, reason: str) -> None:
+    def _end(self, step: str, reason: str, released: Released | None = None) -> None:
         """The run is over: its keys are erased; where no run follows, what is reserved and not used is given back."""
         self._prepared = self._state = None
         engagement = self._engagement
@@ -189,6 +189,8 @@ class Participation:
             _log.warning("%s: a run was not joined (%s)", self._home.name, reason)
             return
         with self._home.critical("end a run"):
+            if released is not None:
+                Releases(self._home.database).add(released)
             engagement.runs.step(run.run_id, step, self._clock(), reason)
             engagement.journal.erase(run.run_id)
             vote = engagement.replica.assembly.votes.get(run.job_hash) if engagement.replica.size else None

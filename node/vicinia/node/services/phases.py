@@ -11,6 +11,7 @@ from vicinia.node.services.terms import Terms
 from vicinia.node.services.transmission import expect
 from vicinia.node.store.journal import Entry
 from vicinia.node.store.offences import Offence, Offences
+from vicinia.node.store.runs import Line
 from vicinia.secagg.messages import Commitment, Dealers, RosterView, Survivors
 from vicinia.secagg.node import NodeRound
 from vicinia.wire import journal as codec
@@ -32,11 +33,14 @@ def take(
     except (ProofInvalid, ProtocolViolation) as error:
         _keep(engagement, step, published.item, str(error))
         raise
+    lines: list[Line] = []
     if isinstance(item, RosterView):
-        check_logged(engagement, item, state.G, terms)  # what is wrong with the log is kept with the log
+        lines = check_logged(engagement, item, state.G, terms)  # what is wrong with the log is kept with the log
     with engagement.home.critical(f"journal the step {following}"):
         engagement.journal.save(engagement.run_id, Entry(state.dump(), message))
         engagement.runs.step(engagement.run_id, following, engagement.clock())
+        if lines:
+            engagement.runs.extend(engagement.run_id, lines)
     return following, state
 
 

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 __all__ = ["Scheduler", "Task"]
 
 Task = Callable[[], float | None]
 
+_log = logging.getLogger("vicinia.node")
+
+_LOOK_SECONDS = 0.5  # how often it is looked whether there is nothing left to do
+
 
 class Scheduler:
     """Calls every task when it is due; a task returns the seconds until its next call, or None when it is done.
 
-    A task is never called twice at once, and must not raise: what went wrong is its own to handle.
+    A task is never called twice at once, and must not raise: what went wrong is its own to handle. The threads take
+    the tasks themselves; of those that have none, one waits for the next that is due, and the others for that one.
     """
 
     def __init__(self, threads: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -26,13 +31,25 @@ class Scheduler:
         self._due: list[tuple[float, int, Task]] = []
         self._order = itertools.count()
         self._running = 0
+        self._watched = False  # whether a thread waits for the first of `_due`
+        self._ended = False
         self._changed = threading.Condition()
 
     def add(self, task: Task, delay: float = 0.0) -> None:
         """Call a task after `delay` seconds."""
         with self._changed:
-            heapq.heappush(self._due, (self._clock() + delay, next(self._order), task))
-            self._changed.notify()
+            self._push(task, delay)
+
+    def hasten(self, task: Task, delay: float) -> None:
+        """Call a task that waits after `delay` seconds, if that is sooner; one that runs or is not there is left."""
+        with self._changed:
+            at = self._clock() + delay
+            for place, (due, _, waiting) in enumerate(self._due):
+                if waiting == task and due > at:
+                    del self._due[place]
+                    heapq.heapify(self._due)
+                    self._push(task, delay)
+                    return
 
     @property
     def idle(self) -> bool:
@@ -42,30 +59,60 @@ class Scheduler:
 
     def run(self, stop: threading.Event, *, until_idle: float | None = None) -> None:
         """Serve until `stop` is set, or, with `until_idle`, until there was nothing to do for so many seconds."""
-        with ThreadPoolExecutor(self._threads) as pool:
-            quiet_since = self._clock()
-            while not stop.is_set():
-                with self._changed:
-                    now = self._clock()
-                    if self._due or self._running:
-                        quiet_since = now
-                    elif until_idle is not None and now - quiet_since >= until_idle:
-                        return
-                    if not self._due or self._due[0][0] > now or self._running >= self._threads:
-                        wait = min(0.5, max(self._due[0][0] - now, 0.005)) if self._due else 0.2
-                        self._changed.wait(wait)
-                        continue
-                    _, _, task = heapq.heappop(self._due)
-                    self._running += 1
-                pool.submit(self._call, task)
-
-    def _call(self, task: Task) -> None:
-        delay: float | None = None
+        self._ended = False
+        threads = [threading.Thread(target=self._serve, name=f"task{number}") for number in range(self._threads)]
+        for thread in threads:
+            thread.start()
+        look = _LOOK_SECONDS if until_idle is None else min(_LOOK_SECONDS, until_idle)
+        quiet_since = self._clock()
         try:
-            delay = task()
+            while not stop.wait(look):
+                if not self.idle:
+                    quiet_since = self._clock()
+                elif until_idle is not None and self._clock() - quiet_since >= until_idle:
+                    return
         finally:
             with self._changed:
-                self._running -= 1
-                if delay is not None:
-                    heapq.heappush(self._due, (self._clock() + delay, next(self._order), task))
-                self._changed.notify()
+                self._ended = True
+                self._changed.notify_all()
+            for thread in threads:
+                thread.join()
+
+    def _serve(self) -> None:
+        """In each thread: one task after the other."""
+        while (task := self._next()) is not None:
+            delay: float | None = None
+            try:
+                delay = task()
+            except Exception:
+                _log.exception("a task met a defect, and is not called again")
+            finally:
+                with self._changed:
+                    self._running -= 1
+                    if delay is not None:
+                        self._push(task, delay)
+
+    def _next(self) -> Task | None:
+        """The first task that is due, once it is; None at the end."""
+        with self._changed:
+            while not self._ended:
+                left = self._due[0][0] - self._clock() if self._due else None
+                if left is not None and left <= 0:
+                    _, _, task = heapq.heappop(self._due)
+                    self._running += 1
+                    self._changed.notify()  # somebody else has the next one to wait for
+                    return task
+                if left is None or self._watched:
+                    self._changed.wait()
+                    continue
+                self._watched = True
+                self._changed.wait(left)
+                self._watched = False
+        return None
+
+    def _push(self, task: Task, delay: float) -> None:
+        """Within the lock; who waits for a later one is told of an earlier one."""
+        at = self._clock() + delay
+        heapq.heappush(self._due, (at, next(self._order), task))
+        if self._due[0][0] == at:
+            self._changed.notify_all()

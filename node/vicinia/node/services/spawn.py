@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 __all__ = ["WorkerProcess", "task_line"]
@@ -35,6 +36,7 @@ class WorkerProcess:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._in_hand: set[str] = set()
+        self._tell: Callable[[str], None] = lambda _: None
         self._started = 0.0
 
     def assign(self, home: str, run_id: bytes) -> None:
@@ -45,6 +47,10 @@ class WorkerProcess:
                 return
             if self._write(line):
                 self._in_hand.add(line)
+
+    def when_done(self, tell: Callable[[str], None]) -> None:
+        """Tell the name of a home whenever one is done with a run."""
+        self._tell = tell
 
     def warm(self, home: str) -> None:
         """Let the worker open a home before there is a run for it."""
@@ -94,8 +100,11 @@ class WorkerProcess:
             return
         for line in process.stdout:
             with self._lock:
-                if process is self._process:
+                mine = process is self._process and line in self._in_hand
+                if mine:
                     self._in_hand.discard(line)
+            if mine:
+                self._tell(str(json.loads(line)["home"]))
         code = process.wait()
         if code:
             _log.warning("the worker ended with status %d; its runs are taken up again", code)
