@@ -1,13 +1,15 @@
-"""A model comes in pieces: none is asked for twice, and nothing but the model of its hash is taken."""
+"""What a round begins with is asked for once, and nothing but what the log names is taken."""
 
 from __future__ import annotations
 
+import hashlib
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from vicinia.errors import ProtocolViolation, Unavailable
-from vicinia.node.services.curriculum import Models
+from vicinia.node.services.curriculum import Models, Rounds
 from vicinia.training.model import Model
 from vicinia.wire.rounds import ModelPiece
 
@@ -45,3 +47,34 @@ def test_a_call_that_fails_loses_no_piece_and_the_model_is_fetched_once() -> Non
 def test_another_model_is_refused(body: bytes) -> None:
     with pytest.raises(ProtocolViolation):
         fetch(Models(), Link(body))
+
+
+class Shown:
+    """What a coordinator shows of the rounds of a training."""
+
+    def __init__(self, *bodies: bytes) -> None:
+        self.bodies, self.calls = bodies, 0
+
+    def rounds(self, run_id: bytes) -> tuple[bytes, ...]:
+        self.calls += 1
+        return self.bodies
+
+
+def logged(*bodies: bytes, job: bytes = bytes(32)) -> Any:
+    """A vote whose log names these releases."""
+    releases = {run: SimpleNamespace(digest=hashlib.sha256(body).digest()) for run, body in enumerate(bodies)}
+    return SimpleNamespace(releases=releases, proposal=SimpleNamespace(job=job))
+
+
+def test_rounds_are_asked_for_once_and_only_what_the_log_names_is_kept() -> None:
+    rounds, link = Rounds(), Shown(b"first", b"another", b"second")
+    asked: Any = link
+    assert rounds.fetch(asked, bytes(32), logged()) == ()
+    assert link.calls == 0
+    assert set(rounds.fetch(asked, bytes(32), logged(b"first"))) == {b"first"}
+    assert set(rounds.fetch(asked, bytes(32), logged(b"first"))) == {b"first"}
+    assert link.calls == 1
+    assert set(rounds.fetch(asked, bytes(32), logged(b"first", b"second"))) == {b"first", b"second"}
+    assert set(rounds.fetch(asked, bytes(32), logged(b"first", b"hidden"))) == {b"first"}
+    link.bodies = ()
+    assert rounds.fetch(asked, bytes(32), logged(b"another")) == ()

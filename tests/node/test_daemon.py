@@ -209,6 +209,31 @@ def test_a_daemon_ends_when_it_is_told_to(household: Household) -> None:
     assert household.replica.size == len(household.server.coop.leaves)
 
 
+def test_a_home_that_is_done_with_a_run_asks_soon_what_comes_next(household: Household) -> None:
+    link, visits, stop = household.server.link(0), list[float](), threading.Event()
+
+    def visit(resident: Resident) -> float:
+        visits.append(time.monotonic())
+        if len(visits) == 2:
+            stop.set()
+        else:
+            threading.Timer(0.1, household.hands.tell, [household.home.name]).start()
+        return 60.0
+
+    daemon = Daemon(
+        {"home": household.home},
+        household.replica,
+        lambda home: link,
+        household.no_enroller,
+        household.hands,
+        household.server.clock,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Resident, "visit", visit)
+        daemon.run(stop)
+    assert visits[1] - visits[0] < 5
+
+
 def test_the_scheduler_never_runs_a_task_twice_at_once() -> None:
     scheduler, seen = Scheduler(4), []
 
