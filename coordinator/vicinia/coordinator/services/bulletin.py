@@ -8,7 +8,8 @@ from sqlalchemy import Connection
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.checkpoints import Checkpoints
 from vicinia.coordinator.services.ledger import Ledger
-from vicinia.coordinator.services.live import LiveRun, LiveRuns
+from vicinia.coordinator.services.live import LiveRun
+from vicinia.coordinator.services.live_runs import LiveRuns
 from vicinia.coordinator.services.pace import Pace
 from vicinia.coordinator.store import jobs, people, runs
 from vicinia.coordinator.store.database import Database

@@ -11,9 +11,11 @@ from vicinia.assembly import build_release, build_roster
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.checkpoints import Checkpoints
 from vicinia.coordinator.services.ledger import Ledger
-from vicinia.coordinator.services.live import DamagedRun, LiveRun, LiveRuns
+from vicinia.coordinator.services.live import LiveRun
+from vicinia.coordinator.services.live_runs import LiveRuns
 from vicinia.coordinator.services.pace import Pace
 from vicinia.coordinator.services.patience import Patience
+from vicinia.coordinator.services.rebuilding import DamagedRun
 from vicinia.coordinator.services.result import release_body
 from vicinia.coordinator.services.round_result import round_release
 from vicinia.coordinator.services.words import shown

@@ -17,7 +17,7 @@ from vicinia.coordinator.services.invitations import Inviter
 from vicinia.coordinator.services.last_shown import LastShown
 from vicinia.coordinator.services.last_signed import LastSigned
 from vicinia.coordinator.services.ledger import Ledger
-from vicinia.coordinator.services.live import LiveRuns
+from vicinia.coordinator.services.live_runs import LiveRuns
 from vicinia.coordinator.services.recovery import Recovery
 from vicinia.coordinator.services.recruiter import Recruiter
 from vicinia.coordinator.services.research import Research

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 from sqlalchemy import Connection
 from vicinia.coordinator.clock import Clock
-from vicinia.coordinator.services.live import LiveRun, LiveRuns
+from vicinia.coordinator.services.live import LiveRun
+from vicinia.coordinator.services.live_runs import LiveRuns
 from vicinia.coordinator.store import artifacts, jobs, messages, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.runs import ENDED, RunRow

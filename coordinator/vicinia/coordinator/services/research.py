@@ -10,7 +10,7 @@ from vicinia.assembly.statements import Proposal, rounded_down
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services import learnt
 from vicinia.coordinator.services.ledger import Ledger
-from vicinia.coordinator.services.live import LiveRuns
+from vicinia.coordinator.services.live_runs import LiveRuns
 from vicinia.coordinator.services.standing import Standing, rounds_planned
 from vicinia.coordinator.services.statements import Statements
 from vicinia.coordinator.services.terms import check_job, compiled, datasets_of

@@ -7,7 +7,8 @@ from functools import lru_cache
 from vicinia.assembly import Job
 from vicinia.assembly.statements import rounded_down
 from vicinia.coordinator.services.ledger import Ledger
-from vicinia.coordinator.services.live import DamagedRun, LiveRuns
+from vicinia.coordinator.services.live_runs import LiveRuns
+from vicinia.coordinator.services.rebuilding import DamagedRun
 from vicinia.coordinator.store.jobs import JobRow, Stage
 from vicinia.coordinator.store.runs import ENDED, RunRow
 from vicinia.errors import PhaseOver, ViciniaError
