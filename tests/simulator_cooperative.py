@@ -196,6 +196,7 @@ class Cooperative:
             target=value[1],
             where="",
             examples=1,
+            standardise="bounds",
             recipe=Chosen.of("logistic", 1, {"l2": 10**9}),
             strategy=None,
             clip=None,

@@ -9,7 +9,7 @@ from vicinia.assembly.toml import TomlFile
 from vicinia.query.mapping import parse_map
 from vicinia.training.spec import training_of
 
-__all__ = ["BYLAWS", "LOGISTIC", "MLP", "training"]
+__all__ = ["BYLAWS", "LOGISTIC", "MLP", "private", "training"]
 
 BYLAWS = {"rho_job_nano": 10**12, "rho_period_nano": 10**12, "rho_lifetime_nano": 10**12}
 _COMMON = """
@@ -20,6 +20,11 @@ examples = 1
 """
 LOGISTIC = _COMMON + 'recipe = "logistic"\nrounds = 2\nspare = 1\n'
 MLP = _COMMON + 'recipe = "mlp"\nrounds = 2\nspare = 1\n[training.parameters]\nhidden_1 = 0\n'
+
+
+def private(text: str) -> str:
+    """The same with a first round that standardises."""
+    return 'standardise = "private"\n' + text
 
 
 def training(text: str, rho: int = 40) -> dict[str, Any]:

@@ -20,10 +20,10 @@ database.SYNCHRONOUS = "OFF"  # no power cut happens in here, and the disk is sh
 EVALUATED = LOGISTIC.replace("spare = 1", "spare = 1\nholdout = 0.3")
 
 
-def trained_in(path: Path, text: str = EVALUATED) -> tuple[Whole, Job]:
+def trained_in(path: Path, text: str = EVALUATED, rho: int = 40) -> tuple[Whole, Job]:
     """A cooperative of its own in which a training with this section has ended, under the witnesses' eyes."""
     whole = Whole(path, bylaws=BYLAWS)
-    job = whole.accepted_job(**training(text))
+    job = whole.accepted_job(**training(text, rho))
     whole.until(job, Stage.RELEASED)
     whole.tick()
     whole.tick()

@@ -64,7 +64,7 @@ def people() -> list[dict[str, Raw]]:
 ROWS = people()
 
 
-def plan(recipe: str, extra: str = "") -> Training:
+def plan(recipe: str, extra: str = "", l2: str = "0") -> Training:
     text = f"""
 [training]
 dataset = "people"
@@ -75,7 +75,7 @@ examples = 1
 rounds = {ROUNDS[recipe]}
 {extra}
 [training.parameters]
-l2 = 0
+l2 = {l2}
 radius = 1
 """
     return training_of(TomlFile.parse(text, "JOB.toml"), {"people": parse_map(MAP)[0]})

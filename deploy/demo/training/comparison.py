@@ -24,6 +24,8 @@ from vicinia.training.examples import Examples
 from vicinia.training.metrics import Metric
 from vicinia.training.reading import read_examples
 from vicinia.training.replay import Released
+from vicinia.training.schedule import Kind, trained_runs
+from vicinia.training.standardisation import standardised
 
 from deploy.demo import truth, verdict
 from deploy.demo.cooperative import Cooperative
@@ -100,24 +102,26 @@ class Comparison:
     def __init__(
         self, coop: Cooperative, job: str, training: Training, homes: Homes, answers: Mapping[str, Any]
     ) -> None:
-        self._job, self._training, self._homes = job, training, homes
+        self._job, self._homes = job, homes
         self._history = history = read_history(coop.coordinator_folder(), job)
+        training = standardised(training, {one.number: one.release for one in history.rounds})
+        self._training, plan = training, training.plan
         self._last = homes.names(history.rounds[-1].survivors)
         examples, self._vectors = self._opened(coop)
         trained = [examples[name] for name in self._last if self._part(name) is Part.TRAINS]
         held = [examples[name] for name in self._last if self._part(name) is Part.EVALUATES]
         judged = held or trained
-        cohort = history.rounds[0].release.cohort
+        cohort = history.rounds[plan.scaling].release.cohort
         aggregated = training.aggregate(np.zeros(training.layout.length), 0.0, cohort)
         self._pooled = fit(training, trained, aggregated.cohort)
         self._flower = plain_flower(training, trained)
         self._rounds = [
             Measured(
-                f"before round {place + 1}" if place < training.plan.rounds else "the model",
+                f"before round {place + 1}" if place < plan.rounds else "the model",
                 measured(training, of_model(training, one.model), judged),
                 one.release.metrics,
             )
-            for place, one in enumerate(history.rounds)
+            for place, one in enumerate(history.rounds[plan.scaling :])
         ]
         self._final = Measured("the model", measured(training, of_model(training, history.model), judged))
         lines = self._rounds if self._rounds[-1].name == self._final.name else [*self._rounds, self._final]
@@ -184,7 +188,7 @@ class Comparison:
 
     def _part(self, name: str) -> Part:
         index = self._history.indices[str(self._homes.states[name]["household"])]
-        return self._training.part_of(index, self._history.lot, closing=False)
+        return self._training.part_of(index, self._history.lot, Kind.TRAINS)
 
     def _opened(self, coop: Cooperative) -> tuple[dict[str, Examples], dict[str, list[NDArray[np.float64]]]]:
         """Out of the homes' own stores: the examples of each that is in the last sum, and what each home in a sum sent
@@ -252,7 +256,7 @@ class Comparison:
             found = verdict.absent(of_run, self._job, missing)
             self.unwilling |= found.unwilling
             if found.late:
-                self.late.append(f"{round_in_words(place, self._training.plan.rounds)}: {found.sentence}")
+                self.late.append(f"{round_in_words(place, self._training.plan)}: {found.sentence}")
 
     def _of_records(self) -> list[tuple[str, bool]]:
         homes, history, sent = self._homes, self._history, self._homes.sent(self._job)
@@ -294,7 +298,8 @@ class Comparison:
         return [(f"{what} (at most {bound:.1f} standard errors)", 0 < largest <= bound)]
 
     def _of_model(self) -> tuple[str, bool]:
-        taken = [Released(one.release, one.vector) for one in self._history.rounds[: self._training.plan.rounds]]
+        moved = trained_runs(self._training.plan, [one.number for one in self._history.rounds])
+        taken = [Released(one.release, one.vector) for one in self._history.rounds if one.number in moved]
         with Course(self._training) as course:
             for released in taken:
                 course.take(released)

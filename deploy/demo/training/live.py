@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from vicinia.assembly.learning import TrainingPlan
 from vicinia.training.compiled import Training
 from vicinia.training.rounds import RoundRelease
+from vicinia.training.schedule import Kind, kind_after
 
 from deploy.demo.show import Narrator
 from deploy.demo.training.history import released
@@ -36,8 +38,7 @@ class Live:
         if self._began is None and running:
             self._began = time.monotonic()
         self._tell_new()
-        plan = self._training.plan
-        return f"{round_in_words(self._told, plan.rounds)}, {text}" if running else text
+        return f"{round_in_words(self._told, self._training.plan)}, {text}" if running else text
 
     def _tell_new(self) -> None:
         if self._training is None or self._began is None:
@@ -46,16 +47,21 @@ class Live:
         for release in new:
             took = (time.monotonic() - self._began) / len(new)
             self.seconds.append(round(took, 2))
-            title = round_in_words(self._told, self._training.plan.rounds)
+            title = round_in_words(self._told, self._training.plan)
             self._tell.note(f"{title} ({took:.1f} s): {metrics_in_words(release)}")
             self._told += 1
         if new:
             self._began = time.monotonic()
 
 
-def round_in_words(done: int, rounds: int) -> str:
+def round_in_words(done: int, plan: TrainingPlan) -> str:
     """The round that comes after so many."""
-    return f"round {done + 1} of {rounds}" if done < rounds else "the closing round, which measures the model"
+    kind = kind_after(plan, done)
+    if kind is Kind.TRAINS:
+        return f"round {done + 1 - plan.scaling} of {plan.rounds}"
+    return (
+        "the first round, which standardises" if kind is Kind.SCALES else "the closing round, which measures the model"
+    )
 
 
 def metrics_in_words(release: RoundRelease) -> str:
@@ -77,8 +83,10 @@ def plan_in_words(training: Training, expected: Mapping[str, Any]) -> str:
     plan = training.plan
     spare = f", {plan.spare} spare" if plan.spare else ""
     held = f"; {plan.holdout_nano / 1e7:g} % of the homes only measure the model" if plan.holdout_nano else ""
+    first = "a first round that standardises, then " if plan.scaling else ""
     return (
-        f"{plan.recipe.name}{f' under {plan.strategy.name}' if plan.strategy is not None else ''}, {plan.rounds} rounds"
+        f"{plan.recipe.name}{f' under {plan.strategy.name}' if plan.strategy is not None else ''}, "
+        f"{first}{plan.rounds} rounds"
         f"{' and a closing one' if plan.closing else ''}{spare}, {training.layout.length:,} numbers from each home in "
         f"each; epsilon {expected['epsilon']:.3g} for all of them together{held}"
     )

@@ -12,9 +12,10 @@ from vicinia.assembly.codec import Choice, Integer, Items, Maybe, Nested, Text
 from vicinia.assembly.payload import Digest, Payload
 from vicinia.errors import InvalidInput
 
-__all__ = ["UNITS", "Chosen", "Clip", "Input", "Parameter", "TrainingPlan"]
+__all__ = ["STANDARDS", "UNITS", "Chosen", "Clip", "Input", "Parameter", "TrainingPlan"]
 
 UNITS = ("row", "household")
+STANDARDS = ("bounds", "private")
 MAX_INPUTS = 200
 MAX_RUNS = 1_000
 
@@ -86,9 +87,10 @@ class TrainingPlan(Payload):
     """The whole plan of a training job, on which the members vote at once.
 
     `unit`: each row of a home is an example, or the household is one; `where` picks rows and belongs to `row`.
-    `examples`: how many a home brings at most. `rounds` are wanted, `spare` more may be spent on rounds that fail.
-    `holdout_nano`: the share of homes, in 10^-9, that evaluate each round's model and do not train; with any, a closing
-    round evaluates the last model. `initial`: the model before the first round.
+    `examples`: how many a home brings at most. `standardise`: numbers among the inputs are scaled by their registered
+    bounds, or by mean and deviation, which a first round finds out privately. `rounds` are wanted, `spare` more may be
+    spent on rounds that fail. `holdout_nano`: the share of homes, in 10^-9, that evaluate each round's model and do not
+    train; with any, a closing round evaluates the last model. `initial`: the model before the first round.
     """
 
     unit: Annotated[str, Choice(UNITS)]
@@ -96,6 +98,7 @@ class TrainingPlan(Payload):
     target: Annotated[Input | None, Maybe(Nested(Input.from_payload))]
     where: Annotated[str, Text(1000, empty=True)]
     examples: Annotated[int, Integer(1, 10_000)]
+    standardise: Annotated[str, Choice(STANDARDS)]
     recipe: Annotated[Chosen, Nested(Chosen.from_payload)]
     strategy: Annotated[Chosen | None, Maybe(Nested(Chosen.from_payload))]
     clip: Annotated[Clip | None, Maybe(Nested(Clip.from_payload))]
@@ -121,8 +124,13 @@ class TrainingPlan(Payload):
 
     @property
     def runs(self) -> int:
-        """Rounds, spare ones and the closing one: what consent and budget are asked for."""
-        return self.rounds + self.spare + self.closing
+        """Rounds, spare ones, the first and the closing one: what consent and budget are asked for."""
+        return self.scaling + self.rounds + self.spare + self.closing
+
+    @property
+    def scaling(self) -> int:
+        """1 where a first round standardises the inputs and does not train, else 0."""
+        return 1 if self.standardise == "private" else 0
 
     @property
     def closing(self) -> int:

@@ -21,6 +21,8 @@ from vicinia.training.compiled import Training
 from vicinia.training.design import Term
 from vicinia.training.model import Model
 from vicinia.training.rounds import RoundRelease
+from vicinia.training.schedule import trained_runs
+from vicinia.training.spread import Spread
 
 __all__ = ["ModelCard"]
 
@@ -50,6 +52,15 @@ class ModelCard:
         return bytes.fromhex(self.fields["model"])
 
     @property
+    def spreads(self) -> tuple[Spread, ...]:
+        """Mean and deviation of every numeric input, in their order, where a first round has found them."""
+        try:
+            told = [one for one in self.fields["inputs"] if "sd" in one]
+            return tuple(Spread(float(one["mean"]), float(one["sd"])) for one in told)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidInput("The mean or the deviation of an input is no number.", where="model card") from error
+
+    @property
     def ended(self) -> str:
         """Why the training has fewer rounds than were planned; empty where it has them all."""
         return str(self.fields["ended"])
@@ -65,10 +76,11 @@ class ModelCard:
         delta: float,
         now_ms: int,
     ) -> Self:
-        """Write the card of a training that has ended after these rounds, in their order."""
+        """Write the card of a training that has ended after these rounds, in their order; its inputs as they were
+        standardised at last."""
         plan = training.plan
         rho_nano = job.rho_nano * len(vote.rosters)  # a round that failed after its roster may have been charged, too
-        rounds = min(len(releases), plan.rounds)
+        rounds = len(trained_runs(plan, range(len(releases))))
         fields: dict[str, Any] = {
             "v": 1,
             "coop": job.coop,
@@ -104,7 +116,7 @@ class ModelCard:
                 for release in releases
             ],
             "acceptance": _acceptance(vote),
-            "ended": _ended(plan, len(releases)),
+            "ended": _ended(plan, rounds, len(releases)),
         }
         return cls(canonical(fields), fields)
 
@@ -118,18 +130,22 @@ class ModelCard:
 
 
 def _input(term: Term) -> dict[str, Any]:
-    """How a raw value becomes a model's input: a category's value, or (value - middle) / radius."""
+    """How a raw value becomes a model's input: a category's value, or (value - middle) / radius, cut to [-1, 1].
+
+    Where mean and deviation were found privately, they are there, too: the middle is the mean, the radius 3 deviations.
+    """
     found: dict[str, Any] = {"label": term.label, "dataset": term.dataset.name}
     if term.category is not None:
         return found | {"values": list(term.values)}
-    return found | {"middle": _text(term.middle), "radius": _text(term.radius)}
+    found |= {"middle": _text(term.middle), "radius": _text(term.radius)}
+    return found if term.spread is None else found | {"mean": _text(term.spread.mean), "sd": _text(term.spread.sd)}
 
 
-def _ended(plan: TrainingPlan, released: int) -> str:
+def _ended(plan: TrainingPlan, rounds: int, released: int) -> str:
     """What is missing, in words."""
-    if released < plan.rounds:
-        return f"The training ended after {released} of {plan.rounds} rounds."
-    if released < plan.rounds + plan.closing:
+    if rounds < plan.rounds:
+        return f"The training ended after {rounds} of {plan.rounds} rounds."
+    if released < plan.scaling + plan.rounds + plan.closing:
         return "The closing round, which measures the last model, did not take place."
     return ""
 

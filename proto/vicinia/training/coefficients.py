@@ -26,7 +26,8 @@ class Coefficient:
     """How much one more of the feature adds: to the target, to its logarithm (counts), or to the log-odds of `outcome`.
 
     `stderr` is that of noise and sampling, `noise` the noise's part of it. The intercept is the answer where every
-    number is at the middle of its bounds and every category has its first value: there its error is known.
+    number is at the middle of its bounds, or at the mean that a first round found, and every category has its first
+    value: there its error is known.
     """
 
     outcome: str

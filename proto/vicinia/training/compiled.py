@@ -5,8 +5,8 @@ Every home, the coordinator and the researcher compile the plan by themselves an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING
 from vicinia.assembly.learning import TrainingPlan
 from vicinia.errors import InvalidInput, TooLarge
 from vicinia.query.dataset import DataSet
-from vicinia.training import evaluation
+from vicinia.training import evaluation, moments
 from vicinia.training.clipping import next_clip
 from vicinia.training.design import Design, compile_design
 from vicinia.training.layout import VectorLayout
 from vicinia.training.model import Model
 from vicinia.training.recipe import Aggregate, Recipe
 from vicinia.training.registry import recipe_class
+from vicinia.training.schedule import Kind
 from vicinia.training.settings import NANO
+from vicinia.training.spread import Spread
+from vicinia.training.standardisation import require_standardisable
 from vicinia.training.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -41,9 +44,12 @@ MAX_WORK = 4_000_000
 class Part(StrEnum):
     """What a home does in a round; whatever it is, a vector of the same length leaves it."""
 
+    SCALES = "scales"
     TRAINS = "trains"
     EVALUATES = "evaluates"
-    NOTHING = "nothing"  # it trained before, and this round only evaluates
+    NOTHING = (
+        "nothing"  # it trains and this round only evaluates, or it evaluates and this round has no model to measure
+    )
 
 
 @dataclass(frozen=True)
@@ -68,8 +74,12 @@ class Training:
     @cached_property
     def layout(self) -> VectorLayout:
         """A home's vector of any round."""
-        training = self.recipe.layout()
-        return training if self.evaluation is None else evaluation.joined(training, self.evaluation)
+        found = self.recipe.layout()
+        if self.evaluation is not None:
+            found = evaluation.joined(found, self.evaluation)
+        if self.plan.scaling:
+            found = evaluation.joined(found, moments.layout(len(self.design.numeric)))
+        return found
 
     @cached_property
     def first(self) -> Model:
@@ -84,18 +94,35 @@ class Training:
     @property
     def evaluation_slots(self) -> slice:
         """Where the evaluation's vector stands."""
-        return slice(self.recipe.layout().length, self.layout.length)
+        return slice(self.recipe.layout().length, self.layout.length - self.scaling_length)
+
+    @property
+    def scaling_length(self) -> int:
+        """How many numbers the inputs are standardised by; 0 where the plan has no round for that."""
+        return moments.layout(len(self.design.numeric)).length if self.plan.scaling else 0
+
+    @property
+    def scaling_slots(self) -> slice:
+        """Where the sums stand that inputs are standardised by."""
+        return slice(self.layout.length - self.scaling_length, self.layout.length)
+
+    def standardised(self, spreads: Sequence[Spread]) -> Training:
+        """The same with these means and deviations of its numeric inputs."""
+        return replace(self, design=self.design.standardised(spreads))
 
     def aggregate(self, sums: NDArray[np.float64], noise: float, cohort: int) -> Aggregate:
         """The recipe's part of a round's noisy sums, float64[layout.length]; `cohort`: homes in them, rounded down."""
         trained = cohort - cohort * self.plan.holdout_nano // NANO
         return Aggregate(sums[self.training_slots], noise, trained)
 
-    def part_of(self, index: int, lot: bytes, *, closing: bool) -> Part:
+    def part_of(self, index: int, lot: bytes, kind: Kind) -> Part:
         """What the home at this registry index does in a round of a job with this lot (`Assembly.lot`)."""
-        if evaluation.held_out(lot, index, self.plan.holdout_nano):
+        held = evaluation.held_out(lot, index, self.plan.holdout_nano)
+        if kind is Kind.SCALES:  # who measures leaves the scale to those who train, too
+            return Part.NOTHING if held else Part.SCALES
+        if held:
             return Part.EVALUATES
-        return Part.NOTHING if closing else Part.TRAINS
+        return Part.NOTHING if kind is Kind.CLOSES else Part.TRAINS
 
     @property
     def first_clip_nano(self) -> int:
@@ -130,6 +157,7 @@ def compile_training(plan: TrainingPlan, definitions: Mapping[str, DataSet]) -> 
         raise InvalidInput(
             f"The recipe {recipe.name!r} takes {rounds} rounds, not {plan.rounds}.", where="training.rounds"
         )
+    require_standardisable(plan, design)
     training = Training(plan, design, recipe, strategy)
     if training.layout.length > MAX_SLOTS:
         raise TooLarge(

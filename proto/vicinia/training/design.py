@@ -1,13 +1,14 @@
 """From a plan's inputs to the numbers that a recipe sees: which expression, which bounds, which columns.
 
 Every input is read by the query compiler, so nothing can stand in a plan that could not stand in a query. A numeric
-input is standardised by its static bounds to [-1, 1]; an enum becomes one column for each value but the first.
+input is standardised by its static bounds to [-1, 1], or by mean and deviation where a round has found these; an enum
+becomes one column for each value but the first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from vicinia.assembly.learning import Input, TrainingPlan
@@ -17,6 +18,7 @@ from vicinia.query.dataset import DataSet
 from vicinia.query.expression import Expression
 from vicinia.query.plan import AggregateKind, Plan, compile_query
 from vicinia.training.dimensions import Dimensions, TargetKind
+from vicinia.training.spread import Spread
 
 __all__ = ["Design", "Term", "compile_design"]
 
@@ -28,6 +30,7 @@ class Term:
     """One input, compiled: a number (`expression`, clamped to `low`..`high`) or a `category` (an enum column).
 
     `plan`: the query that a household asks for its own single value: the mean of the expression, or its rows by value.
+    `spread`: mean and deviation of a number, where a round has found them; else its bounds standardise it.
     """
 
     label: str
@@ -37,6 +40,7 @@ class Term:
     low: Fraction = Fraction(0)
     high: Fraction = Fraction(1)
     category: Column | None = None
+    spread: Spread | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -53,12 +57,12 @@ class Term:
     @property
     def middle(self) -> float:
         """What becomes 0."""
-        return float((self.low + self.high) / 2)
+        return float((self.low + self.high) / 2) if self.spread is None else self.spread.mean
 
     @property
     def radius(self) -> float:
         """What becomes 1 above the middle."""
-        return float((self.high - self.low) / 2)
+        return float((self.high - self.low) / 2) if self.spread is None else self.spread.radius
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,20 @@ class Design:
     def names(self) -> tuple[str, ...]:
         """The names of the p inputs, in their order."""
         return tuple(name for term in self.terms for name in term.names)
+
+    @property
+    def numeric(self) -> tuple[int, ...]:
+        """The places of those inputs that are numbers, among all p."""
+        columns = [term.category for term in self.terms for _ in term.names]
+        return tuple(place for place, category in enumerate(columns) if category is None)
+
+    def standardised(self, spreads: Sequence[Spread]) -> Design:
+        """The same with these means and deviations of its numeric inputs; InvalidInput for more or fewer."""
+        if len(spreads) != len(self.numeric):
+            raise InvalidInput(f"{len(spreads)} deviations for {len(self.numeric)} inputs.", where="training.features")
+        found = iter(spreads)
+        terms = (term if term.category is not None else replace(term, spread=next(found)) for term in self.terms)
+        return replace(self, terms=tuple(terms))
 
     @property
     def datasets(self) -> tuple[DataSet, ...]:

@@ -15,6 +15,7 @@ from vicinia.training.metrics import metrics
 from vicinia.training.model import Model
 from vicinia.training.recipe import Aggregate
 from vicinia.training.rounds import RoundRelease
+from vicinia.training.schedule import trained_runs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +46,8 @@ class Released:
     def check_metrics(self, training: Training) -> None:
         """ProofInvalid unless the metrics that were told are those of the sum."""
         part = self._numbers(training)[training.evaluation_slots]
-        found = metrics(training.design.dimensions, part, self.release.sigma) if training.evaluation is not None else ()
+        measured = training.evaluation is not None and self.release.moments is None
+        found = metrics(training.design.dimensions, part, self.release.sigma) if measured else ()
         told = self.release.metrics
         if [one.name for one in found] != [one.name for one in told] or any(
             not _same(this, that)
@@ -53,6 +55,15 @@ class Released:
             for this, that in ((one.value, other.value), (one.stderr, other.stderr))
         ):
             raise ProofInvalid(f"The metrics of round {self.release.run + 1} are not those of its sum.", where="round")
+
+    def check_moments(self, training: Training) -> None:
+        """ProofInvalid unless the sums that inputs are standardised by, if it told any, are those in the sum."""
+        told = self.release.moments
+        if told is not None and told != tuple(self._numbers(training)[training.scaling_slots].tolist()):
+            raise ProofInvalid(
+                f"Round {self.release.run + 1} has told other sums than its own to standardise by.",
+                where="round.moments",
+            )
 
     def _numbers(self, training: Training) -> NDArray[np.float64]:
         if len(self.vector) != 8 * training.layout.length:
@@ -79,12 +90,12 @@ def replayed(
     the coordinator's did.
     """
     model = training.recipe.initial()
-    trained = sorted(vote.releases)[: training.plan.rounds]  # the closing round only evaluates
+    moved = trained_runs(training.plan, vote.releases)
     runs = sorted(vote.models)
     following = [*(vote.models[run].model.digest for run in runs), final]
     for place, run in enumerate(runs):
         _check_logged(model, following[place], run)
-        if run in trained:
+        if run in moved:
             model = _settled(own_step(training, model, load(run)), following[place + 1], run, fetch)
     if model.digest != final:
         raise ProofInvalid("The card names another model than the rounds have led to.", where="model card")

@@ -4,10 +4,13 @@ A round's release is canonical JSON that hashes to the `release` statement; numb
 
     {"v": 1, "coop": ..., "job": hex, "run": 0, "cohort": homes in the sum, rounded down to a multiple of 10,
      "rho_nano": 1000000, "sigma": "1.25", "clip_nano": 1000000000, "below_nano": 480000000 | null,
-     "weight": "230.5" | null, "vector": SHA-256 of the noisy sum (float64, little-endian) in hex,
+     "weight": "230.5" | null, "moments": ["81.5", ...] | null,
+     "vector": SHA-256 of the noisy sum (float64, little-endian) in hex,
      "metrics": [{"name": ..., "value": "0.71" | null, "stderr": "0.01" | null}, ...]}
 
-`sigma` is the standard deviation of noise and rounding in one slot of the sum, in vector units.
+`sigma` is the standard deviation of noise and rounding in one slot of the sum, in vector units. `moments` are the slots
+of the sum that inputs are standardised by, in the round that is for that (`vicinia.training.moments`): homes need them,
+and have no use for the rest of the sum.
 """
 
 from __future__ import annotations
@@ -19,21 +22,26 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from vicinia.assembly.learning import MAX_INPUTS
 from vicinia.assembly.statements import Model
 from vicinia.assembly.vote import Vote
 from vicinia.errors import InvalidInput, NotAccepted, ProofInvalid
 from vicinia.tlog.canonical import canonical, parse_canonical
 from vicinia.training.compiled import Training
 from vicinia.training.metrics import Metric
+from vicinia.training.schedule import trained_runs
+from vicinia.training.standardisation import moments_as_planned
 
 __all__ = ["RoundRelease", "check_round", "releases_of"]
 
 _FIELDS = {
-    "v", "coop", "job", "run", "cohort", "rho_nano", "sigma", "clip_nano", "below_nano", "weight", "vector", "metrics",
+    "v", "coop", "job", "run", "cohort", "rho_nano", "sigma", "clip_nano", "below_nano", "weight", "moments", "vector",
+    "metrics",
 }  # fmt: skip
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LIMIT = 64 * 1024
 _MAX_METRICS = 40
+_MAX_MOMENTS = 2 * MAX_INPUTS + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,7 @@ class RoundRelease:
     weight: float | None
     vector: bytes
     metrics: tuple[Metric, ...]
+    moments: tuple[float, ...] | None = None
 
     def canonical(self) -> bytes:
         """The bytes whose hash is logged."""
@@ -66,6 +75,7 @@ class RoundRelease:
                 "clip_nano": self.clip_nano,
                 "below_nano": self.below_nano,
                 "weight": None if self.weight is None else _text(self.weight),
+                "moments": None if self.moments is None else [_text(one) for one in self.moments],
                 "vector": self.vector.hex(),
                 "metrics": [
                     {
@@ -84,9 +94,11 @@ class RoundRelease:
         fields = parse_canonical(body, where="round", limit=_LIMIT)
         if fields.keys() != _FIELDS or fields["v"] != 1:
             raise InvalidInput("The release of a round has a form that this program does not know.", where="round")
-        weight, metrics = fields["weight"], fields["metrics"]
+        weight, metrics, moments = fields["weight"], fields["metrics"], fields["moments"]
         if not isinstance(metrics, list) or len(metrics) > _MAX_METRICS:
             raise InvalidInput("The metrics of a round are no list, or too many.", where="round.metrics")
+        if moments is not None and (not isinstance(moments, list) or len(moments) > _MAX_MOMENTS):
+            raise InvalidInput("The moments of a round are no list, or too many.", where="round.moments")
         release = cls(
             coop=_string(fields["coop"], "coop"),
             job=_hash(fields["job"], "job"),
@@ -99,17 +111,23 @@ class RoundRelease:
             weight=None if weight is None else _number(weight, "weight"),
             vector=_hash(fields["vector"], "vector"),
             metrics=tuple(_metric(one) for one in metrics),
+            moments=None if moments is None else tuple(_number(one, "moments") for one in moments),
         )
         if release.canonical() != body:
             raise InvalidInput("The bytes are not the canonical form of this release.", where="round")
         return release
 
 
-def releases_of(vote: Vote, bodies: Iterable[bytes]) -> Mapping[int, RoundRelease]:
-    """The releases of a training by run; ProofInvalid unless these are all that the log has, each under its hash."""
+def releases_of(vote: Vote, bodies: Iterable[bytes], before: int | None = None) -> Mapping[int, RoundRelease]:
+    """The releases of a training by run; ProofInvalid unless these are all that the log has, each under its hash.
+
+    before: only those of the runs before this one.
+    """
     found: dict[int, RoundRelease] = {}
     by_digest = {hashlib.sha256(body).digest(): body for body in bodies}
     for run, logged in vote.releases.items():
+        if before is not None and run >= before:
+            continue
         body = by_digest.get(logged.digest)
         if body is None:
             raise ProofInvalid(
@@ -131,18 +149,19 @@ def check_round(
 
     NotAccepted or ProofInvalid where the log says otherwise, or where a clip in it does not follow from the releases.
     """
+    moments_as_planned(training, releases)
     logged = model_logged(vote, run)
     model_as_logged(logged.digest, logged.clip_nano, model, clip)
     expected = training.first_clip_nano
     before: bytes | None = training.plan.initial
+    moved = set(trained_runs(training.plan, releases))
     for earlier in range(run + 1):
         statement = model_logged(vote, earlier)
         clip_follows(statement.clip_nano, expected, earlier)
         if before is not None:
             model_carried_over(statement.digest, before, earlier)
-        release = releases.get(earlier)
-        before = None if release is not None else statement.digest
-        expected = training.clip_after(expected, release.below_nano if release is not None else None)
+        before = None if earlier in moved else statement.digest
+        expected = training.clip_after(expected, releases[earlier].below_nano if earlier in moved else None)
 
 
 def model_logged(vote: Vote, run: int) -> Model:
@@ -166,7 +185,8 @@ def clip_follows(clip_nano: int, expected: int, run: int) -> None:
 
 
 def model_carried_over(digest: bytes, before: bytes, run: int) -> None:
-    """The first round begins with the weights that were voted on; after a round that failed, the model is the same."""
+    """The first round begins with the weights that were voted on; after one that failed, or did not train, the model
+    is the same."""
     if digest != before:
         raise NotAccepted(f"Round {run + 1} begins with another model than the one before it left.", where="model")
 

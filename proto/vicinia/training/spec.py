@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from vicinia.assembly.learning import UNITS, Chosen, Clip, Input, TrainingPlan
+from vicinia.assembly.learning import STANDARDS, UNITS, Chosen, Clip, Input, TrainingPlan
 from vicinia.assembly.payload import decode_field
 from vicinia.assembly.toml import TomlFile, exact_nano
 from vicinia.errors import InvalidInput, ViciniaError
@@ -21,7 +21,7 @@ __all__ = ["training_of"]
 
 _KEYS = (
     "dataset", "features", "target", "where", "unit", "examples", "recipe", "parameters", "strategy", "clip", "rounds",
-    "spare", "holdout",
+    "spare", "holdout", "standardise",
 )  # fmt: skip
 _SECTION = "training"
 DEFAULT_CLIP = Clip(10**9, 5 * 10**8, 2 * 10**8)
@@ -58,6 +58,7 @@ def _compiled(file: TomlFile, table: Mapping[str, Any], definitions: Mapping[str
         target=_input(file, table, table["target"]) if "target" in table else None,
         where=_text(file, table, "where") if "where" in table else "",
         examples=_whole(table, "examples", DEFAULT_EXAMPLES if unit == "row" else 1),
+        standardise=_standard(file, table),
         recipe=Chosen(known.name, known.version, ()),
         strategy=_strategy(file, table.get("strategy")),
         clip=_clip(file, table.get("clip")),
@@ -152,6 +153,13 @@ def _share(file: TomlFile, table: Mapping[str, Any]) -> int:
             )
         )
     )
+
+
+def _standard(file: TomlFile, table: Mapping[str, Any]) -> str:
+    value = _text(file, table, "standardise") if "standardise" in table else STANDARDS[0]
+    if value not in STANDARDS:
+        raise InvalidInput(f"{value!r} is not one of {', '.join(STANDARDS)}.", where="training.standardise")
+    return value
 
 
 def _whole(table: Mapping[str, Any], key: str, default: int) -> int:

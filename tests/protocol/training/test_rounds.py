@@ -29,6 +29,7 @@ RELEASES = st.builds(
     below_nano=st.none() | st.integers(0, 10**9),
     weight=st.none() | FINITE,
     vector=st.binary(min_size=32, max_size=32),
+    moments=st.none() | st.lists(FINITE, max_size=7).map(tuple),
     metrics=st.lists(METRICS, max_size=5).map(tuple),
 )
 EXAMPLE = RoundRelease("valley", bytes(32), 0, 10, 1, 1.0, 1, None, None, bytes(32), (Metric("auc", 0.5, None),))

@@ -51,7 +51,8 @@ class Saved:
         return path, card, job
 
     def training(self) -> Training:
-        """The plan, compiled; ProofInvalid where the files do not belong together."""
+        """The plan, compiled, its inputs standardised as the card says; ProofInvalid where the files do not belong
+        together."""
         if self.model.digest != self.card.model:
             raise ProofInvalid(
                 "The model is not the one that its card names.", where="model", hint="Is it the card of another model?"
@@ -61,7 +62,7 @@ class Saved:
         found = compile_job(self.job, self.definitions)
         if not isinstance(found, Training):
             raise InvalidInput("The job of this model trains none.", where="job")
-        return found
+        return found.standardised(self.card.spreads) if found.plan.scaling else found
 
 
 def beside(path: Path, kind: str) -> Path:

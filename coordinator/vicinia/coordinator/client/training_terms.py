@@ -11,6 +11,7 @@ from vicinia.privacy.noise import NANO, NoisePlan
 from vicinia.training.compiled import Training
 from vicinia.training.parameter import decimal_text
 from vicinia.training.registry import recipe_class
+from vicinia.training.spread import REACH
 
 __all__ = ["TrainingTerms"]
 
@@ -18,8 +19,9 @@ __all__ = ["TrainingTerms"]
 @dataclass(frozen=True, slots=True)
 class TrainingTerms:
     """`parameters`: numbers of the model; `length`: numbers that a home sends in a round, in `upload_bytes` (0 where
-    there can be no such run); `settings`, `steps`: the recipe and who takes the step, in words; rho and epsilon are of
-    one round and of all, spare and closing ones included; `held_out` is the share of homes that evaluate."""
+    there can be no such run); `settings`, `steps`: the recipe and who takes the step, in words; `scaling`: 1 where a
+    first round standardises the inputs; rho and epsilon are of one round and of all, first, spare and closing ones
+    included; `held_out` is the share of homes that evaluate."""
 
     sentence: str
     recipe: str
@@ -30,6 +32,7 @@ class TrainingTerms:
     parameters: int
     length: int
     upload_bytes: int
+    scaling: int
     rounds: int
     spare: int
     closing: int
@@ -55,6 +58,7 @@ class TrainingTerms:
             parameters=training.recipe.initial().size,
             length=training.layout.length,
             upload_bytes=0 if noise is None else -(-training.layout.length * noise.width // 8),
+            scaling=plan.scaling,
             rounds=plan.rounds,
             spare=plan.spare,
             closing=plan.closing,
@@ -77,9 +81,21 @@ class TrainingTerms:
         return f"{who} evaluate the model of every round and do not train."
 
     @property
+    def inputs_scaled(self) -> str:
+        """What numbers among the inputs are measured by, in a sentence."""
+        if not self.scaling:
+            return "numbers by their registered bounds, which become -1 and 1"
+        return (
+            "numbers by mean and deviation of the examples, which a first round finds out from noisy sums: a run like "
+            f"every other, with epsilon {self.epsilon:.3g} (rho {self.rho:.6g}) of its own. Values further than "
+            f"{REACH:g} deviations from the mean are cut"
+        )
+
+    @property
     def cost(self) -> str:
         """What all rounds together cost each home, in a sentence."""
-        more = [f"{self.spare} spare"] if self.spare else []
+        more = ["the one that standardises"] if self.scaling else []
+        more += [f"{self.spare} spare"] if self.spare else []
         more += ["the closing one"] if self.closing else []
         rounds = " and ".join([", ".join([f"all {self.rounds}", *more[:-1]]), *more[-1:]])
         return (

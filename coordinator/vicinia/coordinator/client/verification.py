@@ -19,6 +19,8 @@ from vicinia.training.computation import compile_job
 from vicinia.training.model import Model
 from vicinia.training.replay import Released, replayed
 from vicinia.training.rounds import RoundRelease, check_round, releases_of
+from vicinia.training.schedule import trained_runs
+from vicinia.training.standardisation import standardised
 
 __all__ = ["verified_model"]
 
@@ -45,12 +47,13 @@ def verified_model(job: Job, body: bytes, assembly: Assembly, proof: Proof, arti
     def load(run: int) -> Released:
         released = Released(releases[run], artifacts.fetch(releases[run].vector, f"sum of round {run + 1}"))
         released.check_metrics(training)
+        released.check_moments(training)
         return released
 
     model = fetch(card.model)
     if training.strategy is None:
         replayed(training, vote, load, card.model, fetch)
-        for run in sorted(releases)[training.plan.rounds :]:  # the closing round, which only evaluates
+        for run in releases.keys() - set(trained_runs(training.plan, releases)):
             load(run)
     else:  # the steps were Flower's: what they began with and what they had to go on is what the log says
         for logged in vote.models.values():
@@ -58,6 +61,7 @@ def verified_model(job: Job, body: bytes, assembly: Assembly, proof: Proof, arti
         for run in releases:
             load(run)
     in_order = tuple(releases[run] for run in sorted(releases))
+    training = standardised(training, releases)
     delta = float(assembly.bylaws.delta_dp)
     expected = ModelCard.of(job, training, model, in_order, vote, delta, int(card.fields["created_ms"]))
     _check_card(card, expected)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 from vicinia.coordinator.console.curve import Point, curve, leading
 from vicinia.coordinator.console.show import number
+from vicinia.training.schedule import Kind, kind_after
 
 if TYPE_CHECKING:
     from vicinia.coordinator.client.trained_model import TrainedModel
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["curves_of", "model"]
 
 Z95 = 1.959964
+_NAMES = {Kind.SCALES: "standardising", Kind.CLOSES: "closing"}
 
 
 def curves_of(found: TrainedModel) -> dict[str, list[Point]]:
@@ -23,7 +25,8 @@ def curves_of(found: TrainedModel) -> dict[str, list[Point]]:
     curves: dict[str, list[Point]] = {}
     for place, release in enumerate(found.releases):
         for one in release.metrics:
-            curves.setdefault(one.name, []).append(Point(place, one.value, one.stderr))
+            point = Point(place - found.training.plan.scaling, one.value, one.stderr)
+            curves.setdefault(one.name, []).append(point)
     return curves
 
 
@@ -68,13 +71,14 @@ def _coefficients(out: Console, found: TrainedModel) -> None:
         numbers = (number(one.value), number(one.stderr), f"{number(low)} … {number(high)}", number(one.noise))
         table.add_row(*map(Text, (*([one.outcome] if several else []), one.name, *numbers)))
     out.print(table)
+    middle = "its mean" if found.training.plan.scaling else "the middle of its bounds"
     what = {"linear": "to the target", "poisson": "to the logarithm of the count"}.get(found.training.recipe.name)
     outcome = found.coefficients[0].outcome
     what = what or f"to the log-odds{'' if several else f' of {outcome}'}"
     out.print(
         Text(
             f"A coefficient is what one more of the feature, in its own unit, adds {what}. The intercept is the answer "
-            "where every number is at the middle of its bounds and every category has its first value. ± error is one "
+            f"where every number is at {middle} and every category has its first value. ± error is one "
             "standard error of noise and sampling together.\n"
         )
     )
@@ -88,7 +92,8 @@ def _rounds(out: Console, found: TrainedModel) -> None:
     for place, release in enumerate(found.releases):
         told = {one.name: one for one in release.metrics}
         cells = [_metric(told[name].value, told[name].stderr) if name in told else "" for name in names]
-        name = str(place + 1) if place < found.training.plan.rounds else "closing"
+        kind = kind_after(found.training.plan, place)
+        name = str(place + 1 - found.training.plan.scaling) if kind is Kind.TRAINS else _NAMES[kind]
         table.add_row(*map(Text, (name, f"{release.cohort:,}–{release.cohort + 9:,}", *cells)))
     out.print(table)
 

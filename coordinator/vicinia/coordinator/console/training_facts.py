@@ -15,11 +15,13 @@ def training_facts(found: TrainingTerms) -> tuple[tuple[str, str], ...]:
     bytes_ = f"{size(found.upload_bytes)}, " if found.upload_bytes else ""
     spare = f", and {found.spare} spare for rounds that fail" if found.spare else ""
     spare += ", and a closing one that only evaluates" if found.closing else ""
+    first = "1 that standardises, then " if found.scaling else ""
     clip = (("Clipping", found.clip),) if found.clip else ()
     return (
         ("Recipe", f"{found.recipe}: {found.settings}"),
         ("Model", f"{found.parameters:,} numbers, from {found.inputs:,} input{'s' if found.inputs > 1 else ''}"),
-        ("Rounds", f"{found.rounds}{spare}"),
+        ("Inputs", found.inputs_scaled),
+        ("Rounds", f"{first}{found.rounds}{spare}"),
         ("Upload", f"{bytes_}{found.length:,} numbers per home and round, masked and with noise"),
         ("Steps", found.steps),
         *clip,

@@ -25,6 +25,7 @@ from vicinia.coordinator.store.jobs import Stage
 from vicinia.coordinator.store.runs import RunRow
 from vicinia.errors import RoundFailed, StorageFault, ViciniaError
 from vicinia.training.compiled import Training
+from vicinia.training.schedule import kind_after
 from vicinia.wire.rounds import Phase
 
 __all__ = ["Conductor"]
@@ -174,9 +175,9 @@ class Conductor:
             masked = np.frombuffer(total, "<u4") & np.uint32((1 << live.noise.width) - 1)
             sums, plan = live.round.unmask(masked), live.terms.plan
             if isinstance(plan, Training):
-                closing = len(self._ledger.assembly.vote_on(live.row.job_hash).releases) >= plan.plan.rounds
+                kind = kind_after(plan.plan, len(self._ledger.assembly.vote_on(live.row.job_hash).releases))
                 release, vector = round_release(
-                    live.terms, plan, live.noise, live.manifest, sums, live.row.survivor_count, closing=closing
+                    live.terms, plan, live.noise, live.manifest, sums, live.row.survivor_count, kind=kind
                 )
                 self._release(live, release.canonical(), vector)
             else:

@@ -10,6 +10,7 @@ from vicinia.coordinator.services.course import Course
 from vicinia.training.compiled import Training
 from vicinia.training.model import Model
 from vicinia.training.replay import Released
+from vicinia.training.schedule import trained_runs
 
 __all__ = ["Lesson"]
 
@@ -30,9 +31,9 @@ class Lesson:
         self._working: Future[Model] | None = None
 
     def model(self, released: Iterable[int], load: Load, pool: Executor) -> Model | None:
-        """The model after these runs; the closing round, which only evaluates, is none of them."""
+        """The model after these runs, of which those count that trained."""
         if self._working is None:
-            self._working = pool.submit(self._advance, sorted(released)[: self.training.plan.rounds], load)
+            self._working = pool.submit(self._advance, trained_runs(self.training.plan, released), load)
         if not self._working.done():
             return None
         done, self._working = self._working, None

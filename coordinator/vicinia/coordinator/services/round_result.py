@@ -14,6 +14,7 @@ from vicinia.training.compiled import Training
 from vicinia.training.metrics import metrics
 from vicinia.training.recipe import UpdateRecipe
 from vicinia.training.rounds import RoundRelease
+from vicinia.training.schedule import Kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,9 +31,10 @@ def round_release(
     total: NDArray[np.int64],
     survivors: int,
     *,
-    closing: bool,
+    kind: Kind,
 ) -> tuple[RoundRelease, bytes]:
-    """The release of a run and the sum itself (float64, little-endian); in the `closing` round nobody trained.
+    """The release of a run and the sum itself (float64, little-endian); only where the `kind` of round says so, homes
+    have trained, or sent the sums that inputs are standardised by.
 
     Noise is told for the cohort rounded up, as for a query: the exact one is the participants' alone (design 3).
     """
@@ -41,12 +43,15 @@ def round_release(
     vector = sums.astype("<f8").tobytes()
     sigma = float((noise.sum_std(upper) ** 2 + noise.rounding_std(upper) ** 2) ** 0.5)
     below, weight = None, None
-    if training.strategy is not None and not closing:
+    if training.strategy is not None and kind is Kind.TRAINS:
         recipe = cast("UpdateRecipe", training.recipe)
         aggregate = training.aggregate(sums, sigma, survivors - survivors % 10)
         below, weight = to_nano(recipe.below_clip(aggregate)), recipe.summed_weight(aggregate)
     part = sums[training.evaluation_slots]
-    measured = metrics(training.design.dimensions, part, sigma) if training.evaluation is not None else ()
+    scales = kind is Kind.SCALES  # before there is a scale there is no model that anybody could measure
+    measured = (
+        metrics(training.design.dimensions, part, sigma) if training.evaluation is not None and not scales else ()
+    )
     release = RoundRelease(
         coop=terms.job.coop,
         job=terms.job.hash,
@@ -59,5 +64,11 @@ def round_release(
         weight=weight,
         vector=hashlib.sha256(vector).digest(),
         metrics=measured,
+        moments=told_moments(training, sums) if scales else None,
     )
     return release, vector
+
+
+def told_moments(training: Training, sums: NDArray[np.float64]) -> tuple[float, ...]:
+    """The slots that every home needs, and the client compares with the sum."""
+    return tuple(sums[training.scaling_slots].tolist())

@@ -83,9 +83,9 @@ class Standing:
 
 @lru_cache(1_024)
 def rounds_planned(body: bytes) -> int:
-    """Of a training; 0 of a query, and of a job of another version."""
+    """Of a training, the one that standardises included; 0 of a query, and of a job of another version."""
     try:
         plan = Job.from_canonical(body).training
     except ViciniaError:
         return 0
-    return 0 if plan is None else plan.rounds
+    return 0 if plan is None else plan.scaling + plan.rounds

@@ -25,6 +25,8 @@ from vicinia.training.compiled import Training
 from vicinia.training.model import Model
 from vicinia.training.replay import Released
 from vicinia.training.rounds import RoundRelease
+from vicinia.training.schedule import trained_runs
+from vicinia.training.standardisation import standardised
 
 __all__ = ["Trainer"]
 
@@ -103,11 +105,13 @@ class Trainer:
             self._was_ended(row, vote.trained.digest)
             return
         number, attempt = self._following(row.job_hash)
-        wanted = lesson.training.plan.rounds + lesson.training.plan.closing
+        plan = lesson.training.plan
+        wanted = plan.scaling + plan.rounds + plan.closing
         over = len(vote.releases) >= wanted or number >= vote.certificate.max_runs
         over = over or attempt >= runs.MAX_ATTEMPTS or self._clock() >= vote.certificate.expires
-        if over and not vote.releases:
-            self._end(row, Stage.FAILED, "No round of the training succeeded.")
+        if over and not trained_runs(plan, vote.releases):
+            but = "The inputs were standardised, but no" if vote.releases else "No"
+            self._end(row, Stage.FAILED, f"{but} round of the training succeeded.")
             return
         logged = vote.models.get(number)
         if not over and logged is not None and self._is_kept(logged.model.digest):
@@ -165,7 +169,8 @@ class Trainer:
         """Log the end of the training: its card, which names the model, in one transaction with both."""
         releases = [self._load(row.job_hash, run).release for run in sorted(vote.releases)]
         delta = float(self._ledger.assembly.bylaws.delta_dp)
-        card = ModelCard.of(lesson.job, lesson.training, model, releases, vote, delta, self._clock())
+        training = standardised(lesson.training, {one.run: one for one in releases})
+        card = ModelCard.of(lesson.job, training, model, releases, vote, delta, self._clock())
         statement = build_trained(self._ledger.coop, row.job_hash, card.digest, len(releases))
 
         def keep(connection: Connection, _: int) -> None:

@@ -73,12 +73,19 @@ def _list(context: Context, homes: dict[str, Home]) -> int:
     return 0
 
 
+_PARTS = {
+    "scales": "sums by which the inputs are standardised",
+    "evaluates": "evaluated the model",
+    "nothing": "only others sent something",
+}
+
+
 def _title(record: dict[str, object]) -> str:
     """What it was for; of a training also which round, and what became of the update."""
     title, lesson = str(record["title"]), record.get("lesson")
     if not isinstance(lesson, dict):
         return title
-    told = {"evaluates": "evaluated the model", "nothing": "only others evaluated"}.get(str(lesson["part"]), "")
+    told = _PARTS.get(str(lesson["part"]), "")
     if not told and lesson["norm_before"] is not None:
         clip = int(lesson["clip_nano"]) / 1e9
         told = f"update of norm {float(lesson['norm_before']):.3g}, cut at {clip:.3g}"

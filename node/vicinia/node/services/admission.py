@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from vicinia.errors import NotAccepted, RoundFailed, Unavailable
 from vicinia.node.services.curriculum import rounds
@@ -14,7 +15,6 @@ from vicinia.node.store.runs import Line, Run
 from vicinia.secagg.bitmap import to_indices
 from vicinia.secagg.messages import RosterView
 from vicinia.secagg.node import NodeRound
-from vicinia.training.model import Model
 from vicinia.wire import journal as codec
 
 __all__ = ["admit", "check_logged", "meet"]
@@ -39,7 +39,7 @@ def admit(engagement: Engagement, run: Run) -> tuple[Terms, NodeRound] | None:
     if not engagement.replica.halted:  # the decision has a line for it
         engagement.await_log(manifest.checkpoint_size)
     runs.add(run)  # so that one that fails before the home has decided is not met again
-    foreseen, model = _foreseen(engagement, run)
+    foreseen = _foreseen(engagement, run)
     with home.critical("decide on a run"):
         known = runs.get(run_id)
         if known is not None and known.step != "considering":  # two adverts of one home would be an offence
@@ -50,16 +50,14 @@ def admit(engagement: Engagement, run: Run) -> tuple[Terms, NodeRound] | None:
         if terms is None:
             runs.step(run_id, "refused", clock(), decision.reason)
             return None
-        if model is not None:
-            terms = terms.beginning_with(model)
         state, advert = NodeRound.start(terms.manifest, terms.index, engagement.key, os.urandom(32))
         engagement.journal.save(run_id, Entry(state.dump(), codec.encode_advert(advert)))
         runs.step(run_id, "advertise", clock())
     return terms, state
 
 
-def _foreseen(engagement: Engagement, run: Run) -> tuple[Decision, Model | None]:
-    """The decision as far as nothing is written, and for a round of a training the model, where the home would join.
+def _foreseen(engagement: Engagement, run: Run) -> Decision:
+    """The decision as far as nothing is written; for a round of a training, where the home would join, with its model.
 
     Fetched before the home commits itself: one that cannot have the model is no loss to the others.
     """
@@ -70,8 +68,8 @@ def _foreseen(engagement: Engagement, run: Run) -> tuple[Decision, Model | None]
     released = rounds.fetch(link, run_id, vote) if vote is not None else ()
     decision = decide(home, replica, run_id, run.manifest, run.job, engagement.clock, released)
     if not trains or decision.terms is None or manifest.model_hash is None:
-        return decision, None
-    return decision, engagement.model(decision.terms)
+        return decision
+    return replace(decision, terms=engagement.beginning(decision.terms))
 
 
 def check_logged(engagement: Engagement, view: RosterView, roster: bytes, terms: Terms) -> list[Line]:

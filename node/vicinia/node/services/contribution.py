@@ -33,6 +33,7 @@ from vicinia.secagg.encoding import Vector, to_ring
 from vicinia.secagg.node import NodeRound
 from vicinia.tlog.canonical import canonical
 from vicinia.training.compiled import Training
+from vicinia.training.schedule import Kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,11 +127,12 @@ def _lesson(terms: Terms, prepared: Prepared) -> departures.Lesson | None:
     import numpy
 
     plan, manifest = terms.plan, terms.manifest
-    if not isinstance(plan, Training) or manifest.model_hash is None or manifest.clip is None:
+    if not isinstance(plan, Training) or manifest.model_hash is None or manifest.clip is None or terms.kind is None:
         return None
-    sent = numpy.frombuffer(prepared.exact, "<f8")[plan.training_slots]
+    slots = plan.scaling_slots if terms.kind is Kind.SCALES else plan.training_slots
+    sent = numpy.frombuffer(prepared.exact, "<f8")[slots]
     return departures.Lesson(
-        part=str(plan.part_of(terms.index, terms.lot, closing=terms.closing)),
+        part=str(plan.part_of(terms.index, terms.lot, terms.kind)),
         model=manifest.model_hash,
         clip_nano=manifest.clip,
         norm_before=prepared.norm,
@@ -225,7 +227,7 @@ def _trained(
     from vicinia.node.training.round import round_vector
     from vicinia.training.reading import read_examples
 
-    if terms.model is None or terms.manifest.clip is None:
+    if terms.model is None or terms.manifest.clip is None or terms.kind is None:
         raise RoundFailed("The model of the round is not here.", where="model")
     stream = chacha_stream(os.urandom(32), b"training")
     connections = {one.name: reader.connection for one in known}
@@ -237,7 +239,7 @@ def _trained(
         examples,
         terms.manifest.clip / 1e9,
         stream,
-        part=plan.part_of(terms.index, terms.lot, closing=terms.closing),
+        part=plan.part_of(terms.index, terms.lot, terms.kind),
         out_of_time=out_of_time,
         measured=measured,
     )

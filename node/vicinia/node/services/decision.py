@@ -144,11 +144,12 @@ def _model_line(terms: Terms, replica: Replica, rounds: Sequence[bytes]) -> Line
     if not isinstance(terms.plan, Training):
         ok = manifest.model_hash is None and manifest.clip is None
         return Line("model", ok, "It is a query: there is no model." if ok else "A query comes with a model.")
-    releases = releases_of(vote, rounds)
+    releases = releases_of(vote, rounds, manifest.run)
     check_round(terms.plan, vote, releases, manifest.run, manifest.model_hash, manifest.clip)
     if vote.models[manifest.run].leaf >= manifest.checkpoint_size:
         return Line("model", False, "The run does not rely on the log that names its model.")
-    left = f"round {len(releases) + 1} of {terms.plan.plan.rounds}"
+    plan = terms.plan.plan
+    left = f"round {len(releases) + 1} of {plan.scaling + plan.rounds}"
     return Line("model", True, f"Model and clip of this run ({left}) are those that the log says, and follow from it.")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from vicinia.errors import InvalidInput, NotAccepted, ProtocolViolation, RoundFailed, Unavailable
 from vicinia.identity import SigningKey
 from vicinia.node.services.clock import Clock
-from vicinia.node.services.curriculum import models
+from vicinia.node.services.curriculum import models, rounds
 from vicinia.node.services.keyring import Membership, identity, membership
 from vicinia.node.services.ports import Link
 from vicinia.node.services.replica import Replica
@@ -17,6 +19,7 @@ from vicinia.secagg.manifest import Manifest
 from vicinia.secagg.node import NodeRound
 from vicinia.training.compiled import Training
 from vicinia.training.model import Model
+from vicinia.training.rounds import RoundRelease, releases_of
 
 __all__ = ["Engagement"]
 
@@ -68,7 +71,7 @@ class Engagement:
         manifest, job = read_manifest(self.run_id, run.manifest, run.job, self.member.coop)
         terms = Terms.of(manifest, job, self.replica.assembly, self.member.id)
         if manifest.model_hash is not None and run.step in _BEFORE_INPUT:
-            terms = terms.beginning_with(self.model(terms))
+            terms = self.beginning(terms)
         return terms, NodeRound.load(self.entry().state, self.key)
 
     def model(self, terms: Terms) -> Model:
@@ -82,6 +85,15 @@ class Engagement:
         except InvalidInput as error:
             raise ProtocolViolation(error.what, where="model") from error
         return found
+
+    def beginning(self, terms: Terms) -> Terms:
+        """The terms of a round of a training with its model and, where inputs are standardised by it, with what the
+        first round released under the hash in the log."""
+        releases: Mapping[int, RoundRelease] = {}
+        if isinstance(terms.plan, Training) and terms.plan.plan.scaling:
+            vote = self.replica.assembly.vote_on(terms.manifest.job)
+            releases = releases_of(vote, rounds.fetch(self.link, self.run_id, vote), terms.manifest.run)
+        return terms.beginning_with(self.model(terms), releases)
 
     def overdue(self, run: Run) -> bool:
         """Whether the run should long be over."""

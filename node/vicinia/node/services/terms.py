@@ -26,6 +26,9 @@ from vicinia.tlog.canonical import canonical, parse_canonical
 from vicinia.training.compiled import Training
 from vicinia.training.computation import Computation, compile_job, noise_for
 from vicinia.training.model import Model
+from vicinia.training.rounds import RoundRelease
+from vicinia.training.schedule import Kind, kind_after
+from vicinia.training.standardisation import standardised
 
 __all__ = ["Terms", "read_manifest"]
 
@@ -56,19 +59,18 @@ def read_manifest(run_id: bytes, manifest_bytes: bytes, job_bytes: bytes, coop: 
     return manifest, job
 
 
-def _closes(plan: Computation, vote: Vote, run: int) -> bool:
-    """Whether all rounds of a training were released before this run: then it evaluates, and no more."""
+def _kind(plan: Computation, vote: Vote, run: int) -> Kind | None:
+    """What a round of a training is for, which follows from how many were released before it; None of a query."""
     released = sum(1 for earlier in vote.releases if earlier < run)
-    return isinstance(plan, Training) and released >= plan.plan.rounds
+    return kind_after(plan.plan, released) if isinstance(plan, Training) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """A run as this home has to compute it: everything follows from the manifest, the job and the log.
 
-    `lot`: of the job, by which homes are held out. `closing`: the last round of a training, in which nobody trains and
-    those who are held out evaluate. `model`: what a round of a training begins with, under the hash in the manifest,
-    once it was fetched.
+    `lot`: of the job, by which homes are held out. `kind`: what a round of a training is for. `model`: what it begins
+    with, under the hash in the manifest, once it was fetched; with it `plan` standardises as the first round said.
     """
 
     manifest: Manifest
@@ -81,7 +83,7 @@ class Terms:
     cost: Cost
     budget: Budget
     epsilon: float
-    closing: bool = False
+    kind: Kind | None = None
     lot: bytes = b""
     model: Model | None = None
 
@@ -114,7 +116,7 @@ class Terms:
             delta=bylaws.delta,
             cost=Cost(manifest.job, job.rho_nano, runs, first, last),
             budget=Budget(bylaws.rho_job_nano, Limits(bylaws.rho_period_nano, bylaws.rho_lifetime_nano)),
-            closing=_closes(plan, vote, manifest.run),
+            kind=_kind(plan, vote, manifest.run),
             lot=assembly.lot(vote) if vote.closing is not None else b"",
             epsilon=rho_to_epsilon(job.rho_nano * runs, float(bylaws.delta_dp)),
         )
@@ -124,9 +126,12 @@ class Terms:
         """What is computed, in words: the query, or what is learnt from what."""
         return self.job.query if self.job.training is None else self.job.training.sentence
 
-    def beginning_with(self, model: Model) -> Terms:
-        """The same with the model of the round."""
-        return replace(self, model=model)
+    def beginning_with(self, model: Model, releases: Mapping[int, RoundRelease]) -> Terms:
+        """The same with the model of the round, and with its inputs as the releases of the earlier ones say."""
+        plan = self.plan
+        if isinstance(plan, Training) and self.kind is not Kind.SCALES:
+            plan = standardised(plan, releases)
+        return replace(self, model=model, plan=plan)
 
     def noise(self, parameters: Parameters) -> NoisePlan:
         """How a roster of these parameters encodes and adds noise; InvalidInput where no plan exists."""

@@ -1,4 +1,4 @@
-"""A home's vector of one round: it trains, or it evaluates, or neither; never both."""
+"""A home's vector of one round: it trains, or it evaluates, or it sends sums to standardise by, or nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from vicinia.training import evaluation
+from vicinia.training import evaluation, moments
 from vicinia.training.compiled import Part
 from vicinia.training.dimensions import TargetKind
 
@@ -41,6 +41,8 @@ def round_vector(
 ) -> NDArray[np.float64]:
     """float64[training.layout.length], within the layout's norms; zeros where time ran out or there are no examples.
 
+    examples: as their bounds scale them where `part` is SCALES, else as the training has standardised them.
+
     clip: the norm that updates are cut to; measured: told the norm of an update before that.
     """
     vector = np.zeros(training.layout.length)
@@ -52,6 +54,9 @@ def round_vector(
             examples,
             out_of_time,
         )
+    elif part is Part.SCALES:
+        numeric = training.design.numeric
+        vector[training.scaling_slots] += _summed(lambda some: moments.statistic(numeric, some), examples, out_of_time)
     elif part is Part.TRAINS and recipe.name in _WHOLE:
         learnt = home.statistic(recipe, model, examples, clip, stream, out_of_time, measured)
         vector[training.training_slots] = 0.0 if out_of_time() else learnt
