@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from vicinia.coordinator.console.curve import Point, curve, leading
+from vicinia.coordinator.console.metric_words import heading, meanings, metric
 from vicinia.coordinator.console.show import number
 from vicinia.training.schedule import Kind, kind_after
 
@@ -40,7 +41,7 @@ def model(out: Console, found: TrainedModel) -> None:
     curves = curves_of(found)
     shown = leading(curves)
     if shown is not None:
-        out.print(Text(f"\n  {shown}, after so many rounds"))
+        out.print(Text(f"\n  {heading(shown)}, after so many rounds"))
         for line in curve(curves[shown]):
             out.print("  ", line, sep="")
     if curves:
@@ -48,6 +49,8 @@ def model(out: Console, found: TrainedModel) -> None:
             "\nA round's metrics are those of the model that it began with; a closing round is of the final model."
         )
         out.print("± of a metric is the noise's: how far it lies from what the same homes would have shown without.")
+        for name, says in meanings(curves):
+            out.print(Text(f"{name}: {says}."))
     if found.card.ended:
         out.print(Text(found.card.ended, style="bold"))
     rho = found.card.fields["rho_nano"] / 1e9
@@ -79,7 +82,8 @@ def _coefficients(out: Console, found: TrainedModel) -> None:
         Text(
             f"A coefficient is what one more of the feature, in its own unit, adds {what}. The intercept is the answer "
             f"where every number is at {middle} and every category has its first value. ± error is one "
-            "standard error of noise and sampling together.\n"
+            "standard error of noise and sampling together. What lies below the noise is drawn towards 0, and so is "
+            "everything by l2: that is not in it.\n"
         )
     )
 
@@ -87,16 +91,12 @@ def _coefficients(out: Console, found: TrainedModel) -> None:
 def _rounds(out: Console, found: TrainedModel) -> None:
     names = list(curves_of(found))
     table = Table(header_style="bold")
-    for head in ("round", "homes", *names):
+    for head in ("round", "homes", *map(heading, names)):
         table.add_column(head, justify="right")
     for place, release in enumerate(found.releases):
         told = {one.name: one for one in release.metrics}
-        cells = [_metric(told[name].value, told[name].stderr) if name in told else "" for name in names]
+        cells = [metric(told[name].value, told[name].stderr) if name in told else "" for name in names]
         kind = kind_after(found.training.plan, place)
         name = str(place + 1 - found.training.plan.scaling) if kind is Kind.TRAINS else _NAMES[kind]
         table.add_row(*map(Text, (name, f"{release.cohort:,}–{release.cohort + 9:,}", *cells)))
     out.print(table)
-
-
-def _metric(value: float | None, stderr: float | None) -> str:
-    return "below noise" if value is None else f"{number(value)} ± {number(stderr)}"
