@@ -13,7 +13,7 @@ HIDDEN = "below noise"
 
 _HEADINGS = {"auc": "AUC", "r_squared": "R²", "rmse": "RMSE"}
 _MEANINGS = {
-    "log_loss": "minus the logarithm of the probability that the true class was given, on average; smaller is better",
+    "log_loss": "minus the logarithm of the probability given to the true class, on average; smaller is better",
     "accuracy": "the share of examples whose class was foretold",
     "auc": "how often an example of the second class is ranked above one of the first: 0.5 is chance, 1 is always",
     "base_rate": "the share of examples that are of the second class",

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 from vicinia.coordinator.console.curve import Point, curve, leading
 from vicinia.coordinator.console.metric_words import heading, meanings, metric
+from vicinia.coordinator.console.plot import ANYTHING
 from vicinia.coordinator.console.show import number
 from vicinia.training.schedule import Kind, kind_after
 
@@ -23,10 +24,13 @@ _NAMES = {Kind.SCALES: "standardising", Kind.CLOSES: "closing"}
 
 def curves_of(found: TrainedModel) -> dict[str, list[Point]]:
     """The metrics by name, each by how many rounds the model had behind it: a round evaluates what it begins with."""
+    from vicinia.training.metrics import RANGES  # loads numpy, which --help does not need
+
     curves: dict[str, list[Point]] = {}
     for place, release in enumerate(found.releases):
         for one in release.metrics:
-            point = Point(place - found.training.plan.scaling, one.value, one.stderr)
+            limits = RANGES.get(one.name, ANYTHING)
+            point = Point(place - found.training.plan.scaling, one.value, one.stderr, limits)
             curves.setdefault(one.name, []).append(point)
     return curves
 
