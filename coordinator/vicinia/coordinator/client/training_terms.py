@@ -77,7 +77,7 @@ class TrainingTerms:
             return (
                 "Nobody is held out, so no round has metrics; holdout = 0.2 in [training] would hold out one in five."
             )
-        who = f"{self.held_out:.0%} of the homes, picked by the job's hash,"
+        who = f"{self.held_out:.0%} of the homes, drawn by lot when the vote has closed,"
         return f"{who} evaluate the model of every round and do not train."
 
     @property
@@ -129,7 +129,7 @@ def _clip(training: Training) -> str:
     clip = training.plan.clip
     if clip is None:
         return ""
-    moved = f"then towards the length that {clip.quantile_nano / NANO:.3g} of the homes stay below"
+    moved = f"then towards the length that {clip.quantile_nano / NANO:.0%} of the homes stay below"
     return f"updates are cut to a length of {decimal_text(clip.initial_nano)}" + (
         f", {moved}" if clip.rate_nano else ""
     )
