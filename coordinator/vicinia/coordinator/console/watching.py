@@ -12,18 +12,10 @@ from rich.text import Text
 from vicinia.coordinator.client import Client
 from vicinia.coordinator.client.link import JobStatus
 from vicinia.coordinator.console.metric_words import sentence
-from vicinia.coordinator.console.show import WAITING, duration, facts_of
+from vicinia.coordinator.console.show import PHASES, WAITING, duration, facts_of
 from vicinia.errors import NotAccepted, RoundFailed
 
 __all__ = ["watch_json", "watch_live"]
-
-PHASES = {
-    "advertise": "The homes announce themselves",
-    "share": "The homes share their secrets",
-    "input": "The homes send masked vectors",
-    "commit": "The notaries agree on who took part",
-    "unmask": "The homes unmask the sum",
-}
 
 
 class _Count(MofNCompleteColumn):
