@@ -57,7 +57,7 @@ def test_a_training_is_explained_before_anybody_is_asked(client: Client) -> None
     for words in (
         "Train a model (mlp) to predict kids from fuel.",
         "special: at least three quarters yes",
-        "mlp 1: activation = 0, batch = 8",
+        "mlp, version 1: activation = 0, batch = 8",
         "learning_rate = 0.1",
         "13 numbers, from 1 input ",
         "5, and 1 spare for rounds that fail, and a closing one that only evaluates",

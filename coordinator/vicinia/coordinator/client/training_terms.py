@@ -50,7 +50,7 @@ class TrainingTerms:
         total_nano = job.rho_nano * plan.runs
         return cls(
             sentence=f"{plan.sentence}.",
-            recipe=f"{plan.recipe.name} {plan.recipe.version}",
+            recipe=f"{plan.recipe.name}, version {plan.recipe.version}",
             settings=_settings(training),
             steps=_steps(training),
             clip=_clip(training),
@@ -97,9 +97,11 @@ class TrainingTerms:
         more = ["the one that standardises"] if self.scaling else []
         more += [f"{self.spare} spare"] if self.spare else []
         more += ["the closing one"] if self.closing else []
-        rounds = " and ".join([", ".join([f"all {self.rounds}", *more[:-1]]), *more[-1:]])
+        wanted = f"all {self.rounds}" if self.rounds > 1 else "that one"
+        rounds = " and ".join([", ".join([wanted, *more[:-1]]), *more[-1:]])
+        each = "each round" if self.rounds > 1 else "the round"
         return (
-            f"epsilon {self.epsilon:.3g} (rho {self.rho:.6g}) in each round; at most {self.epsilon_total:.3g} "
+            f"epsilon {self.epsilon:.3g} (rho {self.rho:.6g}) in {each}; at most {self.epsilon_total:.3g} "
             f"(rho {self.rho_total:.6g}) in {rounds}, at delta {self.delta:.0e}"
         )
 

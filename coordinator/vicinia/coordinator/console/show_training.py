@@ -75,7 +75,7 @@ def _coefficients(out: Console, found: TrainedModel) -> None:
         table.add_column(head, justify="right")
     for one in found.coefficients:
         low, high = one.value - Z95 * one.stderr, one.value + Z95 * one.stderr
-        numbers = (number(one.value), number(one.stderr), f"{number(low)} … {number(high)}", number(one.noise))
+        numbers = (number(one.value), number(one.stderr), f"{low:.3g} … {high:.3g}", number(one.noise))
         table.add_row(*map(Text, (*([one.outcome] if several else []), one.name, *numbers)))
     out.print(table)
     middle = "its mean" if found.training.plan.scaling else "the middle of its bounds"
