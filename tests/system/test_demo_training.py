@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -103,6 +104,17 @@ def test_plain_flower_learns_what_there_is_to_learn(tmp_path: Path) -> None:
     )
     assert before["log_loss"] > after["log_loss"] > best["log_loss"] - 1e-6
     assert after["accuracy"] > 0.6
+
+
+def test_plain_flower_does_not_run_away_from_a_linear_regression(tmp_path: Path) -> None:
+    training = compiled(Material(((tmp_path, _maps("fitabase")[0]),), JOBS / "fitabase" / "JOB.toml"))
+    homes = [replace(one, inputs=0.4 * one.inputs - 0.6) for one in homes_of(training)]  # most days are quiet ones
+    found, pooled = plain_flower(training, homes), fit(training, homes, len(homes))
+    assert found is not None
+    assert pooled is not None
+    predictors = (lambda inputs: found.recipe.predict(found.model, inputs), pooled.predict)
+    flower, best = ({one.name: one.value or 0.0 for one in measured(training, one, homes)} for one in predictors)
+    assert flower["r_squared"] > best["r_squared"] - 0.1 > 0.5
 
 
 def test_homes_without_examples_have_nothing_to_compare(tmp_path: Path) -> None:

@@ -75,12 +75,12 @@ def metrics_in_words(of_round: Mapping[str, Any], *, final: bool) -> str:
 def plan_in_words(training: Training, expected: Mapping[str, Any]) -> str:
     """What is to be done, from the plan and what `vicinia check` says."""
     plan = training.plan
+    rounds = f"{plan.rounds} round{'s' if plan.rounds > 1 else ''}"
     spare = f", {plan.spare} spare" if plan.spare else ""
     held = f"; {plan.holdout_nano / 1e7:g} % of the homes only measure the model" if plan.holdout_nano else ""
     first = "a first round that standardises, then " if plan.scaling else ""
     return (
-        f"{plan.recipe.name}{f' under {plan.strategy.name}' if plan.strategy is not None else ''}, "
-        f"{first}{plan.rounds} rounds"
+        f"{plan.recipe.name}{f' under {plan.strategy.name}' if plan.strategy is not None else ''}, {first}{rounds}"
         f"{' and a closing one' if plan.closing else ''}{spare}, {training.layout.length:,} numbers from each home in "
         f"each; epsilon {expected['epsilon']:.3g} for all of them together{held}"
     )
