@@ -204,7 +204,7 @@ def test_the_table_of_metrics_says_what_its_words_mean() -> None:
     text = out.getvalue()
     for words in (
         "below noise (0.500)",
-        "0.700 ± 0.1 (0.720)",
+        "0.70 ± 0.10 (0.720)",
         "before round n  the model that round n",
         "AUC",
         "0.5 is",
@@ -226,7 +226,7 @@ def test_rounds_are_told_once_each_as_the_console_hears_of_them(tmp_path: Path) 
     assert said == "the closing round, which measures the model, the homes unmask the sum"
     lines = out.getvalue().splitlines()
     assert len(lines) == len(live.seconds) == 4
-    assert "round 1 of 3 (0.0 s). The model that it began with: AUC 0.6 ± 0.1" in lines[0]
+    assert "round 1 of 3 (0.0 s). The model that it began with: AUC 0.60 ± 0.10" in lines[0]
     assert "every metric is below the noise" in lines[1]
     assert "The final model: AUC 0.6" in lines[3]
 

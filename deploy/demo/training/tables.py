@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.table import Table
 from rich.text import Text
-from vicinia.coordinator.console.metric_words import HIDDEN, heading, meanings
+from vicinia.coordinator.console.metric_words import HIDDEN, heading, meanings, metric
 from vicinia.coordinator.console.plot import Bar
 from vicinia.training.coefficients import coefficients
 from vicinia.training.compiled import Training
@@ -154,6 +154,4 @@ def _cell(told: Metric | None, exact: Metric | None) -> str:
     true = "" if exact is None or exact.value is None else f"{exact.value:.3f}"
     if told is None:
         return true
-    if told.value is None or told.stderr is None:
-        return f"{HIDDEN} ({true})"
-    return f"{told.value:.3f} ± {told.stderr:.2g} ({true})"
+    return f"{metric(told.value, told.stderr)} ({true})"

@@ -157,9 +157,9 @@ def test_a_training_shows_its_round_and_what_every_released_one_showed(capsys: p
     released = replace(training, state="released", rounds_released=2, rounds=(first, second), run=2)
     text = live(training, sending, after, replace(after, state="running", phase="share", phase_of=20), released)
     for words in (
-        "Round 1 of 5 is released, of 240 to 249 homes. The model that it began with: AUC 0.7123 ± 0.0104, log loss "
+        "Round 1 of 5 is released, of 240 to 249 homes. The model that it began with: AUC 0.712 ± 0.010, log loss "
         "below noise",
-        "Round 2 of 5 is released, of 230 to 239 homes. The model that it began with: AUC 0.75 ± 0.01",
+        "Round 2 of 5 is released, of 230 to 239 homes. The model that it began with: AUC 0.750 ± 0.010",
     ):
         assert words in text
     assert text.count("Round 1 of 5 is released") == 1

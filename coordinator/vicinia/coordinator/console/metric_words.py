@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -58,8 +59,13 @@ def meanings(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
 
 
 def metric(value: float | None, stderr: float | None) -> str:
-    """A value with the noise's standard error."""
-    return HIDDEN if value is None else f"{number(value)} ± {number(stderr)}"
+    """A value with the noise's standard error, of which two digits are told, and no more of the value than that."""
+    if value is None:
+        return HIDDEN
+    if not stderr:
+        return number(value)
+    decimals = max(0, 1 - math.floor(math.log10(stderr)))
+    return f"{value:.{decimals}f} ± {stderr:.{decimals}f}"
 
 
 def sentence(metrics: Iterable[Measured]) -> str:

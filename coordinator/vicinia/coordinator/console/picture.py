@@ -39,7 +39,7 @@ def svg(title: str, curves: Curves) -> str:
         panel, height = _panel(name, points, top)
         drawn += panel
         top += height
-    hidden = any(point.value is None for points in curves.values() for point in points)
+    hidden = any(len({point.value is None for point in points}) > 1 for points in curves.values())
     caption = f"{CAPTION}{_HIDDEN_TOO if hidden else ''}" if curves else _NO_METRICS
     drawn.append(_text(_LEFT if curves else 12, top + 4, caption, size=11, kind="aside"))
     height = top + 20
