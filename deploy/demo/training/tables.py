@@ -87,7 +87,7 @@ class Coefficients:
             table.add_row(*(Text(str(key)) for key in row.keys.values()), *map(Text, numbers))
         tell.table(table)
         tell.legend([(head, meaning.format(reference)) for head, meaning in COEFFICIENTS])
-        tell.plot("coefficient × half the width of the input's bounds", MARKS, self._marks)
+        tell.plot("coefficients, with all inputs on the model's own scale", MARKS, self._marks)
 
 
 def _in_units(training: Training, model: Model, pooled: NDArray[np.float64] | None) -> list[float | None] | None:
@@ -154,4 +154,4 @@ def _cell(told: Metric | None, exact: Metric | None) -> str:
     true = "" if exact is None or exact.value is None else f"{exact.value:.3f}"
     if told is None:
         return true
-    return f"{metric(told.value, told.stderr)} ({true})"
+    return f"{metric(told.value, told.stderr)}{f' ({true})' if true else ''}"

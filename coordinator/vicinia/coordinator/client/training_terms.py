@@ -97,11 +97,12 @@ class TrainingTerms:
         more = ["the one that standardises"] if self.scaling else []
         more += [f"{self.spare} spare"] if self.spare else []
         more += ["the closing one"] if self.closing else []
-        wanted = f"all {self.rounds}" if self.rounds > 1 else "that one"
+        if self.rounds == 1 and not more:
+            return f"epsilon {self.epsilon:.3g} (rho {self.rho:.6g}) at delta {self.delta:.0e}"
+        wanted = f"all {self.rounds}" if self.rounds > 1 else "the one that trains"
         rounds = " and ".join([", ".join([wanted, *more[:-1]]), *more[-1:]])
-        each = "each round" if self.rounds > 1 else "the round"
         return (
-            f"epsilon {self.epsilon:.3g} (rho {self.rho:.6g}) in {each}; at most {self.epsilon_total:.3g} "
+            f"epsilon {self.epsilon:.3g} (rho {self.rho:.6g}) in each round; at most {self.epsilon_total:.3g} "
             f"(rho {self.rho_total:.6g}) in {rounds}, at delta {self.delta:.0e}"
         )
 
