@@ -86,7 +86,7 @@ def _play(options: Options, folder: Path, processes: Supervisor) -> Report:
     if options.households is not None and options.households < FIGURES_SHOW:
         tell.caution(
             f"{options.households} homes are few: the noise that protects each of them will drown the figures. Every "
-            f"step is real all the same. For figures that show something, take {FIGURES_SHOW} homes or more."
+            f"step is real all the same. A query shows something from {FIGURES_SHOW} homes on, a model from many more."
         )
     report = Story(options, folder, processes, tell).play()
     if report.drowned:

@@ -23,7 +23,7 @@ DESCRIPTION = """Founds a data cooperative of real processes on this machine, lo
 the homes, takes a researcher's job through vote, consent, secure aggregation and noise, and shows
 the result beside the truth.
 
-320 homes take a few minutes on two cores, and ten or more where other programs keep them busy: the
+320 homes take about a minute on two cores, and several where other programs keep them busy: the
 demo measures that and gives the homes more time. Fewer homes are quicker. Ctrl-C ends it at any time.
 
 With --job train a model is trained in several rounds instead, and stands beside what scikit-learn

@@ -268,6 +268,11 @@ class Cooperative:
         """The released result."""
         return self._processes.run_json(CONSOLE, *self.researcher(name), "result", job)
 
+    def model(self, name: str, job: str) -> Any:
+        """The trained model, saved where the answer says, checked and computed again on the researcher's side."""
+        out = str(self._folder / "researchers" / name / "model")
+        return self._processes.run_json(CONSOLE, *self.researcher(name), "result", job, "--out", out)
+
     # --- helpers
 
     def _node_json(self, *words: str) -> Any:

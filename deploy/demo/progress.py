@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from vicinia.coordinator.console.show import PHASES, WAITING
 from vicinia.errors import RoundFailed
 
 from deploy.demo.processes import Stream
@@ -35,6 +36,11 @@ def words(now: dict[str, Any]) -> str:
     """One state of a job, for a person."""
     if now["state"] == "voting":
         return f"{now['turnout']} of {now['electorate']} have voted, {now['seconds_left']:.0f} s left"
-    if now["state"] == "running":
-        return f"{now['phase']}: {now['phase_done']} of {now['phase_of']} homes"
-    return str(now["state"])
+    if now["state"] == "running" and now["phase"] in PHASES:
+        return f"{_begun(PHASES[now['phase']])}, {now['phase_done']} of {now['phase_of']}"
+    return _begun(WAITING.get(now["state"], str(now["state"])))
+
+
+def _begun(sentence: str) -> str:
+    """To go on with after a colon."""
+    return sentence[:1].lower() + sentence[1:]

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from vicinia.coordinator.console.plot import SIGMAS, Bar, bars
 
-__all__ = ["Narrator", "Row"]
+__all__ = ["Narrator", "Row", "short"]
 
 MARGIN = 11  # seconds and a mark
 TELL_SECONDS = 15.0
@@ -108,11 +108,14 @@ class Narrator:
         self._console.print(table)
         self.legend(LEGEND)
         for column in dict.fromkeys(row.column for row in rows):
-            marks_are = Text("● published, 95 % interval  ◆ true  ◉ both", style="dim")
-            self._console.print(Text.assemble(f"\n  {column}   ", marks_are))
             marks = [Bar(row.group, row.value, row.stderr, row.pooled) for row in rows if row.column == column]
-            for line in bars(marks):
-                self._console.print("  ", line, sep="")
+            self.plot(column, "● published, 95 % interval  ◆ true  ◉ both", marks)
+
+    def plot(self, title: str, legend: str, marks: Sequence[Bar]) -> None:
+        """One line for each mark, all on one scale."""
+        self._console.print(Text.assemble(f"\n  {title}   ", (legend, "dim")))
+        for line in bars(marks):
+            self._console.print("  ", line, sep="")
 
     def table(self, table: Table) -> None:
         """A table of its own kind."""
@@ -121,8 +124,9 @@ class Narrator:
 
     def legend(self, pairs: Sequence[tuple[str, str]]) -> None:
         """What the words of a table mean."""
+        margin = max([MARGIN, *(len(head) + 2 for head, _ in pairs)])
         for head, meaning in pairs:
-            self._row(Text(head, "dim"), Text(meaning, "dim"))
+            self._row(Text(head, "dim"), Text(meaning, "dim"), margin)
 
     def caution(self, text: str) -> None:
         """A paragraph that nobody should miss."""
@@ -192,16 +196,16 @@ class Row:
         """The row as the table shows it."""
         remark = (self.note,) if self.note else ()
         if self.value is None:
-            return (self.group, self.column, "", "", _short(self.pooled), "", "", *remark)
+            return (self.group, self.column, "", "", short(self.pooled), "", "", *remark)
         difference = None if self.pooled is None else self.value - self.pooled
         deviation = self.deviation
         return (
             self.group,
             self.column,
-            _short(self.value),
-            _short(self.stderr),
-            _short(self.pooled),
-            _short(difference),
+            short(self.value),
+            short(self.stderr),
+            short(self.pooled),
+            short(difference),
             "" if deviation is None else f"{deviation:+.2f}",
             *remark,
         )
@@ -217,5 +221,6 @@ class Row:
         }
 
 
-def _short(value: float | None) -> str:
+def short(value: float | None) -> str:
+    """Four significant digits; empty for None."""
     return "" if value is None else f"{value:.4g}"

@@ -26,6 +26,7 @@ from deploy.demo.report import Report
 from deploy.demo.show import Narrator
 from deploy.demo.training.comparison import Comparison, Homes
 from deploy.demo.training.live import Live, plan_in_words
+from deploy.demo.training.published import Published
 from deploy.demo.training.sources import material
 
 __all__ = ["Story"]
@@ -164,7 +165,7 @@ class Story:
                 self._followed.until(_roster_is_fixed, step.say)
                 for name in self._cast.dropped:
                     self._processes.kill(self._coop.daemon(name))
-            live = Live(self._coop.coordinator_folder(), job, self._tell, self._question.training)
+            live = Live(self._tell, self._question.training)
             last = self._followed.until(
                 lambda now: bool(now["final"]), lambda text: step.say(live.words(self._followed.last, text))
             )
@@ -203,12 +204,19 @@ class Story:
             self._compare_query(job)
 
     def _compare_model(self, job: str, training: Training) -> None:
-        with self._tell.step("compare", "The homes' own records, and what the same data gives in one place") as step:
-            left, verified, states = self._processes.at_once(
-                [self._coop.left, self._coop.verify_left, self._coop.states]
+        with self._tell.step(
+            "compare", "The researcher fetches the model; the homes' own records, and the same rows in one place"
+        ) as step:
+            told, left, verified, states = self._processes.at_once(
+                [
+                    lambda: self._coop.model(UNIVERSITY, job),
+                    self._coop.left,
+                    self._coop.verify_left,
+                    self._coop.states,
+                ]
             )
             homes = Homes(self._cast.everybody, self._cast.consenting, self._cast.survivors, left, verified, states)
-            found = Comparison(self._coop, job, training, homes, self._answers)
+            found = Comparison(self._coop, job, training, Published.of(told), homes, self._answers)
             step.say(f"{sum(len(records) for records in left.values())} records")
         found.tell(self._tell, self._spec.title)
         found.into(self._report, self._seconds_of_rounds)

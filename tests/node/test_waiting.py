@@ -78,6 +78,19 @@ class TestJobs:
         for words in (job.title, job.query, job.why, *told, f"vicinia-node sponsor {job.hash.hex()[:12]}"):
             assert words in out
 
+    def test_of_a_training_the_whole_plan_is_shown(
+        self, shell: Shell, server: Server, member: Home, dial: Callable[[Link], None]
+    ) -> None:
+        job = submitted(server, kind="train", query="", training=server.coop.training().training)
+        dial(server.link(3))
+        synced(server, member)
+        (waiting,) = shell.json("jobs", "--dir", member.directory)["waiting"]
+        assert job.training is not None
+        assert (waiting["query"], waiting["rounds"]) == (job.training.sentence, job.training.runs)
+        _, out, _ = shell("jobs", "--dir", member.directory)
+        assert f"  query    {job.training.sentence}\n" in out
+        assert f"for all of at most {job.training.runs} rounds together; at least" in out
+
     def test_an_open_vote_is_shown_from_the_confirmed_log_also_when_the_coordinator_is_away(
         self, shell: Shell, server: Server, member: Home, dial: Callable[[Link], None]
     ) -> None:

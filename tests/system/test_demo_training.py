@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import csv
+import io
 import shutil
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 from data import PROJECT, data_path
+from rich.console import Console
 from vicinia.errors import InvalidInput
 from vicinia.privacy.stream import chacha_stream
 from vicinia.query.mapping import parse_map
+from vicinia.training.coefficients import coefficients
 from vicinia.training.compiled import Training
 from vicinia.training.dimensions import TargetKind
 from vicinia.training.examples import Examples
+from vicinia.training.metrics import Metric
+from vicinia.training.model import Model
 from vicinia.training.recipe import Aggregate
 
 from deploy.demo.arguments import parse_arguments
 from deploy.demo.data import households
 from deploy.demo.question import Question
+from deploy.demo.show import Narrator
+from deploy.demo.training.live import Live
 from deploy.demo.training.plain import plain_flower
 from deploy.demo.training.pooled import fit, measured, of_model
+from deploy.demo.training.published import Published
 from deploy.demo.training.sources import MODES, Material, material
+from deploy.demo.training.tables import Coefficients, Measured, tell_metrics
+
+if TYPE_CHECKING:
+    from vicinia.training.card import ModelCard
 
 JOBS = PROJECT / "deploy" / "demo" / "training"
 HOMES = 40
@@ -92,6 +106,17 @@ def test_plain_flower_learns_what_there_is_to_learn(tmp_path: Path) -> None:
     assert after["accuracy"] > 0.6
 
 
+def test_plain_flower_does_not_run_away_from_a_linear_regression(tmp_path: Path) -> None:
+    training = compiled(Material(((tmp_path, _maps("fitabase")[0]),), JOBS / "fitabase" / "JOB.toml"))
+    homes = [replace(one, inputs=0.4 * one.inputs - 0.6) for one in homes_of(training)]  # most days are quiet ones
+    found, pooled = plain_flower(training, homes), fit(training, homes, len(homes))
+    assert found is not None
+    assert pooled is not None
+    predictors = (lambda inputs: found.recipe.predict(found.model, inputs), pooled.predict)
+    flower, best = ({one.name: one.value or 0.0 for one in measured(training, one, homes)} for one in predictors)
+    assert flower["r_squared"] > best["r_squared"] - 0.1 > 0.5
+
+
 def test_homes_without_examples_have_nothing_to_compare(tmp_path: Path) -> None:
     training = compiled(Material(((tmp_path, _maps("budget")[0]),), JOBS / "budget" / "JOB.toml"))
     nothing = [Examples(np.empty((0, 5)), np.empty(0), 1)] * 3
@@ -150,6 +175,60 @@ def test_a_training_that_does_not_fit_the_data_is_refused_at_once(tmp_path: Path
         question.check({"budget": parse_map(_maps("budget")[0].read_text())[0]})
     assert refusal.value.where.startswith("JOB.toml:")
     assert "fod" in str(refusal.value)
+
+
+def test_coefficients_are_compared_in_the_units_that_the_researcher_has(tmp_path: Path) -> None:
+    training = compiled(Material(((tmp_path, _maps("budget")[0]),), JOBS / "budget" / "JOB.toml"))
+    exact = without_noise(training, homes_of(training), 3)
+    arrays = dict(training.recipe.initial().arrays) | {"intercept": exact[:, 0].copy(), "coef": exact[:, 1:].copy()}
+    model, card = Model.of(arrays), cast("ModelCard", None)
+    told = [{"outcome": one.outcome, "name": one.name, "value": one.value, "noise": 0.5}
+            for one in coefficients(training, model)]  # fmt: skip
+    found = Coefficients(training, Published(model, card, {"coefficients": told}), exact)
+    assert [row.value for row in found.rows] == pytest.approx([row.pooled for row in found.rows])
+    assert [row.keys["input"] for row in found.rows] == ["(intercept)", *training.design.names]
+    out = io.StringIO()
+    found.tell(Narrator(Console(file=out, width=120)), "Children", "scikit-learn")
+    assert "what scikit-learn makes of the same homes' rows" in out.getvalue()
+    assert "◉" in out.getvalue()
+
+
+def test_the_table_of_metrics_says_what_its_words_mean() -> None:
+    rounds = [
+        Measured("before round 1", (Metric("auc", 0.5, 0.0),), (Metric("auc", None, None),)),
+        Measured("the model", (Metric("auc", 0.72, 0.0),), (Metric("auc", 0.7, 0.1),)),
+    ]
+    out = io.StringIO()
+    tell = Narrator(Console(file=out, width=120))
+    tell_metrics(tell, "Children", rounds, [Measured("scikit-learn", (Metric("auc", 0.8, 0.0),))])
+    text = out.getvalue()
+    for words in (
+        "below noise (0.500)",
+        "0.70 ± 0.10 (0.720)",
+        "before round n  the model that round n",
+        "AUC",
+        "0.5 is",
+    ):
+        assert words in text
+    nobody = [Measured("the model", (Metric("auc", 0.72, 0.0),))]
+    tell_metrics(tell, "", nobody, [])
+    assert "No home was held out" in out.getvalue().removeprefix(text)
+
+
+def test_rounds_are_told_once_each_as_the_console_hears_of_them(tmp_path: Path) -> None:
+    training = compiled(Material(((tmp_path, _maps("budget")[0]),), JOBS / "budget" / "JOB.toml"))
+    out = io.StringIO()
+    live = Live(Narrator(Console(file=out, width=200)), training)
+    first = {"run": 0, "cohort": 20, "metrics": {"auc": {"value": 0.6, "stderr": 0.1}}}
+    hidden = {"run": 1, "cohort": 20, "metrics": {"auc": {"value": None, "stderr": None}}}
+    for rounds in ([], [first], [first], [first, hidden, first], [first, hidden, first, first]):
+        said = live.words({"state": "running", "rounds": rounds}, "the homes unmask the sum")
+    assert said == "the closing round, which measures the model, the homes unmask the sum"
+    lines = out.getvalue().splitlines()
+    assert len(lines) == len(live.seconds) == 4
+    assert "round 1 of 3 (0.0 s). The model that it began with: AUC 0.60 ± 0.10" in lines[0]
+    assert "every metric is below the noise" in lines[1]
+    assert "The final model: AUC 0.6" in lines[3]
 
 
 def _maps(name: str) -> list[Path]:

@@ -57,15 +57,15 @@ def test_a_training_is_explained_before_anybody_is_asked(client: Client) -> None
     for words in (
         "Train a model (mlp) to predict kids from fuel.",
         "special: at least three quarters yes",
-        "mlp 1: activation = 0, batch = 8",
+        "mlp, version 1: activation = 0, batch = 8",
         "learning_rate = 0.1",
         "13 numbers, from 1 input ",
         "5, and 1 spare for rounds that fail, and a closing one that only evaluates",
         "numbers per home and round, masked and with noise",
         "Flower's FedAvg, from the mean update of the homes",
-        "updates are cut to a length of 1, then towards the length that 0.5 of the homes stay below",
+        "updates are cut to a length of 1, then towards the length that 50% of the homes stay below",
         "in all 5, 1 spare and the closing one, at delta 1e-08, per home",
-        "25% of the homes, picked by the job's hash, evaluate the model of every round and do not train.",
+        "25% of the homes, drawn by lot when the vote has closed, evaluate the model of every round and do not train.",
         "at least 5 of the 8 members must consent and take part: keeping 3 honest homes in every sum",
     ):
         assert words in said, words

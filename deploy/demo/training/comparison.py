@@ -13,15 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.table import Table
-from rich.text import Text
 from vicinia.coordinator.services.course import Course
 from vicinia.node.store.departures import Departures
 from vicinia.node.store.home import Home
 from vicinia.privacy.stream import chacha_stream
 from vicinia.training.compiled import Part, Training
 from vicinia.training.examples import Examples
-from vicinia.training.metrics import Metric
 from vicinia.training.reading import read_examples
 from vicinia.training.replay import Released
 from vicinia.training.schedule import Kind, trained_runs
@@ -30,26 +27,18 @@ from vicinia.training.standardisation import standardised
 from deploy.demo import truth, verdict
 from deploy.demo.cooperative import Cooperative
 from deploy.demo.report import Report
-from deploy.demo.show import Narrator, Row
-from deploy.demo.training.history import History, read_history
+from deploy.demo.show import Narrator
+from deploy.demo.training.history import read_history
 from deploy.demo.training.live import round_in_words
 from deploy.demo.training.plain import PlainFlower, plain_flower
 from deploy.demo.training.pooled import Pooled, fit, measured, of_model
+from deploy.demo.training.published import Published
+from deploy.demo.training.tables import Coefficients, Measured, tell_metrics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Comparison", "Homes"]
-
-METRICS_LEGEND = (
-    ("± noise", "what the researcher gets: the metric of the model on the homes that did not train it, if any"),
-    ("(…)", "the same figure without noise, from those homes' own data, which only this demo can see"),
-)
-TRUE = (
-    "True is here what {} makes of the same rows in one place. Where the noise is larger than what there is to learn, "
-    "the model is kept small, which its standard errors do not tell."
-)
-COLUMN = "coefficient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,34 +64,19 @@ class Homes:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A line of the table of metrics: what was released of a model, if anything, and the same without noise."""
-
-    name: str
-    exact: tuple[Metric, ...]
-    released: tuple[Metric, ...] = ()
-
-    def payload(self) -> dict[str, Any]:
-        """For programs."""
-        told = {one.name: one for one in self.released}
-        return {
-            one.name: {
-                "value": told[one.name].value if one.name in told else None,
-                "stderr": told[one.name].stderr if one.name in told else None,
-                "true": one.value,
-            }
-            for one in self.exact
-        }
-
-
 class Comparison:
     """One training that has ended, and everything that it is compared with."""
 
     def __init__(
-        self, coop: Cooperative, job: str, training: Training, homes: Homes, answers: Mapping[str, Any]
+        self,
+        coop: Cooperative,
+        job: str,
+        training: Training,
+        published: Published,
+        homes: Homes,
+        answers: Mapping[str, Any],
     ) -> None:
-        self._job, self._homes = job, homes
+        self._job, self._published, self._homes = job, published, homes
         self._history = history = read_history(coop.coordinator_folder(), job)
         training = standardised(training, {one.number: one.release for one in history.rounds})
         self._training, plan = training, training.plan
@@ -115,19 +89,22 @@ class Comparison:
         aggregated = training.aggregate(np.zeros(training.layout.length), 0.0, cohort)
         self._pooled = fit(training, trained, aggregated.cohort)
         self._flower = plain_flower(training, trained)
+        measuring = list(zip(history.rounds, published.metrics, strict=True))[plan.scaling :]
         self._rounds = [
             Measured(
                 f"before round {place + 1}" if place < plan.rounds else "the model",
                 measured(training, of_model(training, one.model), judged),
-                one.release.metrics,
+                released,
             )
-            for place, one in enumerate(history.rounds[plan.scaling :])
+            for place, (one, released) in enumerate(measuring)
         ]
-        self._final = Measured("the model", measured(training, of_model(training, history.model), judged))
+        self._final = Measured("the model", measured(training, of_model(training, published.model), judged))
         lines = self._rounds if self._rounds[-1].name == self._final.name else [*self._rounds, self._final]
         self._lines = lines
         self._beside = self._references(judged)
-        self.rows = _coefficients(training, history, self._pooled)
+        pooled = None if self._pooled is None else self._pooled.coefficients
+        self._coefficients = Coefficients(training, published, pooled)
+        self.rows = self._coefficients.rows
         self.unwilling: dict[str, str] = {}
         self.late: list[str] = []
         self._judge_absent(answers)
@@ -136,34 +113,20 @@ class Comparison:
     def tell(self, tell: Narrator, title: str) -> None:
         """Coefficients where the model has some, then the metrics."""
         if self.rows:
-            tell.result(title, self.rows)
-            if self._pooled is not None:
-                tell.legend((("", TRUE.format(self._pooled.name)),))
-        names = [one.name for one in self._final.exact]
-        table = Table(title=None if self.rows else Text(title), title_justify="left", header_style="bold")
-        table.add_column("measured")
-        for name in names:
-            table.add_column(name.replace("_", " "), justify="right")
-        for line in (*self._lines, *self._beside):
-            told = {one.name: one for one in line.released}
-            exact = {one.name: one for one in line.exact}
-            table.add_row(Text(line.name), *(Text(_cell(told.get(name), exact.get(name))) for name in names))
-        tell.table(table)
-        tell.legend(METRICS_LEGEND)
+            self._coefficients.tell(tell, title, "nobody" if self._pooled is None else self._pooled.name)
+        tell_metrics(tell, "" if self.rows else title, self._lines, self._beside)
 
     def into(self, report: Report, seconds: Sequence[float]) -> None:
         """Leave the figures, and the promises that were tried, in the report."""
-        history, fields = self._history, self._history.card.fields
+        told, fields = self._published.told, self._published.card.fields
         sizes = [record["bytes_of_run"] for records in self._homes.left.values() for record in records]
         senders = sum(1 for runs in self._homes.sent(self._job).values() if runs)
         report.bytes_up_per_home = sum(sizes) / max(1, senders)
         report.privacy = {
-            "rho": fields["rho_nano"] / 1e9,
-            "epsilon": float(fields["epsilon"]),
-            "delta": float(fields["delta"]),
-            "sigma": history.rounds[-1].release.sigma,
+            **{name: told[name] for name in ("rho", "epsilon", "delta")},
+            "sigma": self._history.rounds[-1].release.sigma,
         }
-        report.log = {"size": history.log[0], "root": history.log[1]}
+        report.log = {name: told["log"][name] for name in ("size", "root")}
         report.survivors = len(self._last)
         report.dropped = report.consenting - report.survivors
         report.cells = self.rows
@@ -175,7 +138,7 @@ class Comparison:
             "planned": fields["planned"],
             "parameters": fields["parameters"],
             "sha256": fields["model"],
-            "card_sha256": history.card.digest.hex(),
+            "card_sha256": self._published.card.digest.hex(),
             "seconds_per_round": list(seconds),
             "metrics": [one.payload() for one in self._rounds],
             "final": self._final.payload(),
@@ -298,39 +261,14 @@ class Comparison:
         return [(f"{what} (at most {bound:.1f} standard errors)", 0 < largest <= bound)]
 
     def _of_model(self) -> tuple[str, bool]:
+        """Where the recipe takes the steps, the console has computed them again; Flower's are taken again here."""
+        if self._training.strategy is None:
+            what = "the researcher's console computed the model again from what the rounds released"
+            return f"{what}, and checked its card against the log", self._published.replayed
         moved = trained_runs(self._training.plan, [one.number for one in self._history.rounds])
         taken = [Released(one.release, one.vector) for one in self._history.rounds if one.number in moved]
         with Course(self._training) as course:
             for released in taken:
                 course.take(released)
             again = course.model
-        return "the model follows from what the rounds released, and from nothing else", again == self._history.model
-
-
-def _coefficients(training: Training, history: History, pooled: Pooled | None) -> tuple[Row, ...]:
-    """Every coefficient with its noise, beside the pooled one; none where the recipe has none."""
-    model = history.model
-    if "coef_noise" not in set(model):
-        return ()
-    values = np.column_stack((model["intercept"], model["coef"]))
-    noise = np.column_stack((model["intercept_noise"], model["coef_noise"]))
-    target = training.design.target
-    classes = target.values if target is not None and len(values) > 1 else ()
-    rows = []
-    for place in range(len(values)):
-        for column, name in enumerate(("(intercept)", *training.design.names)):
-            keys: dict[str, str | int] = {target.label: classes[place]} if target is not None and classes else {}
-            true = None if pooled is None or pooled.coefficients is None else float(pooled.coefficients[place, column])
-            value, stderr = float(values[place, column]), float(noise[place, column])
-            rows.append(Row(keys | {"input": name}, COLUMN, value, stderr or None, true))
-    return tuple(rows)
-
-
-def _cell(told: Metric | None, exact: Metric | None) -> str:
-    """A metric as the table shows it."""
-    true = "" if exact is None or exact.value is None else f"{exact.value:.3f}"
-    if told is None:
-        return true
-    if told.value is None or told.stderr is None:
-        return f"below noise ({true})"
-    return f"{told.value:.3f} ± {told.stderr:.2g} ({true})"
+        return "the model follows from what the rounds released, and from nothing else", again == self._published.model

@@ -1,4 +1,7 @@
-"""What became of a training: read from the coordinator's database, which only the demo can see."""
+"""Who took part in a training and what each round began with and released: read from the coordinator's database.
+
+Only the demo can see that. What came of the training it has from the researcher's console.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,11 @@ from vicinia.coordinator.store import artifacts, jobs, leaves
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.schema import run as run_table
 from vicinia.errors import NotFound
-from vicinia.training.card import ModelCard
 from vicinia.training.model import Model
 from vicinia.training.rounds import RoundRelease
 from vicinia.wire.rounds import Phase
 
-__all__ = ["History", "Round", "read_history", "released"]
+__all__ = ["History", "Round", "read_history"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +40,13 @@ class Round:
 @dataclass(frozen=True, slots=True)
 class History:
     """A training that has ended. `others`: runs of it that had a roster and no release, with that roster (ids);
-    `indices`: every member's place in the register; `log`: the size and the root of the log; `lot`: of
-    the job, by which homes are held out."""
+    `indices`: every member's place in the register; `lot`: of the job, by which homes are held out."""
 
     job: Job
     rounds: tuple[Round, ...]
     others: Mapping[str, frozenset[str]]
-    model: Model
-    card: ModelCard
     indices: Mapping[str, int]
-    log: tuple[int, str]
     lot: bytes
-
-
-def released(coordinator: Path, job_hash: str) -> tuple[RoundRelease, ...]:
-    """The rounds of a job that were released so far."""
-    database = Database(Folder(coordinator).database)
-    try:
-        with database.read() as connection:
-            rows = _rows(connection, job_hash)
-    finally:
-        database.close()
-    return tuple(RoundRelease.from_canonical(row.release) for row in rows if row.phase == Phase.DONE and row.release)
 
 
 def read_history(coordinator: Path, job_hash: str) -> History:
@@ -78,7 +65,6 @@ def _read(connection: Connection, job_hash: str) -> History:
     vote = assembly.vote_on(bytes.fromhex(job_hash))
     if row is None or vote.trained is None:
         raise NotFound("The training did not come to a model.", where=f"job {job_hash[:12]}")
-    card = ModelCard.parse(_artifact(connection, vote.trained.digest))
     rounds: list[Round] = []
     others: dict[str, frozenset[str]] = {}
     for one in _rows(connection, job_hash):
@@ -105,10 +91,7 @@ def _read(connection: Connection, job_hash: str) -> History:
         job=Job.from_canonical(row.body),
         rounds=tuple(rounds),
         others=others,
-        model=Model.from_bytes(_artifact(connection, card.model)),
-        card=card,
         indices={member.id: member.index for member in assembly.members},
-        log=(leaves.count(connection), assembly.root().hex()),
         lot=assembly.lot(vote),
     )
 

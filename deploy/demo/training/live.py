@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vicinia.assembly.learning import TrainingPlan
+from vicinia.coordinator.console.metric_words import sentence
 from vicinia.training.compiled import Training
-from vicinia.training.rounds import RoundRelease
 from vicinia.training.schedule import Kind, kind_after
 
 from deploy.demo.show import Narrator
-from deploy.demo.training.history import released
+from deploy.demo.training.published import metrics_of
 
 __all__ = ["Live", "metrics_in_words", "plan_in_words"]
 
@@ -21,9 +20,7 @@ __all__ = ["Live", "metrics_in_words", "plan_in_words"]
 class Live:
     """Tells each round of a training when it was released; without a training it tells nothing of its own."""
 
-    def __init__(self, coordinator: Path, job: str, tell: Narrator, training: Training | None) -> None:
-        self._coordinator = coordinator
-        self._job = job
+    def __init__(self, tell: Narrator, training: Training | None) -> None:
         self._tell = tell
         self._training = training
         self._told = 0
@@ -37,18 +34,21 @@ class Live:
         running = now["state"] == "running"
         if self._began is None and running:
             self._began = time.monotonic()
-        self._tell_new()
+        self._tell_new(now["rounds"])
         return f"{round_in_words(self._told, self._training.plan)}, {text}" if running else text
 
-    def _tell_new(self) -> None:
+    def _tell_new(self, rounds: Sequence[Mapping[str, Any]]) -> None:
         if self._training is None or self._began is None:
             return
-        new = released(self._coordinator, self._job)[self._told :]
-        for release in new:
+        new = rounds[self._told :]
+        for of_round in new:
             took = (time.monotonic() - self._began) / len(new)
             self.seconds.append(round(took, 2))
-            title = round_in_words(self._told, self._training.plan)
-            self._tell.note(f"{title} ({took:.1f} s): {metrics_in_words(release)}")
+            plan = self._training.plan
+            final = kind_after(plan, self._told) is Kind.CLOSES
+            self._tell.note(
+                f"{round_in_words(self._told, plan)} ({took:.1f} s). {metrics_in_words(of_round, final=final)}"
+            )
             self._told += 1
         if new:
             self._began = time.monotonic()
@@ -64,29 +64,23 @@ def round_in_words(done: int, plan: TrainingPlan) -> str:
     )
 
 
-def metrics_in_words(release: RoundRelease) -> str:
-    """The metrics of the model that the round began with."""
-    if not release.metrics:
-        return f"{release.cohort} homes or more in the sum"
-    if all(one.value is None or one.stderr is None for one in release.metrics):
-        return "it began with a model of which every metric lies below the noise"
-    parts = [
-        f"{one.name.replace('_', ' ')} "
-        + ("below the noise" if one.value is None or one.stderr is None else f"{one.value:.3g} ± {one.stderr:.2g}")
-        for one in release.metrics
-    ]
-    return f"it began with a model of {', '.join(parts)}"
+def metrics_in_words(of_round: Mapping[str, Any], *, final: bool) -> str:
+    """The metrics that a round released, of the model that it began with; `final`: of the last one."""
+    metrics = metrics_of(of_round)
+    if not metrics:
+        return f"{of_round['cohort']} homes or more are in the sum"
+    return f"{'The final model' if final else 'The model that it began with'}: {sentence(metrics)}"
 
 
 def plan_in_words(training: Training, expected: Mapping[str, Any]) -> str:
     """What is to be done, from the plan and what `vicinia check` says."""
     plan = training.plan
+    rounds = f"{plan.rounds} round{'s' if plan.rounds > 1 else ''}"
     spare = f", {plan.spare} spare" if plan.spare else ""
     held = f"; {plan.holdout_nano / 1e7:g} % of the homes only measure the model" if plan.holdout_nano else ""
     first = "a first round that standardises, then " if plan.scaling else ""
     return (
-        f"{plan.recipe.name}{f' under {plan.strategy.name}' if plan.strategy is not None else ''}, "
-        f"{first}{plan.rounds} rounds"
+        f"{plan.recipe.name}{f' under {plan.strategy.name}' if plan.strategy is not None else ''}, {first}{rounds}"
         f"{' and a closing one' if plan.closing else ''}{spare}, {training.layout.length:,} numbers from each home in "
         f"each; epsilon {expected['epsilon']:.3g} for all of them together{held}"
     )

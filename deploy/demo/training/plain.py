@@ -13,7 +13,7 @@ from vicinia.coordinator.flower import load_flower
 from vicinia.node.training.mlp import statistic
 from vicinia.privacy.stream import chacha_stream
 from vicinia.training.compiled import Training
-from vicinia.training.dimensions import TargetKind
+from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.examples import Examples
 from vicinia.training.model import Model
 from vicinia.training.recipes.mlp import UPDATE, Mlp
@@ -24,7 +24,6 @@ __all__ = ["PlainFlower", "plain_flower"]
 
 ROUNDS = 10  # where the training itself is none of Flower's
 UNCUT = 1e6
-STEP = {"batch": 32, "epochs": 5, "learning_rate": NANO}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +42,25 @@ def plain_flower(training: Training, homes: Sequence[Examples]) -> PlainFlower |
     Nothing is cut and nothing is blurred. None where no home has examples, or there is nothing to predict.
     """
     present = [one for one in homes if len(one)]
-    if not present or training.design.dimensions.target is TargetKind.NONE:
+    dimensions = training.design.dimensions
+    if not present or dimensions.target is TargetKind.NONE:
         return None
     strategy, recipe, rounds = training.strategy, training.recipe, training.plan.rounds
     if strategy is None or not isinstance(recipe, Mlp):
         hidden = 16 if recipe.name == "trees" else 0
         defaults = {one.name: one.default for one in Mlp.settings if one.default is not None}
-        recipe = Mlp.of(training.design.dimensions, defaults | STEP | {"hidden_1": hidden})
+        recipe = Mlp.of(dimensions, defaults | _steps(dimensions) | {"hidden_1": hidden})
         strategy, rounds = Strategy("FedAvg"), ROUNDS
     model = _run(strategy, recipe, present, rounds)
     return PlainFlower(f"plain Flower {strategy.name}, {rounds} rounds", recipe, model, rounds)
+
+
+def _steps(dimensions: Dimensions) -> dict[str, int]:
+    """Long steps for classes. Of numbers the loss has a curvature of up to 1 + p, and longer steps than 2/(1 + p) lead
+    away: shorter ones, then, and more."""
+    if dimensions.target is TargetKind.CLASSES:
+        return {"batch": 32, "epochs": 5, "learning_rate": NANO}
+    return {"batch": 32, "epochs": 20, "learning_rate": NANO // (1 + dimensions.inputs)}
 
 
 def _run(strategy: Strategy, recipe: Mlp, homes: Sequence[Examples], rounds: int) -> Model:

@@ -62,6 +62,11 @@ class Job(Payload):
         if (self.kind == "train") != (self.training is not None):
             raise InvalidInput("A job of the kind train has a plan, and no other has one.", where="job.training")
 
+    @property
+    def question(self) -> str:
+        """What is computed, for people: the query, or what is learnt from what."""
+        return self.query if self.training is None else self.training.sentence
+
     def runs(self, bylaws: ByLaws) -> int:
         """How many runs it may take: of a query as many as the by-laws say, of training the plan's rounds and spare."""
         return bylaws.max_runs if self.training is None else self.training.runs

@@ -18,6 +18,7 @@ UNITS = ("row", "household")
 STANDARDS = ("bounds", "private")
 MAX_INPUTS = 200
 MAX_RUNS = 1_000
+MAX_HOLDOUT_NANO = 900_000_000
 
 _Name = Annotated[str, Text(40, r"[A-Za-z][A-Za-z0-9_]*", "a name of letters, digits and underscores")]
 _Nano = Annotated[int, Integer(1, 10**15)]
@@ -104,13 +105,14 @@ class TrainingPlan(Payload):
     clip: Annotated[Clip | None, Maybe(Nested(Clip.from_payload))]
     rounds: Annotated[int, Integer(1, MAX_RUNS)]
     spare: Annotated[int, Integer(0, MAX_RUNS)]
-    holdout_nano: Annotated[int, Integer(0, 900_000_000)]
+    holdout_nano: Annotated[int, Integer(0, MAX_HOLDOUT_NANO)]
     initial: Digest
 
     def __post_init__(self) -> None:
         everything = (*self.inputs, self.target) if self.target is not None else self.inputs
-        if len(set(self.inputs)) != len(self.inputs):
-            raise InvalidInput("A feature is there twice.", where="training.features")
+        twice = next((one for place, one in enumerate(self.inputs) if one in self.inputs[:place]), None)
+        if twice is not None:
+            raise InvalidInput(f"The feature {twice.label!r} is there twice.", where="training.features")
         if self.target is not None and self.target in self.inputs:
             raise InvalidInput(
                 f"The target {self.target.label!r} is also a feature.",

@@ -7,11 +7,10 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any
 
-from vicinia.errors import InvalidInput, TooLarge
+from vicinia.errors import InvalidInput, TooLarge, nearest
 
 MAX_BYTES = 64 * 1024
 
@@ -61,8 +60,7 @@ class TomlFile:
         names = sorted(known)
         for key in table:
             if key not in names:
-                near = get_close_matches(key, names, n=1)
-                hint = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(names)}."
+                hint = nearest(key, names, f"Known keys: {', '.join(names)}.")
                 raise InvalidInput(f"The key {key!r} is unknown.", where=self.where(key, section), hint=hint)
 
 
@@ -71,7 +69,7 @@ def exact_nano(value: Any, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
         raise InvalidInput("This must be a number.", where=where)
     if not 0 < value <= 1_000_000:
-        raise InvalidInput(f"{value} is outside 0..1000000.", where=where)
+        raise InvalidInput(f"This must be above 0 and at most 1000000, and is {value}.", where=where)
     if Decimal(value) != round(Decimal(value), 9):
         raise InvalidInput(f"{value} has more than nine decimals.", where=where)
     return int(Fraction(value) * 10**9)

@@ -6,6 +6,8 @@ Every package raises these, every edge maps them once: to an exit code on the co
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from enum import IntEnum
 
 __all__ = [
@@ -29,6 +31,7 @@ __all__ = [
     "Unavailable",
     "ViciniaError",
     "error_from_wire",
+    "nearest",
 ]
 
 
@@ -203,6 +206,12 @@ _BY_CODE: dict[Code, type[ViciniaError]] = {
         Incompatible, StorageFault, InternalFault,
     )
 }  # fmt: skip
+
+
+def nearest(word: str, known: Iterable[str], otherwise: str) -> str:
+    """The hint for a word that is not known: the nearest one that is, or `otherwise` where none is near."""
+    near = get_close_matches(word[:80], list(known), n=1)
+    return f"Did you mean {near[0]!r}?" if near else otherwise
 
 
 def error_from_wire(code: int, what: str, where: str = "", hint: str = "") -> ViciniaError:

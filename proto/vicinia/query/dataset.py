@@ -9,7 +9,7 @@ import re
 import zoneinfo
 from dataclasses import dataclass
 
-from vicinia.errors import InvalidInput, NotFound
+from vicinia.errors import InvalidInput, NotFound, nearest
 from vicinia.query.column import Column, ColumnType
 from vicinia.query.payload import MAX_TEXT, fields_of, list_of, text_of
 
@@ -62,10 +62,9 @@ class DataSet:
         for column in self.columns:
             if column.name.lower() == name.lower():
                 return column
-        raise NotFound(
-            f"The data set {self.name} has no column {name!r}.",
-            hint="It has " + ", ".join(column.name for column in self.columns) + ".",
-        )
+        names = [column.name for column in self.columns]
+        hint = nearest(name.lower(), names, f"It has {', '.join(names)}.")
+        raise NotFound(f"The data set {self.name} has no column {name!r}.", hint=hint)
 
     @property
     def time_column(self) -> Column | None:

@@ -14,7 +14,7 @@ import sqlglot.parser
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import ParseError, SqlglotError
-from vicinia.errors import InvalidInput
+from vicinia.errors import InvalidInput, nearest
 from vicinia.query.aggregates import SelectReader
 from vicinia.query.dataset import DataSet
 from vicinia.query.expression import Expression, Number, number_text
@@ -77,7 +77,7 @@ def _unparsed(text: str, tokens: tuple[Token, ...], error: ParseError) -> Invali
     offset = starts[min(line, len(starts)) - 1] + column - 1
     before = [token for token in tokens if token.start <= offset]
     stumble = before[-1] if before else tokens[0]
-    return refuse(text, stumble.start, f"The query is not complete or not SQL near {stumble.text[:40]!r}.")
+    return refuse(text, stumble.start, f"This is not complete or not SQL near {stumble.text[:40]!r}.")
 
 
 def _dataset(text: str, tree: exp.Select, datasets: Mapping[str, DataSet]) -> DataSet:
@@ -88,10 +88,11 @@ def _dataset(text: str, tree: exp.Select, datasets: Mapping[str, DataSet]) -> Da
     for dataset in datasets.values():
         if dataset.name == name.lower():
             return dataset
-    known = ", ".join(sorted(dataset.name for dataset in datasets.values())) or "none"
+    known = sorted(dataset.name for dataset in datasets.values())
+    hint = nearest(name.lower(), known, f"Registered are: {', '.join(known) or 'none'}.")
     start = min((int(p.meta["start"]) for p in table.walk() if "start" in p.meta), default=0) if table else 0
     what = f"There is no data set {name[:60]!r}." if name else "FROM must name one registered data set."
-    raise refuse(text, start, what, f"Registered are: {known}.")
+    raise refuse(text, start, what, hint)
 
 
 class _Query:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from vicinia.assembly.learning import Input, TrainingPlan
-from vicinia.errors import InvalidInput, NotFound
+from vicinia.errors import InvalidInput, NotFound, nearest
 from vicinia.query.column import Column, ColumnType
 from vicinia.query.dataset import DataSet
 from vicinia.query.expression import Expression
@@ -20,7 +20,7 @@ from vicinia.query.plan import AggregateKind, Plan, compile_query
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.spread import Spread
 
-__all__ = ["Design", "Term", "compile_design"]
+__all__ = ["Design", "Term", "compile_design", "registered"]
 
 _AT_ONCE = 20
 
@@ -151,11 +151,17 @@ def _target(target: Term | None, counts: bool) -> tuple[TargetKind, int, float]:
     return TargetKind.COUNT, 0, float(target.high)
 
 
-def _term(one: Input, definitions: Mapping[str, DataSet], where: str) -> Term:
-    dataset = definitions.get(one.dataset)
-    if dataset is None:
+def registered(name: str, definitions: Mapping[str, DataSet], where: str) -> DataSet:
+    """The data set of that name; InvalidInput where it is none of the registered ones."""
+    if name not in definitions:
         known = ", ".join(sorted(definitions)) or "none"
-        raise InvalidInput(f"There is no data set {one.dataset!r}.", where=where, hint=f"Registered are: {known}.")
+        hint = nearest(name, definitions, f"Registered are: {known}.")
+        raise InvalidInput(f"There is no data set {name[:60]!r}.", where=where, hint=hint)
+    return definitions[name]
+
+
+def _term(one: Input, definitions: Mapping[str, DataSet], where: str) -> Term:
+    dataset = registered(one.dataset, definitions, where)
     column = _enum(dataset, one.value)
     if column is not None:
         if len(column.values) < 2:

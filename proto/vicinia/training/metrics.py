@@ -25,12 +25,13 @@ from vicinia.training.evaluation import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Bin", "Metric", "calibration", "metrics"]
+__all__ = ["RANGES", "Bin", "Metric", "calibration", "metrics"]
 
 _REPLICATES = 1_000
 _SEED = 0
 _SHARE = (0.0, 1.0)
-_RANGES = {"accuracy": _SHARE, "auc": _SHARE, "base_rate": _SHARE, "r_squared": (-np.inf, 1.0)}
+RANGES = {"accuracy": _SHARE, "auc": _SHARE, "base_rate": _SHARE, "r_squared": (-np.inf, 1.0)}
+"""What a metric can be at all, where that is not any number."""
 # A metric that so many of the replicates cannot compute rests on a number within two deviations of nothing.
 _MOST_UNDEFINED = 0.025
 
@@ -79,7 +80,7 @@ def metrics(dimensions: Dimensions, total: NDArray[np.float64], noise: float) ->
     values = _figures(dimensions, total[None, :])
     replicates = _figures(dimensions, _replicates(total, noise))
     told = {name: _told(float(values[name][0]), replicates[name]) for name in values}
-    return tuple(Metric(name, _within(_RANGES.get(name), value), stderr) for name, (value, stderr) in told.items())
+    return tuple(Metric(name, _within(RANGES.get(name), value), stderr) for name, (value, stderr) in told.items())
 
 
 def calibration(dimensions: Dimensions, total: NDArray[np.float64], noise: float) -> tuple[Bin, ...]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from vicinia.errors import InvalidInput
+from vicinia.errors import InvalidInput, nearest
 
 if TYPE_CHECKING:
     from vicinia.training.dimensions import Dimensions
@@ -43,8 +42,7 @@ class RecipeClass(Protocol):
 def recipe_class(name: str, version: int | None = None, where: str = "training.recipe") -> Any:
     """The class of a recipe (a `RecipeClass`); InvalidInput for one that this program does not know."""
     if name not in RECIPES:
-        near = get_close_matches(name, RECIPES, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(RECIPES)}."
+        hint = nearest(name, RECIPES, f"There are: {', '.join(RECIPES)}.")
         raise InvalidInput(f"There is no recipe {name[:60]!r}.", where=where, hint=hint)
     found = getattr(import_module(f"vicinia.training.recipes.{name}"), RECIPES[name])
     if version is not None and version != found.version:

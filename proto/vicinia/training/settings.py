@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
 
-from vicinia.errors import InvalidInput
+from vicinia.errors import InvalidInput, nearest
 from vicinia.training.parameter import NANO, Parameter
 
 __all__ = ["NANO", "Setting", "from_file", "from_payload", "real"]
@@ -45,9 +44,8 @@ def from_file(settings: Iterable[Setting], table: Mapping[str, object], where: s
     declared = {setting.name: setting for setting in settings}
     for name in table:
         if name not in declared:
-            near = get_close_matches(name, declared, n=1)
             known = ", ".join(sorted(declared)) or "none"
-            hint = f"Did you mean {near[0]!r}?" if near else f"Known parameters: {known}."
+            hint = nearest(name, declared, f"Known parameters: {known}.")
             raise InvalidInput(f"The parameter {name!r} is unknown.", where=where, hint=hint)
     return {name: _read(declared[name], table.get(name), where) for name in sorted(declared)}
 

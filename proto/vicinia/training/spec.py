@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from vicinia.assembly.learning import STANDARDS, UNITS, Chosen, Clip, Input, TrainingPlan
+from vicinia.assembly.learning import MAX_HOLDOUT_NANO, STANDARDS, UNITS, Chosen, Clip, Input, TrainingPlan
 from vicinia.assembly.payload import decode_field
-from vicinia.assembly.toml import TomlFile, exact_nano
+from vicinia.assembly.toml import TomlFile
 from vicinia.errors import InvalidInput, ViciniaError
 from vicinia.query.dataset import DataSet
 from vicinia.training.compiled import Training, compile_training
-from vicinia.training.design import compile_design
+from vicinia.training.design import compile_design, registered
+from vicinia.training.parameter import Parameter
 from vicinia.training.registry import recipe_class
 from vicinia.training.settings import NANO, from_file
 from vicinia.training.strategy import Strategy
@@ -26,6 +27,12 @@ _KEYS = (
 _SECTION = "training"
 DEFAULT_CLIP = Clip(10**9, 5 * 10**8, 2 * 10**8)
 DEFAULT_EXAMPLES = 32
+CLIP = {
+    "initial": Parameter(1, 10**6 * NANO, hint="It is the length that updates are cut to at first, above 0."),
+    "quantile": Parameter(1, NANO - 1, hint="It is a share of the homes, above 0 and below 1."),
+    "rate": Parameter(0, NANO, hint="It is how fast the length moves; 0 leaves it where it is."),
+}
+HOLDOUT = Parameter(0, MAX_HOLDOUT_NANO, hint="It is a share of the homes: 0.2 is one in five.")
 
 
 def training_of(file: TomlFile, definitions: Mapping[str, DataSet]) -> Training:
@@ -48,6 +55,8 @@ def training_of(file: TomlFile, definitions: Mapping[str, DataSet]) -> Training:
 
 def _compiled(file: TomlFile, table: Mapping[str, Any], definitions: Mapping[str, DataSet]) -> Training:
     known = recipe_class(_text(file, table, "recipe"))
+    if "dataset" in table:
+        registered(_text(file, table, "dataset"), definitions, "training.dataset")
     unit = table.get("unit", "row")
     if unit not in UNITS:
         raise InvalidInput(f"{unit!r} is not one of {', '.join(UNITS)}.", where="training.unit")
@@ -134,25 +143,13 @@ def _clip(file: TomlFile, table: Any) -> Clip | None:
     section = "training.clip"
     if not isinstance(table, Mapping):
         raise InvalidInput("Write a section: [training.clip] with initial = 1.0.", where=section)
-    file.only(table, ("initial", "quantile", "rate"), section)
-    payload = DEFAULT_CLIP.payload()
-    for key, value in table.items():
-        zero = key == "rate" and value == 0
-        payload[f"{key}_nano"] = 0 if zero else exact_nano(value, file.where(key, section))
-    return Clip.from_payload(payload, section)
+    file.only(table, CLIP, section)
+    read = {f"{key}_nano": CLIP[key].read(value, file.where(key, section)) for key, value in table.items()}
+    return Clip.from_payload(DEFAULT_CLIP.payload() | read, section)
 
 
 def _share(file: TomlFile, table: Mapping[str, Any]) -> int:
-    value = table.get("holdout", Decimal(0))
-    return (
-        0
-        if value == 0
-        else int(
-            decode_field(
-                TrainingPlan, "holdout_nano", exact_nano(value, file.where("holdout", _SECTION)), "training.holdout"
-            )
-        )
-    )
+    return HOLDOUT.read(table.get("holdout", 0), file.where("holdout", _SECTION))
 
 
 def _standard(file: TomlFile, table: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Self
 
-from vicinia.errors import InvalidInput
+from vicinia.errors import InvalidInput, nearest
 from vicinia.training.parameter import NANO, Parameter
 from vicinia.training.refusal import REFUSED
 
@@ -139,7 +139,4 @@ def _hint(key: str, known: Mapping[str, Parameter]) -> str:
     """What to do about a parameter that is not there."""
     if key in _ELSEWHERE:
         return _ELSEWHERE[key]
-    near = get_close_matches(key[:80], known, n=1)
-    if near:
-        return f"Did you mean {near[0]!r}?"
-    return f"It has: {', '.join(known)}." if known else "It has none."
+    return nearest(key, known, f"It has: {', '.join(known)}." if known else "It has none.")

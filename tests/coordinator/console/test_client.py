@@ -29,6 +29,22 @@ query   = "{QUERY}"
 epsilon = 2.0
 floor   = 3
 """
+TRAINING = """
+title   = "Fuel"
+purpose = "dpv:NonCommercialResearch"
+why     = "To know."
+[training]
+dataset = "budget"
+features = ["fuel"]
+target = "kids"
+recipe = "logistic"
+rounds = 3
+spare = 1
+holdout = 0.2
+[privacy]
+epsilon = 2.0
+floor   = 3
+"""
 IMPOSSIBLE = JOB.replace("floor   = 3", "floor   = 6")
 
 
@@ -95,6 +111,31 @@ def test_what_the_by_laws_do_not_allow_is_told_with_its_line(
 ) -> None:
     with pytest.raises(NotAccepted) as refusal:
         getattr(client, action)(JOB.replace(old, new), "j.toml")
+    assert refusal.value.where == where
+    assert what in refusal.value.what
+    assert hint in refusal.value.hint
+
+
+@pytest.mark.parametrize("action", ["check", "submit"])
+@pytest.mark.parametrize(
+    ("old", "new", "where", "what", "hint"),
+    [
+        ("rounds = 3", "rounds = 120", "j.toml:10: training.rounds", "122 rounds, 1 spare and the closing one", "98"),
+        (
+            "epsilon = 2.0",
+            "epsilon = 50",
+            "j.toml:14: privacy.epsilon",
+            "epsilon 50, is above the by-laws'",
+            "epsilon =",
+        ),
+        ("epsilon = 2.0", "rho = 9", "j.toml:14: privacy.rho", "rho 9, is above the by-laws' 0.25", "rho = 0.25"),
+    ],
+)
+def test_what_the_by_laws_do_not_allow_a_training_is_told_with_its_line(
+    client: Client, action: str, old: str, new: str, where: str, what: str, hint: str
+) -> None:
+    with pytest.raises(NotAccepted) as refusal:
+        getattr(client, action)(TRAINING.replace(old, new), "j.toml")
     assert refusal.value.where == where
     assert what in refusal.value.what
     assert hint in refusal.value.hint

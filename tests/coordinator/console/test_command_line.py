@@ -41,6 +41,19 @@ def test_every_command_shows_an_example(capsys: pytest.CaptureFixture[str], comm
 
 
 @pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("login", "The line that the steward gave you"),
+        ("check", "The job, as a file."),
+        ("result", "The job's hash, or how it begins."),
+        ("predict", "What vicinia result --out saved."),
+    ],
+)
+def test_what_a_command_takes_is_said(capsys: pytest.CaptureFixture[str], command: str, words: str) -> None:
+    assert words in run(capsys, command, "--help")[1]
+
+
+@pytest.mark.parametrize(
     ("words", "expected", "sentence"),
     [
         (("datasets",), 3, "not logged in"),

@@ -48,10 +48,25 @@ class Watched:
         yield from self._states
 
 
-def live(*states: JobStatus) -> str:
+def live(*states: JobStatus, width: int = 200) -> str:
     out = io.StringIO()
     client: Any = Watched(*states)
-    watch_live(client, START.job_hash, Console(file=out, width=120))
+    watch_live(client, START.job_hash, Console(file=out, width=width))
+    return out.getvalue()
+
+
+def at_work(*states: JobStatus, width: int = 120) -> str:
+    """What a terminal shows when the last of the states has come, and no end yet."""
+
+    class Interrupted(Watched):
+        def watch(self, job_hash: str) -> Iterator[JobStatus]:
+            yield from super().watch(job_hash)
+            raise KeyboardInterrupt
+
+    out = io.StringIO()
+    client: Any = Interrupted(*states)
+    with pytest.raises(KeyboardInterrupt):
+        watch_live(client, START.job_hash, Console(file=out, width=width))
     return out.getvalue()
 
 
@@ -60,16 +75,45 @@ def test_every_state_is_said_in_words() -> None:
     sending = replace(VOTING, state="running", phase="input", phase_done=10, phase_of=20)
     text = live(START, VOTING, recruiting, sending, released)
     for words in (
-        "A member must sponsor the job before the vote opens",
         "The members have voted",
         "20/24",
         "Accepted: the homes are asked to take part",
         "The homes send masked vectors",
-        "10/20",
         "Released. Read it with: vicinia result 3f3f3f3f3f3f",
     ):
         assert words in text
     assert "0/?" not in text
+    assert "A member must sponsor the job before the vote opens" in at_work(START)
+    assert "10/20" in at_work(VOTING, sending)
+
+
+def test_a_phase_that_another_one_follows_is_over_whatever_was_counted_last() -> None:
+    sending = replace(VOTING, state="running", phase="input", phase_done=0, phase_of=20)
+    text = at_work(VOTING, sending, replace(sending, phase="unmask", phase_done=5))
+    assert "0/20" not in text
+    assert "5/20" in text
+    assert "The homes send masked vectors" in text
+
+
+def test_the_rounds_of_a_training_never_fill_the_terminal() -> None:
+    recruiting = replace(VOTING, state="recruiting", rounds_planned=40)
+    rounds = [
+        replace(recruiting, state=state, phase=phase, run=run, rounds_released=run)
+        for run in range(30)
+        for state, phase in (("recruiting", ""), ("running", "share"), ("running", "unmask"))
+    ]
+    vote, phase = at_work(VOTING, *rounds).splitlines()
+    assert vote.startswith("The members have voted")
+    assert phase.startswith("Round 30 of 40. The homes unmask the sum")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_times_are_whole_in_a_narrow_terminal(width: int) -> None:
+    now = replace(VOTING, state="running", phase="commit", rounds_planned=1, rounds_released=1, phase_of=5_000)
+    text = at_work(VOTING, replace(now, phase_done=4_321), width=width)
+    assert "4321/5000" in text
+    assert text.count("0:00:00") == 2
+    assert all(len(line) <= width for line in text.splitlines())
 
 
 @pytest.mark.parametrize(
@@ -113,14 +157,17 @@ def test_a_training_shows_its_round_and_what_every_released_one_showed(capsys: p
     released = replace(training, state="released", rounds_released=2, rounds=(first, second), run=2)
     text = live(training, sending, after, replace(after, state="running", phase="share", phase_of=20), released)
     for words in (
-        "Round 1 of 5: Accepted: the homes are asked to take part",
-        "Round 1 of 5: The homes send masked vectors",
-        "Round 1 of 5 is released, of 240 to 249 homes: auc 0.7123 ± 0.0104, log_loss below noise",
-        "Round 2 of 5: The homes share their secrets",
-        "Round 2 of 5 is released, of 230 to 239 homes: auc 0.75 ± 0.01",
+        "Round 1 of 5 is released, of 240 to 249 homes. The model that it began with: AUC 0.712 ± 0.010, log loss "
+        "below noise",
+        "Round 2 of 5 is released, of 230 to 239 homes. The model that it began with: AUC 0.750 ± 0.010",
     ):
         assert words in text
     assert text.count("Round 1 of 5 is released") == 1
+    closing = replace(released, rounds_planned=1, rounds=(replace(first, metrics=second.metrics[:0]), second))
+    assert "The closing round is released, of 230 to 239 homes. The final model: AUC 0.75" in live(closing)
+    assert "Round 1 of 1 is released, of 240 to 249 homes.\n" in live(closing)
+    hidden = replace(second, metrics=first.metrics[1:])
+    assert "began with: every metric is below the noise" in live(replace(released, rounds=(hidden,)))
     client: Any = Watched(after, released)
     watch_json(client, START.job_hash, Console())
     one, last = map(json.loads, capsys.readouterr().out.splitlines())

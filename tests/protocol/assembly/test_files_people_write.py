@@ -62,7 +62,7 @@ def test_what_a_job_file_may_also_say() -> None:
     [
         ("floor   = 10", "floor = 10\nrho = 0.1", "JOB.toml:8: privacy.rho", "Both"),
         ("epsilon = 2.0", "", "JOB.toml:5: privacy", "Neither"),
-        ("epsilon = 2.0", "epsilon = -1", "JOB.toml:6: privacy.epsilon", "outside"),
+        ("epsilon = 2.0", "epsilon = -1", "JOB.toml:6: privacy.epsilon", "above 0"),
         ("epsilon = 2.0", 'epsilon = "a"', "JOB.toml:6: privacy.epsilon", "number"),
         ("epsilon = 2.0", "epsilon = nan", "JOB.toml:6: privacy.epsilon", "number"),
         ("epsilon = 2.0", "epsilon = true", "JOB.toml:6: privacy.epsilon", "number"),

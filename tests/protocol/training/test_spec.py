@@ -101,9 +101,11 @@ def test_fedprox_gives_the_homes_its_proximal_term() -> None:
 
 WRONG = {
     "a feature that does not exist": (('"food"', '"rent"'), "JOB.toml:4: training.features[0]", "rent"),
-    "no data set": (('"budget"', '"diary"'), "JOB.toml:4: training.features[0]", "no data set"),
+    "a misspelt column": (('"food"', '"fod"'), "JOB.toml:4: training.features[0]", "Did you mean 'food'?"),
+    "no data set": (('"budget"', '"diary"'), "JOB.toml:3: training.dataset", "no data set"),
+    "a misspelt data set": (('"budget"', '"budgets"'), "JOB.toml:3: training.dataset", "Did you mean 'budget'?"),
     "the target among the features": (('"region"', '"kids"'), "JOB.toml:4: training.features", "also a feature"),
-    "a feature twice": (('"region"', '"food"'), "JOB.toml:4: training.features", "twice"),
+    "a feature twice": (('"region"', '"food"'), "JOB.toml:4: training.features", "'food' is there twice"),
     "no feature": (('["food", "fuel * 2", "region"]', "[]"), "JOB.toml:4: training.features", "list of features"),
     "two expressions in one": (('"food"', '"food), AVG(fuel"'), "JOB.toml:4: training.features[0]", ""),
     "another statement": (('"food"', '"food) FROM budget WHERE (1 = 1"'), "JOB.toml:4: training.features[0]", ""),
@@ -129,7 +131,21 @@ WRONG = {
         "JOB.toml:8: training.holdout",
         "outside",
     ),
-    "a number for a target": (('target = "kids"', 'target = "food"'), "training", ""),
+    "a holdout in per cent": (
+        ("rounds = 4", "rounds = 4\nholdout = 25"),
+        "JOB.toml:8: training.holdout",
+        "25 is outside",
+    ),
+    "a share above one": (
+        ('"logistic"\nrounds = 4', '"mlp"\nrounds = 4\n[training.clip]\nquantile = 1.5'),
+        "JOB.toml:9: training.clip.quantile",
+        "1.5 is outside",
+    ),
+    "a number for a target": (
+        ('target = "kids"', 'target = "fuel"'),
+        "JOB.toml:5: training.target",
+        "take the recipe 'linear'",
+    ),
 }
 
 

@@ -50,7 +50,7 @@ class TrainingTerms:
         total_nano = job.rho_nano * plan.runs
         return cls(
             sentence=f"{plan.sentence}.",
-            recipe=f"{plan.recipe.name} {plan.recipe.version}",
+            recipe=f"{plan.recipe.name}, version {plan.recipe.version}",
             settings=_settings(training),
             steps=_steps(training),
             clip=_clip(training),
@@ -77,7 +77,7 @@ class TrainingTerms:
             return (
                 "Nobody is held out, so no round has metrics; holdout = 0.2 in [training] would hold out one in five."
             )
-        who = f"{self.held_out:.0%} of the homes, picked by the job's hash,"
+        who = f"{self.held_out:.0%} of the homes, drawn by lot when the vote has closed,"
         return f"{who} evaluate the model of every round and do not train."
 
     @property
@@ -97,7 +97,10 @@ class TrainingTerms:
         more = ["the one that standardises"] if self.scaling else []
         more += [f"{self.spare} spare"] if self.spare else []
         more += ["the closing one"] if self.closing else []
-        rounds = " and ".join([", ".join([f"all {self.rounds}", *more[:-1]]), *more[-1:]])
+        if self.rounds == 1 and not more:
+            return f"epsilon {self.epsilon:.3g} (rho {self.rho:.6g}) at delta {self.delta:.0e}"
+        wanted = f"all {self.rounds}" if self.rounds > 1 else "the one that trains"
+        rounds = " and ".join([", ".join([wanted, *more[:-1]]), *more[-1:]])
         return (
             f"epsilon {self.epsilon:.3g} (rho {self.rho:.6g}) in each round; at most {self.epsilon_total:.3g} "
             f"(rho {self.rho_total:.6g}) in {rounds}, at delta {self.delta:.0e}"
@@ -129,7 +132,7 @@ def _clip(training: Training) -> str:
     clip = training.plan.clip
     if clip is None:
         return ""
-    moved = f"then towards the length that {clip.quantile_nano / NANO:.3g} of the homes stay below"
+    moved = f"then towards the length that {clip.quantile_nano / NANO:.0%} of the homes stay below"
     return f"updates are cut to a length of {decimal_text(clip.initial_nano)}" + (
         f", {moved}" if clip.rate_nano else ""
     )

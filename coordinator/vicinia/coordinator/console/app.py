@@ -31,7 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
 )
 
 
@@ -100,8 +100,8 @@ def check(context: typer.Context, job: JobFile, as_json: Json = False) -> None:
 
     The exit status is 5 where the job could not run here, as that of submit would be.
 
-    JOB.toml is the job: title, purpose, why, a query or a section [bold]\\[training][/bold], and the budget under
-    [bold]\\[privacy][/bold].
+    JOB.toml is the job: title, purpose, why, a query or a section [training], and the budget under
+    [privacy].
     """
     text = read_text(job)
     with _client(context) as client:
@@ -150,7 +150,7 @@ def watch(context: typer.Context, job: JobName, as_json: Json = False) -> None:
         (watch_json if as_json else watch_live)(client, client.find(job), _out())
 
 
-@app.command(epilog="Example: vicinia result 3f9a --csv > result.csv")
+@app.command(epilog="Example: vicinia result 3f9a --csv > result.csv; of a training: vicinia result 3f9a --out model")
 def result(
     context: typer.Context,
     job: JobName,

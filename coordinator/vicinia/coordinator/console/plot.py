@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
 
-__all__ = ["SIGMAS", "Bar", "bars"]
+__all__ = ["ANYTHING", "SIGMAS", "Bar", "bars"]
 
 SIGMAS = 1.96  # half-width of the bar: a 95 % interval of normal noise
+ANYTHING = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One value with its standard error; `truth` is a second mark, where somebody knows it."""
+    """One value with its standard error; `truth` is a second mark, where somebody knows it. A bar ends at `limits`:
+    what the value can be at all."""
 
     label: str
     value: float | None
     stderr: float | None
     truth: float | None = None
+    limits: tuple[float, float] = ANYTHING
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """Where the bar begins and ends; empty where there is no value."""
+        if self.value is None:
+            return ()
+        half = SIGMAS * (self.stderr or 0.0)
+        return max(self.limits[0], self.value - half), min(self.limits[1], self.value + half)
 
 
 def bars(rows: Sequence[Bar], width: int = 48) -> list[Text]:
     """Draw the rows on one common scale of `width` characters, with a scale below; empty for no rows."""
-    ends = [end for row in rows for end in _ends(row)]
+    ends = [end for row in rows for end in (*row.ends, row.truth) if end is not None]
     if not ends:
         return []
     low, high = min(ends), max(ends)
@@ -35,12 +47,6 @@ def bars(rows: Sequence[Bar], width: int = 48) -> list[Text]:
     return [*drawn, _scale(low, high, width, margin)]
 
 
-def _ends(row: Bar) -> list[float]:
-    half = SIGMAS * (row.stderr or 0.0)
-    known = [] if row.value is None else [row.value - half, row.value + half]
-    return known if row.truth is None else [*known, row.truth]
-
-
 def _line(row: Bar, low: float, high: float, width: int, margin: int) -> Text:
     def column(value: float) -> int:
         return min(width - 1, max(0, round((value - low) / (high - low) * (width - 1))))
@@ -49,8 +55,7 @@ def _line(row: Bar, low: float, high: float, width: int, margin: int) -> Text:
     if row.value is None:
         return line.append("below noise".center(width), style="dim")
     marks = [" "] * width
-    half = SIGMAS * (row.stderr or 0.0)
-    left, right = column(row.value - half), column(row.value + half)
+    left, right = map(column, row.ends)
     for place in range(left, right + 1):
         marks[place] = "─"
     if left != right:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from vicinia.coordinator.console import show, show_training
-from vicinia.coordinator.console.curve import svg
+from vicinia.coordinator.console.picture import svg
 from vicinia.errors import InvalidInput, StorageFault
 
 if TYPE_CHECKING:

@@ -20,13 +20,32 @@ if TYPE_CHECKING:  # they load gRPC and numpy, which --help does not need
     from vicinia.query.column import Column
     from vicinia.query.dataset import DataSet
 
-__all__ = ["WAITING", "checked", "datasets", "duration", "facts_of", "jobs", "members", "number", "plots", "result"]
+__all__ = [
+    "PHASES",
+    "WAITING",
+    "checked",
+    "datasets",
+    "duration",
+    "facts_of",
+    "jobs",
+    "members",
+    "number",
+    "plots",
+    "result",
+]
 
 WAITING = {
     "submitted": "A member must sponsor the job before the vote opens",
     "voting": "The members vote",
     "recruiting": "Accepted: the homes are asked to take part",
     "running": "The homes compute together",
+}
+PHASES = {
+    "advertise": "The homes announce themselves",
+    "share": "The homes share their secrets",
+    "input": "The homes send masked vectors",
+    "commit": "The notaries agree on who took part",
+    "unmask": "The homes unmask the sum",
 }
 
 

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from vicinia.coordinator.console.curve import Point, curve, leading
+from vicinia.coordinator.console.metric_words import heading, meanings, metric
+from vicinia.coordinator.console.plot import ANYTHING
 from vicinia.coordinator.console.show import number
 from vicinia.training.schedule import Kind, kind_after
 
@@ -22,10 +24,13 @@ _NAMES = {Kind.SCALES: "standardising", Kind.CLOSES: "closing"}
 
 def curves_of(found: TrainedModel) -> dict[str, list[Point]]:
     """The metrics by name, each by how many rounds the model had behind it: a round evaluates what it begins with."""
+    from vicinia.training.metrics import RANGES  # loads numpy, which --help does not need
+
     curves: dict[str, list[Point]] = {}
     for place, release in enumerate(found.releases):
         for one in release.metrics:
-            point = Point(place - found.training.plan.scaling, one.value, one.stderr)
+            limits = RANGES.get(one.name, ANYTHING)
+            point = Point(place - found.training.plan.scaling, one.value, one.stderr, limits)
             curves.setdefault(one.name, []).append(point)
     return curves
 
@@ -40,7 +45,7 @@ def model(out: Console, found: TrainedModel) -> None:
     curves = curves_of(found)
     shown = leading(curves)
     if shown is not None:
-        out.print(Text(f"\n  {shown}, after so many rounds"))
+        out.print(Text(f"\n  {heading(shown)}, after so many rounds"))
         for line in curve(curves[shown]):
             out.print("  ", line, sep="")
     if curves:
@@ -48,6 +53,8 @@ def model(out: Console, found: TrainedModel) -> None:
             "\nA round's metrics are those of the model that it began with; a closing round is of the final model."
         )
         out.print("± of a metric is the noise's: how far it lies from what the same homes would have shown without.")
+        for name, says in meanings(curves):
+            out.print(Text(f"{name}: {says}."))
     if found.card.ended:
         out.print(Text(found.card.ended, style="bold"))
     rho = found.card.fields["rho_nano"] / 1e9
@@ -68,7 +75,7 @@ def _coefficients(out: Console, found: TrainedModel) -> None:
         table.add_column(head, justify="right")
     for one in found.coefficients:
         low, high = one.value - Z95 * one.stderr, one.value + Z95 * one.stderr
-        numbers = (number(one.value), number(one.stderr), f"{number(low)} … {number(high)}", number(one.noise))
+        numbers = (number(one.value), number(one.stderr), f"{low:.3g} … {high:.3g}", number(one.noise))
         table.add_row(*map(Text, (*([one.outcome] if several else []), one.name, *numbers)))
     out.print(table)
     middle = "its mean" if found.training.plan.scaling else "the middle of its bounds"
@@ -79,7 +86,8 @@ def _coefficients(out: Console, found: TrainedModel) -> None:
         Text(
             f"A coefficient is what one more of the feature, in its own unit, adds {what}. The intercept is the answer "
             f"where every number is at {middle} and every category has its first value. ± error is one "
-            "standard error of noise and sampling together.\n"
+            "standard error of noise and sampling together. What lies below the noise is drawn towards 0, and so is "
+            "everything by l2: that is not in it.\n"
         )
     )
 
@@ -87,16 +95,12 @@ def _coefficients(out: Console, found: TrainedModel) -> None:
 def _rounds(out: Console, found: TrainedModel) -> None:
     names = list(curves_of(found))
     table = Table(header_style="bold")
-    for head in ("round", "homes", *names):
+    for head in ("round", "homes", *map(heading, names)):
         table.add_column(head, justify="right")
     for place, release in enumerate(found.releases):
         told = {one.name: one for one in release.metrics}
-        cells = [_metric(told[name].value, told[name].stderr) if name in told else "" for name in names]
+        cells = [metric(told[name].value, told[name].stderr) if name in told else "" for name in names]
         kind = kind_after(found.training.plan, place)
         name = str(place + 1 - found.training.plan.scaling) if kind is Kind.TRAINS else _NAMES[kind]
         table.add_row(*map(Text, (name, f"{release.cohort:,}–{release.cohort + 9:,}", *cells)))
     out.print(table)
-
-
-def _metric(value: float | None, stderr: float | None) -> str:
-    return "below noise" if value is None else f"{number(value)} ± {number(stderr)}"

@@ -7,29 +7,23 @@ import time
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 from rich.text import Text
 from vicinia.coordinator.client import Client
 from vicinia.coordinator.client.link import JobStatus
-from vicinia.coordinator.console.show import WAITING, duration, facts_of, number
+from vicinia.coordinator.console.metric_words import sentence
+from vicinia.coordinator.console.show import PHASES, WAITING, duration, facts_of
 from vicinia.errors import NotAccepted, RoundFailed
 
 __all__ = ["watch_json", "watch_live"]
 
-PHASES = {
-    "advertise": "The homes announce themselves",
-    "share": "The homes share their secrets",
-    "input": "The homes send masked vectors",
-    "commit": "The notaries agree on who took part",
-    "unmask": "The homes unmask the sum",
-}
-
 
 class _Count(MofNCompleteColumn):
-    """How many of how many, where there is something to count."""
+    """How many of how many, where there is something to count and it can still change."""
 
     def render(self, task: Task) -> Text:
         """The counts of a bar."""
-        return Text() if task.total is None else super().render(task)
+        return Text() if task.total is None or task.fields["over"] else super().render(task)
 
 
 def watch_json(client: Client, job_hash: str, _out: Console) -> None:
@@ -42,39 +36,93 @@ def watch_json(client: Client, job_hash: str, _out: Console) -> None:
 
 def watch_live(client: Client, job_hash: str, out: Console) -> None:
     """A bar for the vote and one for each phase; the vote shows its turnout only."""
-    columns = (TextColumn("{task.description}"), BarColumn(), _Count(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}", table_column=Column()),  # what is too long for the terminal is wrapped
+        BarColumn(table_column=Column(no_wrap=True), bar_width=14),
+        _Count(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+    )
     last: JobStatus | None = None
     with Progress(*columns, console=out) as progress:
-        bars: dict[str, TaskID] = {}
+        bars = _Bars(progress)
         for now in client.watch(job_hash):
             for place in range(len(last.rounds) if last is not None else 0, len(now.rounds)):
                 progress.console.print(Text(_released(now, place)))
             last = now
-            _advance(progress, bars, now)
-        for bar in bars.values():
-            progress.stop_task(bar)
+            _advance(bars, now)
+        if last is not None and last.state == "released":
+            bars.close(alone=bool(last.rounds_planned))
+        bars.stop()
     if last is not None:
         _end(last)
         out.print(f"Released. Read it with: vicinia result {last.job_hash[:12]}")
 
 
-def _advance(progress: Progress, bars: dict[str, TaskID], now: JobStatus) -> None:
+class _Bars:
+    """The vote, then what came after it: every phase of a run, but of a training only the one that goes on, since its
+    phases can be more than a terminal has lines."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._vote: TaskID | None = None
+        self._voting = False
+        self._phase: TaskID | None = None
+        self._name = ""
+
+    def vote(self, words: str, done: int, of: int) -> None:
+        """The turnout."""
+        if self._vote is None:
+            self.close(alone=True)
+            self._vote, self._voting = self._progress.add_task(words, total=of, over=False), True
+        self._progress.update(self._vote, description=words, completed=done, total=of)
+
+    def phase(self, name: str, words: str, done: int, of: int | None, *, alone: bool) -> None:
+        """What goes on beside the vote, and how far it is; another name closes what went on before."""
+        if self._phase is None or self._name != name:
+            self.close(alone=alone)
+            self._end_vote()
+            self._name, self._phase = name, self._progress.add_task(words, total=of, over=False)
+        self._progress.update(self._phase, description=words, completed=done, total=of)
+
+    def close(self, *, alone: bool) -> None:
+        """What went on is over, however many had answered when it was looked at last; `alone`: and is not shown."""
+        if self._phase is not None and alone:
+            self._progress.remove_task(self._phase)
+        elif self._phase is not None:
+            self._progress.update(self._phase, completed=1, total=1, over=True)
+            self._progress.stop_task(self._phase)
+        self._phase = None
+
+    def stop(self) -> None:
+        """Nothing goes on any more."""
+        self._end_vote()
+        if self._phase is not None:
+            self._progress.stop_task(self._phase)
+
+    def _end_vote(self) -> None:
+        if self._vote is not None and self._voting:
+            self._progress.update(self._vote, description="The members have voted")
+            self._progress.stop_task(self._vote)
+            self._voting = False
+
+
+def _advance(bars: _Bars, now: JobStatus) -> None:
     if now.state == "voting":
         left = duration(max(0.0, now.deadline_ms / 1000 - time.time()))
-        _bar(progress, bars, "voting", f"The members vote, {left} left", now.turnout, now.electorate)
+        bars.vote(f"The members vote, {left} left", now.turnout, now.electorate)
     elif now.state == "running" and now.phase in PHASES:
-        name, words = _of_round(now, now.phase, PHASES[now.phase])
-        _bar(progress, bars, name, words, now.phase_done, now.phase_of)
+        _phase(bars, now, now.phase, PHASES[now.phase], now.phase_done, now.phase_of)
     elif not now.final:
         words = WAITING.get(now.state, now.state) if not now.reason else f"{now.state}: {now.reason}"
-        _bar(progress, bars, *_of_round(now, now.state, words), 0, None)
+        _phase(bars, now, now.state, words, 0, None)
 
 
-def _of_round(now: JobStatus, name: str, words: str) -> tuple[str, str]:
-    """Name and words of a bar: a training has its own for each attempt at a round."""
-    if not now.rounds_planned or now.state not in ("recruiting", "running"):
-        return name, words
-    return f"{now.rounds_released} {now.run} {name}", f"{_round(now, now.rounds_released)}: {words}"
+def _phase(bars: _Bars, now: JobStatus, name: str, words: str, done: int, of: int | None) -> None:
+    """Of a training, each attempt at a round is named."""
+    of_round = bool(now.rounds_planned) and now.state in ("recruiting", "running")
+    if of_round:
+        name, words = f"{now.rounds_released} {now.run} {name}", f"{_round(now, now.rounds_released)}. {words}"
+    bars.phase(name, words, done, of or None, alone=of_round)
 
 
 def _round(now: JobStatus, place: int) -> str:
@@ -83,24 +131,14 @@ def _round(now: JobStatus, place: int) -> str:
 
 
 def _released(now: JobStatus, place: int) -> str:
-    """What a released round showed."""
+    """What a released round showed: it measures the model that it began with."""
     of_round = now.rounds[place]
-    metrics = ", ".join(
-        f"{one.name} {'below noise' if one.value is None else f'{number(one.value)} ± {number(one.stderr)}'}"
-        for one in of_round.metrics
-    )
     homes = f"{of_round.cohort:,} to {of_round.cohort + 9:,} homes"
-    return f"{_round(now, place)} is released, of {homes}{f': {metrics}' if metrics else ''}"
-
-
-def _bar(progress: Progress, bars: dict[str, TaskID], name: str, words: str, done: int, of: int | None) -> None:
-    if name not in bars:
-        for earlier in bars.values():
-            progress.stop_task(earlier)
-        if "voting" in bars:
-            progress.update(bars["voting"], description="The members have voted")
-        bars[name] = progress.add_task(words, total=of or None)
-    progress.update(bars[name], description=words, completed=done, total=of or None)
+    released = f"{_round(now, place)} is released, of {homes}."
+    if not of_round.metrics:
+        return released
+    which = "The model that it began with" if place < now.rounds_planned else "The final model"
+    return f"{released} {which}: {sentence(of_round.metrics)}"
 
 
 def _end(now: JobStatus) -> None:

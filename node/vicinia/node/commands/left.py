@@ -100,7 +100,7 @@ def _verify(context: Context, homes: dict[str, Home]) -> int:
         try:
             count = chain.verify(Departures(home.database), Accounts(home.database), home.facts)
             document[name] = {"ok": True, "records": count}
-            lines.append(f"{name}: {counted(count, 'record')}, unchanged.")
+            lines.append(f"{name}: {counted(count, 'record')}, none changed or missing.")
         except ViciniaError as error:
             document[name] = {"ok": False, "what": str(error)}
             lines.append(f"{name}: {error}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass
 
+from vicinia.assembly.job import Job
 from vicinia.errors import ViciniaError
 from vicinia.node.commands.context import Context
 from vicinia.node.commands.naming import SHOWN
@@ -63,7 +64,8 @@ def _asked(context: Context, home: Home, replica: Replica | None, now_ms: int) -
 
 
 def document(waiting: list[Waiting], tray: Tray) -> dict[str, object]:
-    """For --json: times in ms since 1970, epsilon of all runs together."""
+    """For --json: times in ms since 1970, epsilon of all runs together, rounds 0 for a query; a training's query is in
+    words."""
     return {
         "waiting": [
             {
@@ -92,7 +94,8 @@ def _fields(one: Waiting) -> dict[str, object]:
         "purpose": job.purpose,
         "recipient": job.recipient,
         "datasets": list(job.datasets),
-        "query": job.query,
+        "query": job.question,
+        "rounds": 0 if job.training is None else job.training.runs,
         "floor": job.floor,
         "epsilon": one.epsilon,
         "price_cents": job.price_cents,
@@ -127,10 +130,15 @@ def _lines(one: Waiting, now_ms: int) -> list[str]:
         f"  who      {who}, {job.recipient}{price}",
         f"  purpose  {job.purpose}",
         f"  why      {' '.join(job.why.split())}",
-        f"  query    {' '.join(job.query.split())}",
-        f"  cost     epsilon {one.epsilon:.2f}; at least {job.floor} homes in a sum",
+        f"  query    {' '.join(job.question.split())}",
+        f"  cost     epsilon {one.epsilon:.2f}{_rounds(job)}; at least {job.floor} homes in a sum",
         f"  do       {todo}",
     ]
+
+
+def _rounds(job: Job) -> str:
+    """A training asks a home again in every round; its cost is of all of them."""
+    return "" if job.training is None else f" for all of at most {counted(job.training.runs, 'round')} together"
 
 
 def _homes(one: Waiting, stances: dict[str, Stance]) -> list[str]:

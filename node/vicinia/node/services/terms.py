@@ -121,11 +121,6 @@ class Terms:
             epsilon=rho_to_epsilon(job.rho_nano * runs, float(bylaws.delta_dp)),
         )
 
-    @property
-    def question(self) -> str:
-        """What is computed, in words: the query, or what is learnt from what."""
-        return self.job.query if self.job.training is None else self.job.training.sentence
-
     def beginning_with(self, model: Model, releases: Mapping[int, RoundRelease]) -> Terms:
         """The same with the model of the round, and with its inputs as the releases of the earlier ones say."""
         plan = self.plan

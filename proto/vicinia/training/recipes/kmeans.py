@@ -64,7 +64,9 @@ class KMeans:
     def of(cls, dimensions: Dimensions, parameters: Mapping[str, int]) -> KMeans:
         """From the plan's parameters; InvalidInput where they are none for it, or where there is a target."""
         if dimensions.target is not TargetKind.NONE:
-            raise InvalidInput("k-means has no target.", where="training.target")
+            raise InvalidInput(
+                "k-means has no target.", where="training.target", hint="Leave it out, or take another recipe."
+            )
         made = cls(dimensions, **from_payload(cls.settings, parameters, "training.parameters"))
         if made.clusters * (dimensions.inputs + 2) > _MOST_NUMBERS:
             raise InvalidInput("So many centres of so many inputs cannot be.", where="training.parameters.clusters")

@@ -49,7 +49,11 @@ class Linear:
     def of(cls, dimensions: Dimensions, parameters: Mapping[str, int]) -> Linear:
         """From the plan's parameters; InvalidInput where they, or the target, are none for it."""
         if dimensions.target is not TargetKind.REAL:
-            raise InvalidInput("Linear regression is for a target that is a number.", where="training.target")
+            raise InvalidInput(
+                "Linear regression is for a target that is a number.",
+                where="training.target",
+                hint="For an enum column take the recipe 'logistic'.",
+            )
         slots = triangle(dimensions.inputs + 2)
         if slots > MAX_PARAMETERS:
             raise TooLarge(f"A home would send {slots:,} numbers.", where="training.features", hint="Use fewer inputs.")

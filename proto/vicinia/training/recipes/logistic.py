@@ -77,7 +77,11 @@ class Logistic:
     def of(cls, dimensions: Dimensions, parameters: Mapping[str, int]) -> Logistic:
         """From the plan's parameters; InvalidInput or TooLarge where they, or the target, are none for it."""
         if dimensions.target is not TargetKind.CLASSES:
-            raise InvalidInput("Logistic regression is for a target that is a class.", where="training.target")
+            raise InvalidInput(
+                "Logistic regression is for a target that is a class.",
+                where="training.target",
+                hint="Take an enum column by its bare name; for a number take the recipe 'linear'.",
+            )
         recipe = cls(dimensions, **from_payload(cls.settings, parameters, "training.parameters"))
         if (numbers := recipe.initial_size()) > MAX_PARAMETERS:
             raise TooLarge(

@@ -52,7 +52,11 @@ class PCA:
     def of(cls, dimensions: Dimensions, parameters: Mapping[str, int]) -> PCA:
         """From the plan's parameters; InvalidInput or TooLarge where they are none for it, or there is a target."""
         if dimensions.target is not TargetKind.NONE:
-            raise InvalidInput("Principal components have no target.", where="training.target")
+            raise InvalidInput(
+                "Principal components have no target.",
+                where="training.target",
+                hint="Leave it out, or take another recipe.",
+            )
         made = cls(dimensions, **from_payload(cls.settings, parameters, "training.parameters"))
         if made.components > dimensions.inputs:
             what = f"{dimensions.inputs} inputs have no {made.components} components."

@@ -60,7 +60,11 @@ class Poisson:
     def of(cls, dimensions: Dimensions, parameters: Mapping[str, int]) -> Poisson:
         """From the plan's parameters; InvalidInput or TooLarge where they, or the target, are none for it."""
         if dimensions.target is not TargetKind.COUNT:
-            raise InvalidInput("Poisson regression is for a target that is a count.", where="training.target")
+            raise InvalidInput(
+                "Poisson regression is for a target that is a count.",
+                where="training.target",
+                hint="For an enum column take the recipe 'logistic'.",
+            )
         numbers = 3 * (dimensions.inputs + 1) + Kept.size(dimensions.inputs + 1)
         if numbers > MAX_PARAMETERS:
             raise TooLarge(
