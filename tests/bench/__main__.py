@@ -20,6 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
+# As in a home's worker (`vicinia.node.services.spawn`); numpy reads it when it is imported.
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def machine() -> str:
@@ -48,6 +50,7 @@ def main(argv: Sequence[str]) -> int:
     if unknown:
         parser.error(f"nothing to measure is named {', '.join(sorted(unknown))}; there is: {', '.join(names)}")
     sys.path[0] = str(HERE.parent)
+    os.environ |= ENVIRONMENT
     results: dict[str, list[tuple[str, str]]] = {}
     for name in arguments.names or names:
         started = time.perf_counter()
