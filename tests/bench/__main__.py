@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     unknown = set(arguments.names) - set(names)
     if unknown:
         parser.error(f"nothing to measure is named {', '.join(sorted(unknown))}; there is: {', '.join(names)}")
-    sys.path[0] = str(HERE.parent)
+    sys.path[:1] = [str(HERE.parent), str(HERE.parents[1])]  # the tests' own modules, and those of deploy/
     os.environ |= ENVIRONMENT
     results: dict[str, list[tuple[str, str]]] = {}
     for name in arguments.names or names:

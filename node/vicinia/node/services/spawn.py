@@ -22,7 +22,8 @@ __all__ = ["WorkerProcess", "task_line"]
 _RESTART_SECONDS = 2.0
 _END_SECONDS = 10.0
 # What is computed at home is short: the threads of linear algebra would wait for each other longer than they work.
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+# A model's vectors have megabytes: what has one or more goes back to the system when it is freed (glibc, mallopt(3)).
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
 _log = logging.getLogger("vicinia.node")
 
 
