@@ -136,7 +136,7 @@ def _million() -> None:
     plan = NoisePlan.derive(layout.norm_squared, layout.length, RHO_NANO, ROSTER, 850, group=recipe.size)
     update = mlp.statistic(recipe, model, examples, 1.0, chacha_stream(bytes(32)))
     contribution(update, plan, bytes(32), layout.group_lengths)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)
 
 
 def accuracy(homes: int, copies: int) -> list[tuple[str, str]]:
