@@ -9,8 +9,6 @@ and has a row of its own. Each time is the least of several, taken in turn: what
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,12 +31,11 @@ from vicinia.training.model import Model
 from vicinia.training.recipes.mlp import Mlp
 from vicinia.training.settings import from_file
 
-__all__ = ["accuracy", "client", "measure", "memory"]
+__all__ = ["accuracy", "client", "measure"]
 
 TWO = Dimensions(INPUTS, TargetKind.CLASSES, 2)
 ROSTER, CORRUPT = 1_000, 50
 HUNDRED_THOUSAND = {"hidden_1": 300, "hidden_2": 310}
-MILLION = {"hidden_1": 985, "hidden_2": 995}
 RHO_NANO = 6_400_000
 REPEATS = 15
 # So many homes differ; each stands for so many that hold the same rows.
@@ -75,12 +72,11 @@ class Client:
 
 
 def measure() -> list[tuple[str, str]]:
-    """Figures as (what, value) rows: time and memory of a home, then AUC beside scikit-learn."""
+    """Figures as (what, value) rows: the time of a home, then AUC beside scikit-learn."""
     figures, table = client()
     rows = [
         (f"client, perceptron of {made(**HUNDRED_THOUSAND).size:,}, n={ROSTER:,}", figures.row),
         ("client, table of the noise, once in a process", f"{table:.4f} s"),
-        (f"peak RSS, perceptron of {made(**MILLION).size:,}", f"{memory():.0f} MB (target 250 MB)"),
     ]
     return rows + [(f"{what}, {HOMES * COPIES:,} homes, epsilon 1", figure) for what, figure in accuracy(HOMES, COPIES)]
 
@@ -111,32 +107,6 @@ def _bare(recipe: Mlp, model: Model, examples: Examples) -> float:
     numbers = model.flat().astype(np.float32)
     network = mlp.Network(recipe, numbers.copy())
     return cpu(lambda: mlp._train(network, numbers, examples, chacha_stream(bytes(32)), lambda: False))
-
-
-def memory() -> float:
-    """Peak resident MB of a process that reads a model of a million numbers, trains it and adds its noise."""
-    code = "import bench.training_mlp as own; own._million()"
-    done = subprocess.run([sys.executable, "-c", code], env=_paths(), capture_output=True, text=True, check=True)
-    return float(done.stdout)
-
-
-def _paths() -> dict[str, str]:
-    return {"PYTHONPATH": ":".join(path for path in sys.path if path), "OMP_NUM_THREADS": "1"}
-
-
-def _million() -> None:
-    import resource
-
-    recipe = made(**MILLION)
-    model, (examples, *_), layout = (
-        Model.from_bytes(recipe.initial().to_bytes()),
-        _homes(synthetic(1, 1)),
-        recipe.layout(),
-    )
-    plan = NoisePlan.derive(layout.norm_squared, layout.length, RHO_NANO, ROSTER, 850, group=recipe.size)
-    update = mlp.statistic(recipe, model, examples, 1.0, chacha_stream(bytes(32)))
-    contribution(update, plan, bytes(32), layout.group_lengths)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)
 
 
 def accuracy(homes: int, copies: int) -> list[tuple[str, str]]:
