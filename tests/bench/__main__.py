@@ -20,6 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
+# As in a home's worker (`vicinia.node.services.spawn`); numpy reads it when it is imported.
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
 def machine() -> str:
@@ -47,7 +49,8 @@ def main(argv: Sequence[str]) -> int:
     unknown = set(arguments.names) - set(names)
     if unknown:
         parser.error(f"nothing to measure is named {', '.join(sorted(unknown))}; there is: {', '.join(names)}")
-    sys.path[0] = str(HERE.parent)
+    sys.path[:1] = [str(HERE.parent), str(HERE.parents[1])]  # the tests' own modules, and those of deploy/
+    os.environ |= ENVIRONMENT
     results: dict[str, list[tuple[str, str]]] = {}
     for name in arguments.names or names:
         started = time.perf_counter()

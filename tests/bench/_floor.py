@@ -1,8 +1,8 @@
-"""The floor of secure aggregation: the primitive operations of a run, each measured by itself, in CPU seconds.
+"""The floor of secure aggregation and of noise: the primitive operations of a run, each by itself, in CPU seconds.
 
-Operations that cost microseconds have a price each. Key streams and bit packing, which are nearly all of a long run,
-are done as often, and on vectors as long, as in the run; callers measure them in turn with the run itself, so that
-whatever else the machine does meets both.
+Operations that cost microseconds have a price each. Key streams, bit packing and the look-ups of the noise, which are
+nearly all of a long run, are done as often, and on vectors as long, as in the run; callers measure them in turn with
+the run itself, so that whatever else the machine does meets both.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from contextlib import contextmanager
 import numpy as np
 from vicinia.identity import keys as identity
 from vicinia.identity.keys import SigningKey
+from vicinia.privacy import gaussian
+from vicinia.privacy.noise import NoisePlan
+from vicinia.privacy.stream import chacha_stream
 from vicinia.secagg import keys, shamir, stream
 from vicinia.secagg.parameters import Parameters
 
-__all__ = ["cpu", "each", "forgetful", "prices", "streams"]
+__all__ = ["cpu", "draws", "each", "forgetful", "prices", "streams"]
 
 REPEATS = 5
 
@@ -73,3 +76,17 @@ def streams(count: int, size: int) -> None:
             part = min(left, len(zeros))
             cipher.update_into(zeros[:part], buffer[:part])
             left -= part
+
+
+def draws(plan: NoisePlan) -> None:
+    """The key stream of a home's noise and rounding, 16 and 8 bytes a slot, and each draw's two look-ups in the table.
+
+    A draw finds the first step of its bucket, and sees whether that step is at or below it; nothing is done with them.
+    """
+    table, noise, rounding = gaussian._table(plan.sigma_squared), chacha_stream(bytes(32)), chacha_stream(bytes(32))
+    for start in range(0, plan.length, gaussian._CHUNK):
+        size = min(gaussian._CHUNK, plan.length - start)
+        high = noise.words(2 * size)[:size]
+        first = table.guide[(high >> np.uint64(gaussian._LANE_BITS - gaussian._GUIDE_BITS)).view(np.int64)]
+        np.less_equal(table.high[first], high)
+        rounding.words(size)

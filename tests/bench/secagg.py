@@ -95,6 +95,10 @@ class _Peers:
         self.round._keys = self.electorate
         self.round.freeze_roster()
         self.view = self.round.roster_view(0, LEAF, CHECKPOINT)
+        self.price()
+
+    def price(self) -> None:
+        """Measure what the operations cost now: in a long series the machine may have become busier, or less so."""
         self._price = prices(self.round.parameters)
 
     def _keys(self, index: int) -> keys.RunKeys:

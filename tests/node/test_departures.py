@@ -56,7 +56,7 @@ def check(home: Home) -> int:
 
 def test_an_untouched_chain_verifies(full: Home) -> None:
     assert check(full) == LINKS
-    record = describe(Departures(full.database).all()[1])
+    record = describe(Departures(full.database).links()[1])
     assert (record["seq"], record["title"], record["bytes"], record["rho_nano"]) == (2, "job 2", 9, 1002)
 
 

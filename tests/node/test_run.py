@@ -41,7 +41,7 @@ def test_a_run_gives_the_sum_of_what_left(world: World) -> None:
         assert world.spent(i) == job.rho_nano
         assert Journal(home.database).get(run_id) is None  # the keys are gone
         assert departures.verify(Departures(home.database), Accounts(home.database), home.facts) == 1
-        record = departures.describe(Departures(home.database).all()[0])
+        record = departures.describe(Departures(home.database).links()[0])
         sent = world.server.sent[i, f"input {run_id.hex()}"]
         assert record["sent_sha256"] == hashlib.sha256(sent).hexdigest()
         assert record["bytes"] == len(sent)
@@ -131,7 +131,7 @@ def test_a_crash_inside_the_charge_leaves_nothing_behind_and_the_home_goes_on(
     with pytest.raises(Crash):
         world.server.drive(everybody)
     assert world.spent(0) == 0
-    assert Departures(world.homes[0].database).all() == []
+    assert Departures(world.homes[0].database).links() == []
     world.server.drive(world.take_part(run_id))
     assert world.step(0, run_id) == "finished"
     assert world.spent(0) == job.rho_nano

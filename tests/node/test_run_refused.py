@@ -44,7 +44,7 @@ def test_withdrawal_in_mid_run_counts_until_the_vector_is_sent(world: World, all
     world.server.drive(everybody)
     assert world.step(5, run_id) == "refused"
     assert world.spent(5) == 0
-    assert Departures(world.homes[5].database).all() == []
+    assert Departures(world.homes[5].database).links() == []
     assert world.step(6, run_id) == "finished"
     assert world.spent(6) == job.rho_nano
 

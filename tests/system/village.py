@@ -48,14 +48,14 @@ rho = {rho}
 class Village:
     """The cooperative with its processes; what is done to it is what a power cut or a person would do."""
 
-    def __init__(self, folder: Path, homes: int, lone: int) -> None:
+    def __init__(self, folder: Path, homes: int, lone: int, rules: str = BYLAWS) -> None:
         """The first `lone` households are alone in their processes, with three registrars and a witness; the others
-        share one."""
+        share one. `rules`: the by-laws."""
         self.source, map_path = built_in(folder)
         definition, mapping = parse_map(map_path.read_text())
         self._data = households(definition.name, mapping, self.source, map_path, wanted=homes, least=homes)
         bylaws = folder / "RULES.toml"
-        bylaws.write_text(BYLAWS)
+        bylaws.write_text(rules)
         self._folder = folder
         self.cast = _cast(self._data.names, lone)
         self.processes = Supervisor(folder / "logs", end_seconds=5)
@@ -70,10 +70,10 @@ class Village:
         self.processes.at_once([self.coop.approve, self.coop.import_data])
         self.coop.standing_votes()
 
-    def consent(self, purpose: str, names: Sequence[str]) -> None:
-        """These households, and no others, consent to a purpose."""
+    def consent(self, purpose: str, names: Sequence[str], *, train: bool = False) -> None:
+        """These households, and no others, consent to a purpose, and to the training of models for it."""
         view = Cooperative(self._folder, replace(self.cast, consenting=tuple(names)), self._data, self.processes)
-        view.consent(purpose, RECIPIENT, "100")
+        view.consent(purpose, RECIPIENT, "100", train=train)
 
     def put(self, title: str, purpose: str) -> str:
         """A researcher asks and a member sponsors; the job's hash. The vote opens when the witness has seen it."""
@@ -127,7 +127,7 @@ def _cast(names: Sequence[str], lone: int) -> Cast:
         registrars=tuple(names[:3]),
         witness=names[3],
         lone=tuple(names[:lone]),
-        hosted=(tuple(names[lone:]),),
+        hosted=(tuple(names[lone:]),) if names[lone:] else (),
         consenting=(),
         dropped=(),
         votes={"yes": tuple(names)},

@@ -48,7 +48,7 @@ def test_a_training_from_the_vote_to_the_model(make: Make, text: str) -> None:
     assert (card.fields["rounds"], card.ended) == (2, "")
     assert vote.models[0].model.digest != vote.models[1].model.digest != model.digest
     for number in range(whole.homes):
-        records = Departures(whole.stores[number].database).all()
+        records = Departures(whole.stores[number].database).links()
         assert len(records) == 2
         lessons: list[Any] = [describe(one)["lesson"] for one in records]
         assert [(one["part"], one["model"]) for one in lessons] == [
@@ -142,7 +142,7 @@ def test_a_home_that_withdraws_between_rounds_takes_no_further_part(make: Make) 
         whole.wait(5)
     whole.withdraw(5)
     whole.until(job, Stage.RELEASED)
-    counts = [len(Departures(whole.stores[number].database).all()) for number in range(whole.homes)]
+    counts = [len(Departures(whole.stores[number].database).links()) for number in range(whole.homes)]
     assert counts == [2] * 5 + [1] + [2] * 2
     assert spent(whole, 5) == job.rho_nano
 

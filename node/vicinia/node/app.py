@@ -7,11 +7,12 @@ import re
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 
 from vicinia.errors import InvalidInput, StorageFault, ViciniaError
-from vicinia.node.commands import consent, importing, init, jobs, join, left, office, run, status, unlock, vote
 from vicinia.node.commands.arguments import file_path
 from vicinia.node.commands.context import Context
 from vicinia.node.defects import report
@@ -34,7 +35,21 @@ examples:
   vicinia-node left --verify                   everything that ever left your home
   vicinia-node COMMAND --help                  more about one of them
 """
-_COMMANDS = (init, join, importing, run, consent, vote, office, jobs, left, status, unlock)
+# Which module of `commands` declares each.
+_COMMANDS = {
+    "init": "init",
+    "join": "join",
+    "import": "importing",
+    "run": "run",
+    "consent": "consent",
+    "vote": "vote",
+    "sponsor": "office",
+    "registrar": "office",
+    "jobs": "jobs",
+    "left": "left",
+    "status": "status",
+    "unlock": "unlock",
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -95,7 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. No traceback reaches a person who did not ask for it."""
     parsed: argparse.Namespace | None = None
     try:
-        parsed = _parser().parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        parsed = _parser(words).parse_args(words)
         selection = Selection(*_where(parsed))
         context = Context(selection, parsed.json, system_clock, connect, enroller)
         return int(parsed.run(context, parsed))
@@ -130,7 +146,14 @@ def _where(parsed: argparse.Namespace) -> tuple[Path, bool, tuple[str, ...] | No
     return root.expanduser().absolute(), parsed.homes is not None, only
 
 
-def _parser() -> argparse.ArgumentParser:
+def _declaring(words: Sequence[str]) -> list[ModuleType]:
+    """What declares the commands; only that of the first word where it is one, for a daemon keeps what it loads."""
+    named = _COMMANDS.get(words[0]) if words else None
+    wanted = [named] if named is not None else dict.fromkeys(_COMMANDS.values())
+    return [import_module(f"vicinia.node.commands.{name}") for name in wanted]
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="vicinia-node",
         parents=[_common()],
@@ -143,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Command)
     # What stands before the command must not be overwritten by what is not said after it.
     after = _common(argparse.SUPPRESS)
-    for command in _COMMANDS:
+    for command in _declaring(words):
         command.add(commands, after)
     return parser
 

@@ -44,8 +44,9 @@ def encode(vector: NDArray[np.float64], plan: NoisePlan, seed: bytes, groups: Gr
 
 def contribution(vector: NDArray[np.float64], plan: NoisePlan, seed: bytes, groups: Groups = None) -> NDArray[np.int64]:
     """What a home feeds into secure aggregation: int64[plan.length], magnitudes far below 2^31."""
-    noise = noise_share(plan, seed)
-    return encode(vector, plan, seed, groups) + noise
+    total = noise_share(plan, seed)
+    total += encode(vector, plan, seed, groups)
+    return total
 
 
 def decode(sums: NDArray[np.int64], plan: NoisePlan) -> NDArray[np.float64]:

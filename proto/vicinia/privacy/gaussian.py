@@ -12,7 +12,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from itertools import accumulate, chain
+from itertools import accumulate
 from math import isqrt
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ _LANE_MASK = (1 << _LANE_BITS) - 1
 # A Gaussian beyond 13.5 deviations has less mass than 2^-130.
 _TAIL_SQUARED = Fraction(729, 4)
 _GUIDE_BITS = 16
-_CHUNK = 1 << 18
+_CHUNK = 1 << 14  # draws: their words and what is made of them stay in the second-level cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +76,18 @@ class DiscreteGaussian:
 def _invert(table: _Table, uniform: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Count the steps at or below each 128-bit number, given as (high, low) lanes."""
     high = np.ascontiguousarray(uniform[:, 0])
-    bucket = (high >> np.uint64(_LANE_BITS - _GUIDE_BITS)).astype(np.int64)
-    index = table.guide[bucket]
-    # Two sentinels end `high`: above every draw but those of the largest lane, which the exact branch settles.
-    index += table.high[index] <= high
-    crowded = np.flatnonzero(table.high[index] <= high)
-    index[crowded] = np.searchsorted(table.high[:-2], high[crowded], side="right")
+    index = table.guide[(high >> np.uint64(_LANE_BITS - _GUIDE_BITS)).view(np.int64)]
+    # Most draws are below the first step of their bucket. Two sentinels end `high`: above every draw but those of the
+    # largest lane, which the exact branch settles.
+    passed = np.flatnonzero(table.high[index] <= high)
+    count, lanes = index[passed] + 1, high[passed]
+    crowded = np.flatnonzero(table.high[count] <= lanes)
+    count[crowded] = np.searchsorted(table.high[:-2], lanes[crowded], side="right")
     # Equal high lanes (about once in 2^47 draws): the low lane decides, in exact integers.
-    for tied in np.flatnonzero(table.high[index - 1] == high):
-        index[tied] = bisect_right(table.steps, (int(high[tied]) << _LANE_BITS) | int(uniform[tied, 1]))
+    for tied in np.flatnonzero(table.high[count - 1] == lanes):
+        low = int(uniform[passed[tied], 1])
+        count[tied] = bisect_right(table.steps, (int(lanes[tied]) << _LANE_BITS) | low)
+    index[passed] = count
     index -= table.reach
     return index
 
@@ -104,9 +107,11 @@ def distribution_function(sigma_squared: Fraction) -> tuple[tuple[int, ...], int
     """The table: floor(2^128 · P[X <= x]) for x = -reach … reach - 1, and the reach; integers only."""
     reach = isqrt(int(_TAIL_SQUARED * sigma_squared)) + 2
     half = _weights(sigma_squared, reach)
-    cumulative = list(accumulate(chain(reversed(half[1:]), half)))
-    total = cumulative.pop()
-    return tuple((mass << _DRAW_BITS) // total for mass in cumulative), reach
+    total = 2 * sum(half) - half[0]
+    below = [divmod(mass << _DRAW_BITS, total) for mass in accumulate(reversed(half[1:]))]
+    # P[X <= x] is 1 - P[X <= -1 - x]: what was rounded down there is rounded up here, but for what came out even.
+    above = ((1 << _DRAW_BITS) - step - (rest > 0) for step, rest in reversed(below))
+    return (*(step for step, _ in below), *above), reach
 
 
 def _weights(sigma_squared: Fraction, reach: int) -> list[int]:

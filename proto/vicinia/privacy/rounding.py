@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 from vicinia.errors import InvalidInput
@@ -22,6 +22,10 @@ __all__ = ["Groups", "clip_vector", "round_vector"]
 
 _ATTEMPTS = 64
 _FRACTION_BITS = 53
+_LONG = 4096  # slots
+_CHUNK = 1 << 14  # slots: what is made of them stays in the second-level cache
+
+_N = TypeVar("_N", np.float64, np.int64)
 
 Groups: TypeAlias = "Sequence[int] | NDArray[np.int64] | None"
 """Lengths of the consecutive L2 groups of a vector; None: the vector is one group."""
@@ -39,9 +43,11 @@ def clip_vector(vector: NDArray[np.float64], norm_squared: Fraction, groups: Gro
     clipped = np.clip(vector, -1.0, 1.0)
     if groups is not None:
         lengths = _lengths(groups, len(vector))
-        norms = np.sqrt(np.add.reduceat(clipped * clipped, _starts(lengths)))
-        clipped /= np.repeat(np.maximum(norms, 1.0), lengths)
-    return clipped / max(1.0, float(np.sqrt(clipped @ clipped / float(norm_squared))))
+        norms = np.sqrt(_squares(clipped, lengths))
+        if (norms > 1.0).any():
+            clipped /= np.repeat(np.maximum(norms, 1.0), lengths)
+    clipped /= max(1.0, float(np.sqrt(clipped @ clipped / float(norm_squared))))
+    return clipped
 
 
 def round_vector(
@@ -66,34 +72,40 @@ def round_vector(
     lengths = _lengths([len(vector)] if groups is None else groups, len(vector))
     if unit is None:
         unit = encoding_scale(scale, int(lengths.max()))
-    exact = clip_vector(np.asarray(vector, dtype=np.float64), norm_squared, None if groups is None else lengths) * unit
-    # Rounding towards zero never lengthens a vector: it stands in wherever no draw fits.
-    shortest = np.trunc(exact).astype(np.int64)
-    result = _round_groups(exact, shortest, lengths, limit, rng)
-    return result if int(result @ result) <= whole else shortest
+    exact = clip_vector(np.asarray(vector, dtype=np.float64), norm_squared, None if groups is None else lengths)
+    exact *= unit
+    result = _round_groups(exact, lengths, limit, rng)
+    return result if int(result @ result) <= whole else _shortest(exact)
 
 
-def _round_groups(
-    exact: NDArray[np.float64], shortest: NDArray[np.int64], lengths: NDArray[np.int64], limit: int, rng: Stream
-) -> NDArray[np.int64]:
+def _round_groups(exact: NDArray[np.float64], lengths: NDArray[np.int64], limit: int, rng: Stream) -> NDArray[np.int64]:
     """Round group by group; those that came out longer than the limit are drawn again."""
-    starts = _starts(lengths)
     result = _round_once(exact, rng)
     for _ in range(_ATTEMPTS):
-        too_long = np.add.reduceat(result * result, starts) > limit
+        too_long = _squares(result, lengths) > limit
         if not too_long.any():
             return result
         again = np.repeat(too_long, lengths)
         result[again] = _round_once(exact[again], rng)
-    too_long = np.repeat(np.add.reduceat(result * result, starts) > limit, lengths)
-    result[too_long] = shortest[too_long]
+    too_long = np.repeat(_squares(result, lengths) > limit, lengths)
+    result[too_long] = _shortest(exact[too_long])
     return result
 
 
 def _round_once(exact: NDArray[np.float64], rng: Stream) -> NDArray[np.int64]:
-    floor = np.floor(exact)
-    uniform = (rng.words(len(exact)) >> np.uint64(64 - _FRACTION_BITS)).astype(np.float64) * 2.0**-_FRACTION_BITS
-    return floor.astype(np.int64) + (uniform < exact - floor)
+    """Each number to the next integer below or above, at random so that its mean stays; 8 bytes of the stream each."""
+    result = np.empty(len(exact), dtype=np.int64)
+    for start in range(0, len(exact), _CHUNK):
+        part = exact[start : start + _CHUNK]
+        floor = np.floor(part)
+        uniform = (rng.words(len(part)) >> np.uint64(64 - _FRACTION_BITS)).view(np.int64) * 2.0**-_FRACTION_BITS
+        np.add(floor, uniform < part - floor, out=result[start : start + _CHUNK], casting="unsafe")
+    return result
+
+
+def _shortest(exact: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Rounded towards zero, which never lengthens a vector: it stands in wherever no draw fits."""
+    return np.trunc(exact).astype(np.int64)
 
 
 def _lengths(groups: Sequence[int] | NDArray[np.int64], length: int) -> NDArray[np.int64]:
@@ -103,5 +115,9 @@ def _lengths(groups: Sequence[int] | NDArray[np.int64], length: int) -> NDArray[
     return lengths
 
 
-def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(lengths)[:-1]))
+def _squares(values: NDArray[_N], lengths: NDArray[np.int64]) -> NDArray[_N]:
+    """The squared norm of each group, exact for integers."""
+    ends = np.cumsum(lengths)
+    if len(values) > _LONG * len(lengths):  # a copy of the vector costs more than a call for each group
+        return np.array([part @ part for part in np.split(values, ends[:-1])])
+    return np.add.reduceat(values * values, ends - lengths)

@@ -17,6 +17,7 @@ __all__ = ["SEED_BYTES", "Stream", "chacha_stream"]
 SEED_BYTES = 32
 _DOMAIN_BYTES = 12
 _COUNTER_START = bytes(4)
+_ZEROS = memoryview(bytes(1 << 16))  # what is encrypted to see the key stream
 
 
 class Stream:
@@ -34,7 +35,12 @@ class Stream:
 
     def words(self, count: int) -> NDArray[np.uint64]:
         """The next `count` uniform 64-bit words, little-endian on the stream."""
-        return np.frombuffer(self.bytes(8 * count), dtype="<u8").astype(np.uint64, copy=False)
+        words = np.empty(count, dtype="<u8")
+        out = words.view(np.uint8).data
+        for start in range(0, len(out), len(_ZEROS)):
+            part = out[start : start + len(_ZEROS)]
+            self._cipher.update_into(_ZEROS[: len(part)], part)
+        return words.astype(np.uint64, copy=False)
 
 
 def chacha_stream(seed: bytes, domain: bytes = b"") -> Stream:

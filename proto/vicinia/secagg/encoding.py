@@ -51,7 +51,9 @@ def unpack(data: bytes, count: int, width: int) -> Vector:
 
 def to_ring(values: NDArray[np.int64], width: int = 32) -> Vector:
     """Integers reduced mod 2**width; a negative one becomes its complement."""
-    return (values & ((1 << width) - 1)).astype(np.uint32)
+    ring = values.astype(np.uint32)  # mod 2**32, which 2**width divides
+    ring &= np.uint32((1 << width) - 1)
+    return ring
 
 
 def centred(values: Vector, width: int = 32) -> NDArray[np.int64]:

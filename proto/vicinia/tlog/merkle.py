@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from vicinia.errors import InvalidInput, ProofInvalid
@@ -159,6 +160,10 @@ class Tree:
             raise InvalidInput(what, where="log")
 
 
+# Proofs of leaves of one tree share most of their upper nodes.
+_shared_node_hash = lru_cache(maxsize=512)(node_hash)
+
+
 def verify_inclusion(hashed: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
     """Check that the leaf with this hash is at `index` of the tree of `size` leaves with this root.
 
@@ -170,10 +175,10 @@ def verify_inclusion(hashed: bytes, index: int, size: int, proof: Sequence[bytes
     for sibling in proof:
         _require(last > 0, "The proof is too long.")
         if node % 2 == 1 or node == last:
-            hashed = node_hash(sibling, hashed)
+            hashed = _shared_node_hash(sibling, hashed)
             node, last = _up_past_left_edges(node, last)
         else:
-            hashed = node_hash(hashed, sibling)
+            hashed = _shared_node_hash(hashed, sibling)
         node, last = node >> 1, last >> 1
     _require(last == 0, "The proof is too short.")
     _require(hashed == root, "The proof does not lead to the root of the log.")

@@ -57,6 +57,17 @@ def test_every_group_keeps_its_norm_as_well(groups: list[int], data: st.DataObje
     assert exact_norm_squared(rounded) <= 4**e * norm
 
 
+@pytest.mark.parametrize("length", [1.0, 0.999, 3.0])
+def test_a_long_group_between_short_ones_keeps_its_norm_and_they_keep_theirs(length: float) -> None:
+    groups = [1, 30_000, 1]
+    long = np.random.default_rng(2).normal(size=groups[1])
+    vector = np.concatenate(([2.0], long * (length / np.linalg.norm(long)), [-1.0]))
+    rounded = round_vector(vector, Fraction(3), 1 << 12, chacha_stream(SEED), groups=groups)
+    unit = encoding_scale(1 << 12, groups[1])
+    assert (rounded[0], rounded[-1]) == (unit, -unit)
+    assert (0.99 * min(length, 1) * unit) ** 2 <= exact_norm_squared(rounded[1:-1]) <= 4**12
+
+
 @pytest.mark.parametrize("dirt", [np.nan, np.inf, -np.inf, 1e200, -1e308])
 def test_what_is_no_number_or_overflows_becomes_zeros_all_over(dirt: float) -> None:
     vector = np.array([0.5, dirt, -0.25])

@@ -57,7 +57,8 @@ def _list(context: Context, homes: dict[str, Home]) -> int:
     for name, home in homes.items():
         runs = Runs(home.database)
         records = [
-            chain.describe(one) | {"bytes_of_run": runs.bytes_up(one.run_id)} for one in Departures(home.database).all()
+            chain.describe(one) | {"bytes_of_run": runs.bytes_up(one.run_id)}
+            for one in Departures(home.database).links()
         ]
         document[name] = records
         for one in records:
@@ -113,7 +114,7 @@ def _vector(context: Context, homes: dict[str, Home], run_text: str) -> int:
     document: dict[str, object] = {}
     lines: list[str] = []
     kept = {name: Departures(home.database) for name, home in homes.items()}
-    known = {one.run_id for departures in kept.values() for one in departures.all()}
+    known = {one.run_id for departures in kept.values() for one in departures.links()}
     run_id = named(run_text, known, what="run", see="vicinia-node left")
     for name, departures in kept.items():
         found = departures.of_run(run_id)

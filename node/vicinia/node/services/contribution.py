@@ -78,7 +78,10 @@ def prepare(home: Home, terms: Terms, state: NodeRound, shared: float, elapsed: 
         home, terms, plan, seed, lambda: elapsed() >= slot.query_ends or time.thread_time() >= cpu_ends, norms.append
     )
     _tell(home, terms, trouble)  # now, for the home goes on at `ready` whatever happened
-    ring, norm = to_ring(grid + noise, plan.width), norms[0] if norms else None
+    grid += noise
+    del noise  # a vector of a model has megabytes
+    ring, norm = to_ring(grid, plan.width), norms[0] if norms else None
+    del grid
     return Prepared(exact.astype("<f8").tobytes(), ring, plan.width, slot.ready, norm)
 
 

@@ -220,7 +220,7 @@ class Resident:
 class Daemon:
     """Serves many homes with a few threads.
 
-    At rest a daemon with one home needs some 65 MB. Each further home adds a connection with its TLS session and an
+    At rest a daemon with one home needs some 68 MB. Each further home adds a connection with its TLS session and an
     open store with a page cache of at most 256 KiB, together below 1.5 MB (measured 0.8); all share one copy of the
     log. With time grow the log in memory, by some 4 KB a leaf, and `_expected`, by 32 bytes a job; nothing else does.
     """

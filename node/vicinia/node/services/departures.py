@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from vicinia.errors import ProofInvalid, ViciniaError
 from vicinia.node.output import counted
 from vicinia.node.store.accounts import Accounts
-from vicinia.node.store.departures import Departure, Departures
+from vicinia.node.store.departures import Departure, Departures, Link
 from vicinia.node.store.facts import Facts
 from vicinia.tlog.canonical import canonical, parse_canonical
 
@@ -104,9 +104,9 @@ def append(departures: Departures, facts: Facts, leaving: Leaving) -> None:
     facts.put(_HEAD, seq.to_bytes(8, "big") + link)
 
 
-def describe(departure: Departure) -> dict[str, object]:
+def describe(link: Link) -> dict[str, object]:
     """The record's fields, and the chain's hash."""
-    return {**parse_canonical(departure.record, where=f"left #{departure.seq}"), "hash": departure.hash.hex()}
+    return {**parse_canonical(link.record, where=f"left #{link.seq}"), "hash": link.hash.hex()}
 
 
 def verify(departures: Departures, accounts: Accounts, facts: Facts) -> int:
@@ -115,7 +115,7 @@ def verify(departures: Departures, accounts: Accounts, facts: Facts) -> int:
     The chain is compared with its head, with the content that each record names, and with the account's charges: a
     charge without a record is one too many, unless it stands for what a restored store forgot.
     """
-    previous, links = _START, departures.all()
+    previous, number, links = _START, 0, departures.all()
     charged = {(c.job_hash.hex(), c.run, c.roster.hex(), c.rho_nano): c.forgotten for c in accounts.charges()}
     for number, link in enumerate(links, start=1):
         where = f"left #{number}"
@@ -138,7 +138,7 @@ def verify(departures: Departures, accounts: Accounts, facts: Facts) -> int:
             raise _changed(where, "the privacy account has no such charge")
         del charged[key]
         previous = link.hash
-    head = len(links).to_bytes(8, "big") + previous if links else None
+    head = number.to_bytes(8, "big") + previous if number else None
     if facts.get(_HEAD) != head:
         raise _changed("left", "the newest record is missing or was changed")
     # Charge and record are one transaction; only a charge for what a restored store forgot has none.
@@ -148,7 +148,7 @@ def verify(departures: Departures, accounts: Accounts, facts: Facts) -> int:
             "left",
             f"the privacy account has {counted(len(bare), 'charge')} without a record, the first of job {bare[0]}",
         )
-    return len(links)
+    return number
 
 
 def _changed(where: str, what: str) -> ProofInvalid:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -20,6 +21,9 @@ __all__ = ["WorkerProcess", "task_line"]
 
 _RESTART_SECONDS = 2.0
 _END_SECONDS = 10.0
+# What is computed at home is short: the threads of linear algebra would wait for each other longer than they work.
+# A model's vectors have megabytes: what has one or more goes back to the system when it is freed (glibc, mallopt(3)).
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
 _log = logging.getLogger("vicinia.node")
 
 
@@ -91,7 +95,9 @@ class WorkerProcess:
         if time.monotonic() - self._started < _RESTART_SECONDS and self._started:
             return None
         self._started = time.monotonic()
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | _ENVIRONMENT
+        )
         threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
         return self._process
 

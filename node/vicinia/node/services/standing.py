@@ -31,7 +31,7 @@ _LAST = 3
 def describe(home: Home, replica: Replica | None, clock: Clock) -> dict[str, object]:
     """The state of one home, as JSON: rho in 1e-9, times in ms since 1970. What needs the log is empty without it."""
     names = DataSets(home.database).names()
-    left = [departures.describe(one) for one in Departures(home.database).all()]
+    left = [departures.describe(one) for one in Departures(home.database).links()]
     return {
         "key": keyring.identity(home.facts).public.hex,
         "household": home.facts.text("household"),
