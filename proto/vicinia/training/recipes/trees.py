@@ -23,7 +23,7 @@ from vicinia.errors import InvalidInput, TooLarge
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
 from vicinia.training.model import MAX_PARAMETERS, Model
-from vicinia.training.partition import Pruning, Sums, pair_table, step_function
+from vicinia.training.partition import Pruning, Sums, pair_tables, step_functions
 from vicinia.training.settings import NANO, Setting, from_payload, real
 
 if TYPE_CHECKING:
@@ -245,12 +245,8 @@ class Trees:
             arrays["edges"][place] = self._quantiles(sums.hessians[place, 0])
         # The intercept's own part is taken off: what is left tells inputs apart.
         left = sums.gradients[:, 0] + np.maximum(sums.hessians[:, 0], 0.0) * arrays["base"][0]
-        gains = np.array(
-            [
-                step_function(Sums(row, counts, sums.gradient_noise, sums.hessian_noise), pruning)[1]
-                for row, counts in zip(left, sums.hessians[:, 0], strict=True)
-            ]
-        )
+        rows = Sums(left, sums.hessians[:, 0], sums.gradient_noise, sums.hessian_noise)
+        _, gains = step_functions(rows, pruning)
         arrays["order"][:] = np.argsort(-gains, kind="stable")
 
     def _quantiles(self, hessians: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -268,16 +264,13 @@ class Trees:
         context = int(_places(arrays["order"], inputs - 1)[place % inputs])
         sums = _reconciled(sums)
         shared = self._shared(sums, pruning)
-        left = _within_parts(sums, pruning)
-        grown = []
-        for input_ in range(inputs):
-            cells = Sums(left[input_], sums.hessians[input_], sums.gradient_noise, sums.hessian_noise)
-            grown.append(self._own(cells, pruning) if input_ == context else pair_table(cells, pruning))
-        gains = np.array([gain for _, gain in grown])
+        cells = Sums(_within_parts(sums, pruning), sums.hessians, sums.gradient_noise, sums.hessian_noise)
+        grown, gains = pair_tables(cells, pruning)
+        grown[context], gains[context] = self._own(cells, context, pruning)
         chosen = np.argsort(-gains, kind="stable")[: self.added]
         arrays["contexts"][place], arrays["inputs"][place], arrays["shared"][place] = context, chosen, shared
         for tree, input_ in enumerate(chosen):
-            arrays["values"][place, tree] = grown[input_][0] * (self.learning_rate / NANO)
+            arrays["values"][place, tree] = grown[input_] * (self.learning_rate / NANO)
         arrays["importance"] += np.where(np.isin(np.arange(inputs), chosen), gains, 0.0)
 
     def _shared(self, sums: Sums, pruning: Pruning) -> NDArray[np.float64]:
@@ -293,13 +286,13 @@ class Trees:
                 values[part] = min(max(value, -pruning.largest), pruning.largest)
         return values
 
-    def _own(self, cells: Sums, pruning: Pruning) -> tuple[NDArray[np.float64], float]:
+    def _own(self, cells: Sums, context: int, pruning: Pruning) -> tuple[NDArray[np.float64], float]:
         """The context's own table: only the bins that lie in a part can hold anything there."""
         bins = np.arange(self.bins)
         part = self.part(bins)
-        row = Sums(cells.gradients[part, bins], cells.hessians[part, bins], cells.gradient_noise, cells.hessian_noise)
-        values, gain = step_function(row, pruning)
-        return np.tile(values, (self.contexts, 1)), gain
+        gradients, hessians = (table[context, part, bins][None] for table in (cells.gradients, cells.hessians))
+        values, gains = step_functions(Sums(gradients, hessians, cells.gradient_noise, cells.hessian_noise), pruning)
+        return np.tile(values, (self.contexts, 1)), float(gains[0])
 
     def _radius(self, radius: float, released: Aggregate) -> float:
         """The wanted quantile of the sizes of homes' sums, at most a factor of two from the last radius."""
