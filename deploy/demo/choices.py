@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.coordinator.client.cohort import Cohort
-from vicinia.errors import InvalidInput, RoundFailed
-from vicinia.secagg.parameters import corrupt_bound, parameters
+from vicinia.errors import InvalidInput
+from vicinia.secagg.parameters import corrupt_bound
+from vicinia.secagg.sizes import works
 
 from deploy.demo.arguments import ROLES, Refusal
 
@@ -111,13 +112,7 @@ def require_cohort(cast: Cast, dataset: str, bylaws: ByLaws, floor: int, seed: i
 
 
 def _may_add_up(homes: int, members: int, bylaws: ByLaws, floor: int) -> bool:
-    if homes < 1:
-        return False
-    try:
-        parameters(homes, corrupt_bound(members, bylaws.gamma), bylaws.delta, floor)
-    except RoundFailed:
-        return False
-    return True
+    return homes > 0 and works(homes, corrupt_bound(members, bylaws.gamma), bylaws.delta, floor)
 
 
 def _fewer_refuse(names: Sequence[str], dataset: str, bylaws: ByLaws, floor: int, seed: int) -> str:

@@ -24,13 +24,13 @@ from vicinia.secagg.manifest import PROTOCOL, Manifest
 from vicinia.secagg.parameters import Parameters, corrupt_bound
 from vicinia.tlog.canonical import canonical, parse_canonical
 from vicinia.training.compiled import Training
-from vicinia.training.computation import Computation, compile_job, noise_for
+from vicinia.training.computation import Computation, compile_job, noise_for, require_noise
 from vicinia.training.model import Model
 from vicinia.training.rounds import RoundRelease
 from vicinia.training.schedule import Kind, kind_after
 from vicinia.training.standardisation import standardised
 
-__all__ = ["Terms", "read_manifest"]
+__all__ = ["Terms", "computation_of", "read_manifest"]
 
 
 _COMPILING = threading.Lock()
@@ -42,6 +42,15 @@ def _compiled(job: Job, definitions: tuple[bytes, ...]) -> Computation:
     payloads = [parse_canonical(one, where="data set") for one in definitions]
     datasets = [DataSet.from_payload(payload) for payload in payloads]
     return compile_job(job, {dataset.name: dataset for dataset in datasets})
+
+
+def computation_of(job: Job, assembly: Assembly) -> Computation:
+    """What a job computes over the data sets that the log defines; InvalidInput says what is wrong where."""
+    # Only what the job names: a definition that this home cannot read must not stop other jobs.
+    named = [assembly.datasets[name] for name in job.datasets if name in assembly.datasets]
+    definitions = [canonical(one.dataset.definition) for one in named]
+    with _COMPILING:
+        return _compiled(job, tuple(definitions))
 
 
 @lru_cache(maxsize=16)
@@ -96,11 +105,7 @@ class Terms:
             raise NotAccepted("This home is not in the electorate of the job, and takes no part.", where="membership")
         if member.key.raw != keys[member.index].raw:
             raise NotAccepted("This home's key was replaced after the run was announced.", where="membership")
-        # Only what the job names: a definition that this home cannot read must not stop other jobs.
-        named = [assembly.datasets[name] for name in job.datasets if name in assembly.datasets]
-        definitions = [canonical(one.dataset.definition) for one in named]
-        with _COMPILING:
-            plan = _compiled(job, tuple(definitions))
+        plan = computation_of(job, assembly)
         bylaws = assembly.bylaws
         runs = vote.certificate.max_runs if vote.certificate is not None else job.runs(bylaws)
         # A data set without times has rows of every quarter.
@@ -127,6 +132,11 @@ class Terms:
         if isinstance(plan, Training) and self.kind is not Kind.SCALES:
             plan = standardised(plan, releases)
         return replace(self, model=model, plan=plan)
+
+    def require_noise(self) -> None:
+        """NotAccepted where no roster of this electorate could have a noise plan within the job's rho."""
+        members = len(self.electorate)
+        require_noise(self.plan, self.job.rho_nano, members, self.corrupt, self.delta, self.job.floor)
 
     def noise(self, parameters: Parameters) -> NoisePlan:
         """How a roster of these parameters encodes and adds noise; InvalidInput where no plan exists."""
