@@ -29,7 +29,7 @@ target   = "kids"
 recipe   = "mlp"
 rounds   = 5
 spare    = 1
-holdout  = 0.25
+holdout  = 0.5
 
 [training.parameters]
 hidden_1 = 4
@@ -65,8 +65,9 @@ def test_a_training_is_explained_before_anybody_is_asked(client: Client) -> None
         "Flower's FedAvg, from the mean update of the homes",
         "updates are cut to a length of 1, then towards the length that 50% of the homes stay below",
         "in all 5, 1 spare and the closing one, at delta 1e-08, per home",
-        "25% of the homes, drawn by lot when the vote has closed, evaluate the model of every round and do not train.",
-        "at least 5 of the 8 members must consent and take part: keeping 3 honest homes in every sum",
+        "50% of the homes, drawn by lot when the vote has closed, evaluate the model of every round and do not train. "
+        "Each part must be large enough by itself, for which it takes about 10 homes",
+        "at least 5 of the 10 members must consent and take part: keeping 3 honest homes in every sum",
     ):
         assert words in said, words
     assert "What each column means" not in said
@@ -86,7 +87,7 @@ def test_the_terms_of_a_training_for_programs(client: Client) -> None:
 
 
 def test_steps_of_its_own_and_a_round_without_evaluation_are_said(client: Client) -> None:
-    said = checked(client, LOGISTIC.replace("holdout  = 0.25\n", ""))
+    said = checked(client, LOGISTIC.replace("holdout  = 0.5\n", ""))
     assert "the recipe's own, which anybody can compute again from what is released" in said
     assert "Nobody is held out, so no round has metrics" in said
     assert "Clipping" not in said
@@ -133,7 +134,7 @@ def test_a_model_is_shown_with_its_coefficients_rounds_cost_and_proof(
         "(intercept)",
         "± noise alone",
         "adds to the log-odds of kids = 2",
-        "0–9",
+        "10–19",
         "accuracy",
         "after so many rounds",
         "Each home paid at most epsilon",

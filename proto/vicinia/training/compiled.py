@@ -47,9 +47,7 @@ class Part(StrEnum):
     SCALES = "scales"
     TRAINS = "trains"
     EVALUATES = "evaluates"
-    NOTHING = (
-        "nothing"  # it trains and this round only evaluates, or it evaluates and this round has no model to measure
-    )
+    NOTHING = "nothing"  # it trains, or evaluates, and this round does not, or too few would (`vicinia.training.split`)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,10 @@ from vicinia.query.plan import Plan, compile_query
 from vicinia.secagg.parameters import corrupt_bound, parameters
 from vicinia.secagg.sizes import sizes
 from vicinia.training.compiled import Training, compile_training
+from vicinia.training.settings import NANO
+from vicinia.training.split import homes_needed
 
-__all__ = ["Computation", "compile_job", "noise_for", "require_noise", "require_possible"]
+__all__ = ["Computation", "compile_job", "noise_for", "require_noise", "require_possible", "require_split"]
 
 Computation: TypeAlias = Plan | Training
 """Both have `datasets` and a `layout` with `length`, `group_lengths`, `norm_squared` and `legend`."""
@@ -65,6 +67,27 @@ def require_noise(
         ) from error
 
 
+def require_split(computation: Computation, members: int, corrupt: int, silent: Fraction, floor: int) -> None:
+    """NotAccepted for a training that holds homes out where one of its parts would be too small even if all `members`
+    took part, with a share that would do."""
+
+    def needed(holdout_nano: int) -> int:
+        return homes_needed(holdout_nano, members, corrupt, silent, floor)
+
+    if not isinstance(computation, Training) or not computation.plan.holdout_nano:
+        return
+    share = computation.plan.holdout_nano
+    if needed(share) <= members:
+        return
+    better = next((one for one in range(NANO // 20, NANO // 2 + 1, NANO // 20) if needed(one) <= members), 0)
+    raise NotAccepted(
+        f"Those who are held out, and those who train, add up to a sum each, which must cover {floor:,} honest homes: "
+        f"with holdout = {share / NANO:g} that takes {needed(share):,} homes, and there are {members:,}.",
+        where="job.training.holdout",
+        hint=f"Write holdout = {better / NANO:g}, or leave it out." if better else "Leave holdout out.",
+    )
+
+
 def require_possible(computation: Computation, job: Job, assembly: Assembly) -> None:
     """NotAccepted, with what to change, for a job that the members that there are could not run even if all took part.
 
@@ -73,3 +96,4 @@ def require_possible(computation: Computation, job: Job, assembly: Assembly) -> 
     members, bylaws = max(1, len(assembly.active_members)), assembly.bylaws
     corrupt = corrupt_bound(members, bylaws.gamma)
     require_noise(computation, job.rho_nano, members, corrupt, bylaws.delta, job.floor)
+    require_split(computation, members, corrupt, bylaws.delta, job.floor)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from vicinia.assembly.job import Job
 from vicinia.assembly.state import Assembly
@@ -23,12 +24,17 @@ from vicinia.query.dataset import DataSet
 from vicinia.secagg.manifest import PROTOCOL, Manifest
 from vicinia.secagg.parameters import Parameters, corrupt_bound
 from vicinia.tlog.canonical import canonical, parse_canonical
-from vicinia.training.compiled import Training
+from vicinia.training.compiled import Part, Training
 from vicinia.training.computation import Computation, compile_job, noise_for, require_noise
 from vicinia.training.model import Model
 from vicinia.training.rounds import RoundRelease
 from vicinia.training.schedule import Kind, kind_after
+from vicinia.training.split import Split
 from vicinia.training.standardisation import standardised
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["Terms", "computation_of", "read_manifest"]
 
@@ -80,6 +86,7 @@ class Terms:
 
     `lot`: of the job, by which homes are held out. `kind`: what a round of a training is for. `model`: what it begins
     with, under the hash in the manifest, once it was fetched; with it `plan` standardises as the first round said.
+    `part`: what this home does in it, once the roster is known.
     """
 
     manifest: Manifest
@@ -95,6 +102,7 @@ class Terms:
     kind: Kind | None = None
     lot: bytes = b""
     model: Model | None = None
+    part: Part = Part.NOTHING
 
     @classmethod
     def of(cls, manifest: Manifest, job: Job, assembly: Assembly, household: str) -> Terms:
@@ -132,6 +140,30 @@ class Terms:
         if isinstance(plan, Training) and self.kind is not Kind.SCALES:
             plan = standardised(plan, releases)
         return replace(self, model=model, plan=plan)
+
+    @property
+    def split(self) -> Split | None:
+        """The parts of a training that holds homes out; None for every other job."""
+        if not isinstance(self.plan, Training) or not self.plan.plan.holdout_nano or self.kind is None:
+            return None
+        return Split.of(
+            self.plan,
+            self.lot,
+            self.kind,
+            self.electorate,
+            corrupt=self.corrupt,
+            silent=self.delta,
+            floor=self.job.floor,
+        )
+
+    def among(self, members: NDArray[np.int64]) -> Terms:
+        """The same with this home's part in a run of these homes (registry indices)."""
+        if not isinstance(self.plan, Training) or self.kind is None:
+            return self
+        split = self.split
+        if split is None:
+            return replace(self, part=self.plan.part_of(self.index, self.lot, self.kind))
+        return replace(self, part=split.part_of(self.index, members))
 
     def require_noise(self) -> None:
         """NotAccepted where no roster of this electorate could have a noise plan within the job's rho."""
