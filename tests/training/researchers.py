@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,18 @@ __all__ = ["EVALUATED", "client_of", "trained_in"]
 
 database.SYNCHRONOUS = "OFF"  # no power cut happens in here, and the disk is shared
 
+Lot = Callable[[bytes, int, int], bool]
 EVALUATED = LOGISTIC.replace("spare = 1", "spare = 1\nholdout = 0.5")
 
 
-def trained_in(path: Path, text: str = EVALUATED, rho: int = 40) -> tuple[Whole, Job]:
-    """A cooperative of its own in which a training with this section has ended, under the witnesses' eyes."""
+def trained_in(path: Path, text: str = EVALUATED, rho: int = 40, lot: Lot = every_other) -> tuple[Whole, Job]:
+    """A cooperative of its own in which a training with this section has ended, under the witnesses' eyes; `lot` says
+    who is held out."""
     whole = Whole(path, 10, bylaws=BYLAWS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "held_out", every_other)
+        patch.setattr(evaluation, "held_out", lot)
         job = whole.accepted_job(**training(text, rho))
-        whole.until(job, Stage.RELEASED)
+        whole.until(job, Stage.RELEASED, rounds=600)
     whole.tick()
     whole.tick()
     return whole, job

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from simulator_whole import Whole
-from training.researchers import client_of
+from training.researchers import client_of, trained_in
 from vicinia.assembly import Job
 from vicinia.coordinator.client.connection import Client
 from vicinia.coordinator.console import show
@@ -146,6 +146,14 @@ def test_a_model_is_shown_with_its_coefficients_rounds_cost_and_proof(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["card.json", "job.json", "model.safetensors"]
     titles = [one.text for one in ET.parse(tmp_path / "curve.svg").iter("{http://www.w3.org/2000/svg}title")]
     assert titles == ["Fuel"]
+
+
+def test_rounds_that_nobody_measured_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, job = trained_in(tmp_path, lot=lambda lot, index, share: index == 3)
+    client, _ = client_of(whole, tmp_path, monkeypatch)
+    text = " ".join(shown(client, job, Wanted()).split())
+    assert "2 of 2 rounds have no metrics: too few of the homes that are held out took part" in text
+    assert "The closing round, which measures the last model, did not take place." in text
 
 
 def test_a_model_for_programs_and_for_spreadsheets(

@@ -82,10 +82,10 @@ class TrainingTerms:
                 "Nobody is held out, so no round has metrics; holdout = 0.2 in [training] would hold out one in five."
             )
         return (
-            f"{self.held_out:.0%} of the homes, drawn by lot when the vote has closed, evaluate the model of every round "
-            f"and do not train. Each part must be large enough by itself, for which it takes about "
-            f"{self.parts_needed:,} homes: with too few who evaluate a round has no metrics, with too few who train there "
-            "is no round."
+            f"{self.held_out:.0%} of the homes, drawn by lot when the vote has closed, evaluate the model of every "
+            "round and do not train. Each part must be large enough by itself, for which it takes about "
+            f"{self.parts_needed:,} homes: with too few who evaluate a round has no metrics, with too few who train "
+            "there is no round."
         )
 
     @property
