@@ -119,6 +119,19 @@ def test_what_is_wrong_in_a_training_is_told_with_its_line(client: Client, old: 
     assert refusal.value.where.startswith("JOB.toml:")
 
 
+def test_rounds_that_cost_more_than_the_by_laws_allow_are_told_with_the_line(client: Client) -> None:
+    for old, new, where, what in (
+        ("epsilon = 70", "epsilon = 5000", "privacy.epsilon", "epsilon 5000, is above the by-laws' 1"),
+        ("epsilon = 70", "rho = 1400", "privacy.rho", "rho 1400, is above the by-laws' 1000"),
+    ):
+        with pytest.raises(NotAccepted, match="privacy cost") as refusal:
+            client.check(JOB.replace(old, new))
+        assert what in refusal.value.what
+        assert refusal.value.where.startswith("JOB.toml:")
+        assert refusal.value.where.endswith(where)
+        assert " or less." in refusal.value.hint
+
+
 def shown(client: Client, job: Job, wanted: Wanted) -> str:
     out = io.StringIO()
     show_result(client, job.hash.hex(), wanted, Console(file=out, width=300))

@@ -19,10 +19,10 @@ from math import sqrt
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from vicinia.errors import InvalidInput, TooLarge
+from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
-from vicinia.training.model import MAX_PARAMETERS, Model
+from vicinia.training.model import MAX_PARAMETERS, Model, too_large
 from vicinia.training.partition import Pruning, Sums, pair_tables, step_functions
 from vicinia.training.settings import NANO, Setting, from_payload, real
 
@@ -105,11 +105,8 @@ class Trees:
             )
         size = made.tree_rounds * made.added * made.contexts * made.bins
         if max(size, dimensions.inputs * made.slots) > MAX_PARAMETERS // 2:
-            raise TooLarge(
-                f"The trees would have {size:,} values; a home would send {dimensions.inputs * made.slots:,} numbers.",
-                where="training.parameters",
-                hint="Use fewer rounds, bins, contexts or inputs.",
-            )
+            sent, hint = dimensions.inputs * made.slots, "Use fewer rounds, bins, contexts or inputs."
+            raise too_large(max(size, sent), sent, "training.parameters", hint, MAX_PARAMETERS // 2)
         return made
 
     @property
