@@ -77,8 +77,8 @@ class ServiceLink:
     def submit(self, statement: bytes) -> SubmitReply:
         return self._services.statements.submit(statement)
 
-    def pending(self, kinds: Sequence[str]) -> list[bytes]:
-        return list(self._services.statements.pending(self.principal, tuple(kinds)))
+    def pending(self, kinds: Sequence[str], after: bytes = b"") -> list[bytes]:
+        return list(self._services.statements.pending(self.principal, tuple(kinds), after))
 
     def endorse(self, digest: bytes, key: bytes, signature: bytes) -> SubmitReply:
         return self._services.statements.endorse(digest, VerifyingKey.from_bytes(key), signature)
