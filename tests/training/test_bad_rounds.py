@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
-from simulator_whole import Whole
+from simulator_whole import ServiceLink, Whole
 from training.conftest import Make
 from training.jobs import LOGISTIC, MLP, training
 from training.test_attacks import joined, nothing, reasons, twice
@@ -64,6 +65,45 @@ def test_weights_that_are_no_numbers(make: Make, checked: bool, monkeypatch: pyt
         steps = [Runs(store.database).get(run.run_id) for store in whole.stores]
         assert {one.step for one in steps if one is not None} == {"failed"}
         assert all(paid_for(whole, job, number, 1) for number in range(whole.homes))
+
+
+class Crash(BaseException):
+    """The worker is killed."""
+
+
+@dataclass
+class Dying:
+    """Its home is killed between the upload and everything after it, once in every round."""
+
+    link: ServiceLink
+    died: set[bytes] = field(default_factory=set)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.link, name)
+
+    def upload(self, run_id: bytes, elements: int, width: int, packed: bytes) -> int:
+        sent = self.link.upload(run_id, elements, width, packed)
+        if run_id in self.died:
+            return sent
+        self.died.add(run_id)
+        raise Crash
+
+
+def test_a_home_that_is_killed_after_each_upload_pays_each_round_once(make: Make) -> None:
+    whole, victim = make(), 4
+    dying = Dying(whole.link(victim))
+    whole.wrap = lambda number, link: dying if number == victim else link
+    job = whole.accepted_job(**training(LOGISTIC))
+    while whole.row(job).stage is not Stage.RELEASED:
+        whole.tick()
+        try:
+            whole.answer_all()
+        except Crash:
+            run_id = whole.run_of(job).run_id
+            whole.active[victim, run_id] = whole.participation(victim, run_id)
+        whole.wait(5)
+    assert len(dying.died) == 2
+    assert all(paid_for(whole, job, number, 2) for number in range(whole.homes))
 
 
 def no_numbers(*_: object) -> Model:
