@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -76,8 +77,8 @@ class ServiceLink:
     def submit(self, statement: bytes) -> SubmitReply:
         return self._services.statements.submit(statement)
 
-    def pending(self, kinds: Sequence[str]) -> list[bytes]:
-        return list(self._services.statements.pending(self.principal, tuple(kinds)))
+    def pending(self, kinds: Sequence[str], after: bytes = b"") -> list[bytes]:
+        return list(self._services.statements.pending(self.principal, tuple(kinds), after))
 
     def endorse(self, digest: bytes, key: bytes, signature: bytes) -> SubmitReply:
         return self._services.statements.endorse(digest, VerifyingKey.from_bytes(key), signature)
@@ -136,6 +137,7 @@ class Whole(Village):
         self.replica = Replica(ReplicaStore(path / "replica.db"), pinned, lambda: self.now_ms)
         self.stores = [self._store(home, rows) for home in self.village]
         self.active: dict[tuple[int, bytes], Participation] = {}
+        self.held_up: set[bytes] = set()  # jobs whose step is not waited for
         self.wrap: Callable[[int, ServiceLink], Any] = lambda number, link: link
 
     def restart(self) -> None:
@@ -146,7 +148,8 @@ class Whole(Village):
     def tick(self) -> None:
         """One tick, and what the trainer computes beside it: the clock here must not run ahead of a real process."""
         super().tick()
-        self.coordinator.trainer._pool.submit(int).result()
+        lessons = self.coordinator.trainer._lessons.items()
+        wait([one._working for job, one in lessons if one._working is not None and job not in self.held_up])
 
     def close(self) -> None:
         """Give everything back."""

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.coordinator.client.cohort import Cohort
-from vicinia.errors import InvalidInput, RoundFailed
-from vicinia.secagg.parameters import corrupt_bound, parameters
+from vicinia.errors import InvalidInput
+from vicinia.secagg.parameters import corrupt_bound
+from vicinia.secagg.sizes import works
+from vicinia.training.compiled import Training
+from vicinia.training.split import homes_needed
 
 from deploy.demo.arguments import ROLES, Refusal
 
-__all__ = ["Cast", "cast_homes", "refuses", "require_cohort"]
+__all__ = ["Cast", "cast_homes", "refuses", "require_cohort", "require_parts"]
 
 REGISTRARS = 3
 YES, NO = 0.70, 0.20  # the rest abstains
@@ -110,14 +113,24 @@ def require_cohort(cast: Cast, dataset: str, bylaws: ByLaws, floor: int, seed: i
     )
 
 
+def require_parts(cast: Cast, training: Training | None, bylaws: ByLaws, floor: int) -> None:
+    """InvalidInput where those who consent are too few to be parted into homes that train and homes that evaluate."""
+    members, consenting = len(cast.everybody), len(cast.consenting)
+    holdout = training.plan.holdout_nano if training is not None else 0
+    if not holdout:
+        return
+    needed = homes_needed(holdout, members, corrupt_bound(members, bylaws.gamma), bylaws.delta, floor)
+    if needed > consenting:
+        raise InvalidInput(
+            f"Of {members} households {consenting} would consent, and to hold out {holdout / 1e9:g} of them takes "
+            f"{needed}: each part must cover {floor} honest homes.",
+            where="--households",
+            hint="Take more households, or a job with another holdout, or with none.",
+        )
+
+
 def _may_add_up(homes: int, members: int, bylaws: ByLaws, floor: int) -> bool:
-    if homes < 1:
-        return False
-    try:
-        parameters(homes, corrupt_bound(members, bylaws.gamma), bylaws.delta, floor)
-    except RoundFailed:
-        return False
-    return True
+    return homes > 0 and works(homes, corrupt_bound(members, bylaws.gamma), bylaws.delta, floor)
 
 
 def _fewer_refuse(names: Sequence[str], dataset: str, bylaws: ByLaws, floor: int, seed: int) -> str:

@@ -16,7 +16,7 @@ from vicinia.training.compiled import Training
 from deploy.demo import truth, verdict
 from deploy.demo.arguments import FEWEST, Options
 from deploy.demo.breakin import BreakIn
-from deploy.demo.choices import cast_homes, require_cohort
+from deploy.demo.choices import cast_homes, require_cohort, require_parts
 from deploy.demo.cohort import read_cohort
 from deploy.demo.cooperative import AGENCY, BYLAWS, RECIPIENT, UNIVERSITY, Cooperative
 from deploy.demo.data import Table, households
@@ -76,7 +76,9 @@ class Story:
                 data.names, data.dataset, options.refuse, processes=options.processes, lone=options.lone,
                 drop=options.drop, seed=options.seed,
             )  # fmt: skip
-            require_cohort(cast, data.dataset, bylaws, question.spec.floor or bylaws.floor, options.seed)
+            floor = question.spec.floor or bylaws.floor
+            require_cohort(cast, data.dataset, bylaws, floor, options.seed)
+            require_parts(cast, question.training, bylaws, floor)
             step.say(f"{definition.description}: {len(data.names)} households, {len(definition.columns)} columns")
         self._cast = cast
         self._spec = question.spec

@@ -117,6 +117,44 @@ def test_a_job_that_cannot_be_had_is_charged_the_most_that_the_by_laws_allow(wor
     assert (charge.first, charge.last) == ("", "")
 
 
+def forgotten_rounds(world: World) -> Job:
+    """A training of which two rounds have their roster in the log, and of which the victim's store knows nothing."""
+    coop = world.server.coop
+    job = coop.training(rho_nano=30_000_000)
+    world.server.jobs[job.hash] = job
+    coop.accept(job)
+    for run in range(2):
+        coop.model(job, run)
+        coop.roster(job, run, bytes([run]) * 32)
+    world.server.confirm()
+    world.homes[VICTIM].lock("restored")
+    return job
+
+
+@twice
+def test_every_round_that_a_restored_home_forgot_is_charged(
+    world: World, monkeypatch: pytest.MonkeyPatch, checked: bool
+) -> None:
+    """Otherwise the rounds of a training could be had twice from every home that was put back from a copy."""
+    if not checked:
+        monkeypatch.setattr(guard, "_charge_of", lambda *_: [])
+    job = forgotten_rounds(world)
+    assert unlocked(world, world.server.link(VICTIM))
+    assert world.spent(VICTIM) == (2 * job.rho_nano if checked else 0)
+    charges = Accounts(world.homes[VICTIM].database).charges()
+    assert all(charge.forgotten for charge in charges)
+    assert sorted(charge.run for charge in charges) == ([0, 1] if checked else [])
+
+
+def test_a_training_that_cannot_be_had_is_charged_its_share_of_the_most_in_each_round(world: World) -> None:
+    """Not the whole for each round: whoever withholds a training would use up the accounts of all restored homes."""
+    forgotten_rounds(world)
+    link = world.server.link(VICTIM)
+    link.job = _withheld  # type: ignore[method-assign]
+    assert unlocked(world, link)
+    assert world.spent(VICTIM) == 2 * (world.replica.assembly.bylaws.rho_job_nano // 3)
+
+
 def test_a_coordinator_that_is_away_leaves_a_home_locked(world: World) -> None:
     restored(world)
     link = world.server.link(VICTIM)

@@ -201,6 +201,16 @@ def test_another_definition_of_the_same_data_set_is_refused(importer: Importer) 
     assert importer.rows("a") == 2
 
 
+def test_a_table_without_a_column_of_the_definition_takes_no_rows(importer: Importer) -> None:
+    importer.text(CLEAN)
+    database = importer.homes["b"].database
+    database.run("ALTER TABLE data_budget DROP COLUMN kids")
+    with pytest.raises(InvalidInput, match=r"in the home b lacks kids\."):
+        importer.text(CLEAN)
+    assert importer.rows("b") == 1
+    assert importer.text(CLEAN, replace=True).imported == {"a": 2, "b": 1}
+
+
 def test_the_cooperatives_definition_wins(importer: Importer) -> None:
     definition, file_map = parse_map(BUDGET)
     (importer.folder / "file.csv").write_text(CLEAN)

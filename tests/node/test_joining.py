@@ -12,6 +12,7 @@ from node_shell import Shell
 from simulator_cooperative import Cooperative
 from simulator_link import Link, Server
 from vicinia.assembly.invitation import Invitation
+from vicinia.errors import Code, Unauthenticated, Unavailable, ViciniaError, error_from_wire
 from vicinia.identity import CertificateAuthority, Principal, Role
 from vicinia.node.app import main
 from vicinia.node.services.ports import Enroller
@@ -118,6 +119,71 @@ def test_a_file_without_an_invitation_makes_no_home(shell: Shell, content: str, 
     _, err = shell.refused("join", "--dir", shell.folder / "home", "--invitation-file", file)
     assert told in err
     assert not (shell.folder / "home").exists()
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, error: ViciniaError) -> None:
+    """The coordinator answers the first application with this error, and the next as it should."""
+    enrol = Reception.enrol
+
+    def refused(desk: Reception, *application: bytes) -> tuple[bytes, bytes]:
+        monkeypatch.setattr(Reception, "enrol", enrol)
+        raise error
+
+    monkeypatch.setattr(Reception, "enrol", refused)
+
+
+def used_up() -> ViciniaError:
+    return error_from_wire(Code.UNAUTHENTICATED, "The invitation has been used already.", "enrol")
+
+
+def test_a_join_that_is_refused_leaves_nothing_and_the_next_one_works(
+    shell: Shell, reception: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, home = reception(True), shell.folder / "homes" / "home"
+    refusing(monkeypatch, used_up())
+    status, err = shell.refused("join", desk.invitation(), "--dir", home)
+    assert status == Unauthenticated.exit_status
+    assert "used already" in err
+    assert not home.exists()
+    assert "a member" in shell.json("join", desk.invitation(), "--dir", home)["homes"]["home"]
+
+
+def test_what_else_was_in_the_folder_stays(shell: Shell, reception: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, home = reception(True), shell.folder / "home"
+    home.mkdir(mode=0o700)
+    (home / "notes.txt").write_text("mine")
+    refusing(monkeypatch, used_up())
+    shell.refused("join", desk.invitation(), "--dir", home)
+    assert [path.name for path in home.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("error", [Unavailable("away"), Unauthenticated("another certificate"), used_up()], ids=str)
+def test_keys_that_may_be_enrolled_or_were_there_before_stay(
+    shell: Shell, reception: Open, monkeypatch: pytest.MonkeyPatch, error: ViciniaError
+) -> None:
+    """An answer that was lost, or that this home does not trust: the invitation may be redeemed, for these keys."""
+    desk, home = reception(True), shell.folder / "home"
+    if error.foreign:
+        shell("init", "--dir", home)
+    refusing(monkeypatch, error)
+    shell.refused("join", desk.invitation(), "--dir", home)
+    key = shell.json("status", "--dir", home)["homes"]["home"]["key"]
+    assert "a member" in shell.json("join", desk.invitation(), "--dir", home)["homes"]["home"]
+    assert shell.json("status", "--dir", home)["homes"]["home"]["key"] == key
+
+
+def test_of_many_homes_those_that_were_refused_are_not_there(
+    shell: Shell, reception: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, homes = reception(True), shell.folder / "homes"
+    names = shell.file("names.txt", "a\nb\n")
+    invitations = shell.file("invitations.txt", f"{desk.invitation()}\n" * 2)
+    many = ("join", "--homes", homes, "--names", names, "--invitations", invitations)
+    refusing(monkeypatch, used_up())
+    assert "1 of 2 homes did not join" in shell(*many)[2]
+    assert len(list(homes.glob("*/home.db"))) == 1
+    assert shell(*many)[0] == 0
+    assert len(list(homes.glob("*/home.db"))) == 2
 
 
 def test_an_invitation_comes_from_one_place(shell: Shell) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from node_shell import Shell
+from protocol.assembly.log_attacks import raw_proposal
 from simulator_cooperative import Cooperative, key
 from simulator_link import Link, Server, joined_home
 from vicinia.assembly import build_member
@@ -153,3 +154,31 @@ def test_what_was_approved_is_told_when_the_next_portion_does_not_come(
     assert status == Unavailable.exit_status
     assert out.count("\n") == PORTION
     assert "3 approved, 0 not" in err
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"floor": 5}, "fewer than the by-laws' 10"),
+        ({"rho_nano": 10**9}, "above the by-laws' 0.25"),
+        ({"floor": 12}, "No number of homes suffices"),
+        ({"rho_nano": 1}, "There can be no noise for it"),
+        ({"query": "SELECT AVG(rent) FROM budget"}, "no column 'rent'"),
+    ],
+)
+def test_a_job_that_could_never_run_is_not_sponsored(
+    server: Server, member: Home, tmp_path: Path, changes: dict[str, Any], told: str
+) -> None:
+    job = server.coop.job(**changes)
+    server.jobs[job.hash] = job
+    proposal = raw_proposal(server.coop, job)
+    server.tray[proposal.digest] = proposal
+    replica, link = server.replica(tmp_path), server.link(3)
+    replica.sync(link)
+    with pytest.raises(ViciniaError, match=told):
+        office.sponsor(member, link, proposal, server.clock, replica.assembly)
+    assert server.tray[proposal.digest] == proposal
+    good = raw_proposal(server.coop, server.coop.job())
+    server.jobs[server.coop.job().hash] = server.coop.job()
+    server.tray[good.digest] = good
+    assert office.sponsor(member, link, good, server.clock, replica.assembly) == "others"

@@ -191,6 +191,19 @@ def test_a_store_that_cannot_answer_does_not_count_and_the_household_is_told(tmp
     assert [i for i in range(HOUSEHOLDS) if Alerts(world.homes[i].database).all()] == [5]
 
 
+def test_rows_without_a_column_that_is_asked_for_do_not_count_and_the_household_is_told(
+    tmp_path: Path, allow: Any
+) -> None:
+    world = World(tmp_path, allow)
+    run_id = world.server.start_run(world.server.accept_job())
+    world.homes[5].database.run(f"ALTER TABLE {table_name(DataSet.from_payload(BUDGET))} DROP COLUMN kids")
+    world.server.drive(world.take_part(run_id))
+    assert world.step(5, run_id) == "finished"
+    assert not world.vector(5, run_id).any()
+    ((_, told),) = Alerts(world.homes[5].database).all()
+    assert "the table here lacks kids (import the rows anew, with --replace)" in told
+
+
 def test_rows_of_another_definition_do_not_count_and_the_household_is_told(tmp_path: Path, allow: Any) -> None:
     world = World(tmp_path, allow)
     run_id = world.server.start_run(world.server.accept_job())

@@ -6,10 +6,12 @@ import contextlib
 from pathlib import Path
 
 import pytest
+from attack_lab import twice
 from simulator_cooperative import Cooperative, key
 from simulator_link import Link as SimulatedLink
 from simulator_link import Server
 from vicinia.assembly import Assembly, Job, build_ballot, build_close, build_proposal, build_rotate, checks
+from vicinia.assembly.predicate import job_facts
 from vicinia.errors import (
     InternalFault,
     NotAccepted,
@@ -19,7 +21,7 @@ from vicinia.errors import (
     Unavailable,
     ViciniaError,
 )
-from vicinia.node.services import guard
+from vicinia.node.services import guard, rules
 from vicinia.node.services.polling import ends_ms, is_open
 from vicinia.node.services.replica import Replica
 from vicinia.node.services.voting import cast_votes
@@ -72,6 +74,27 @@ def voter(tmp_path: Path) -> Voter:
 def test_without_rules_or_a_wish_no_vote_is_cast(voter: Voter) -> None:
     assert voter.cast() == 0
     assert voter.logged() is None
+
+
+@twice
+def test_a_rule_about_rho_is_about_all_rounds_of_a_training(
+    voter: Voter, monkeypatch: pytest.MonkeyPatch, checked: bool
+) -> None:
+    """A training of many cheap rounds would pass for a cheap job."""
+    if not checked:
+        one = lambda job, *rest: job_facts(job, *rest) | {"rho": job.rho_nano}  # noqa: E731
+        monkeypatch.setattr(rules, "job_facts", one)
+    coop = voter.server.coop
+    job = coop.training(rounds=2, spare=1, rho_nano=40_000_000)
+    voter.server.jobs[job.hash] = job
+    coop.propose(job)
+    voter.follow()
+    when = '{ all = [{ eq = ["kind", "train"] }, { le = ["rho", 0.1] }] }'
+    voter.votes.put_rules(f'special = true\n[[rules]]\nvote = "yes"\nwhen = {when}\n', coop.now_ms)
+    assert voter.cast() == (0 if checked else 1)
+    voter.follow()
+    cast = coop.assembly.vote_on(job.hash).latest.get(2)
+    assert (cast is None) is checked
 
 
 def test_a_standing_rule_votes_once(voter: Voter) -> None:

@@ -23,10 +23,11 @@ from vicinia.errors import InvalidInput, RoundFailed
 from vicinia.query.mapping import parse_map
 
 from deploy.demo.arguments import FEWEST, Refusal, parse_arguments, parse_refusal
-from deploy.demo.choices import cast_homes, refuses, require_cohort
+from deploy.demo.choices import cast_homes, refuses, require_cohort, require_parts
 from deploy.demo.cooperative import BYLAWS
 from deploy.demo.data import built_in, households
 from deploy.demo.processes import Supervisor
+from deploy.demo.question import Question
 from deploy.demo.report import Report
 from deploy.demo.show import Narrator, Row
 from deploy.demo.waiting import wait_until
@@ -200,6 +201,22 @@ def test_too_few_who_consent_are_refused_at_once(count: int, rule: str, floor: i
         advised = parse_refusal(refusal.value.hint.split()[-3])
         cast = cast_homes(names, "budget", advised, processes=2, lone=4, drop=0, seed=1)
         require_cohort(cast, "budget", ByLaws.from_toml(BYLAWS.read_text()), floor, seed=1)
+
+
+def test_homes_that_are_too_few_to_be_parted_are_refused_at_once() -> None:
+    bylaws = ByLaws.from_toml(BYLAWS.read_text())
+    definitions = {"budget": parse_map((DEMO / "MAP.toml").read_text())[0]}
+
+    def require(count: int) -> None:
+        names = list(map(str, range(count)))
+        cast = cast_homes(names, "budget", Refusal("none"), processes=1, lone=4, drop=0, seed=1)
+        question = Question(DEMO / "training" / "budget" / "JOB.toml")
+        question.check(definitions)
+        require_parts(cast, question.training, bylaws, bylaws.floor)
+
+    require(40)
+    with pytest.raises(InvalidInput, match=r"to hold out 0\.35 of them takes 18: each part must cover 5 honest homes"):
+        require(17)
 
 
 def test_too_few_homes_are_told_before_anything_is_founded(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from simulator_whole import Whole
+from simulator_whole import Rows, Whole, one_row
 from training.jobs import BYLAWS
 from training.researchers import trained_in
 from vicinia.assembly import Job
@@ -19,8 +19,8 @@ def make(tmp_path: Path) -> Iterator[Make]:
     """Founds cooperatives whose by-laws allow any budget."""
     made: list[Whole] = []
 
-    def found(homes: int = 8) -> Whole:
-        made.append(Whole(tmp_path / str(len(made)), homes, bylaws=BYLAWS))
+    def found(homes: int = 8, rows: Rows = one_row) -> Whole:
+        made.append(Whole(tmp_path / str(len(made)), homes, rows, bylaws=BYLAWS))
         return made[-1]
 
     yield found

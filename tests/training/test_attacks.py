@@ -16,6 +16,9 @@ from vicinia.assembly import Job
 from vicinia.assembly.build import build_model
 from vicinia.coordinator.store import artifacts, runs
 from vicinia.coordinator.store.jobs import Stage
+from vicinia.node.services import contribution
+from vicinia.node.store.departures import Departures
+from vicinia.privacy.stream import chacha_stream
 from vicinia.secagg.manifest import Deadlines, Manifest
 from vicinia.training import rounds
 from vicinia.training.model import Model
@@ -177,3 +180,23 @@ def test_a_round_is_not_run_twice_and_there_is_no_round_beyond_the_plan(make: Ma
         assert joined(whole, manifest.digest) == 0
         told = reasons(whole, manifest.digest)
         assert len(told) == whole.homes
+
+
+def many_rows(number: int) -> list[tuple[int, float]]:
+    """The same rows in every home, more than the plan takes of one."""
+    return [(1 + place % 2, 0.002 * place) for place in range(200)]
+
+
+@twice
+def test_a_home_s_sample_of_its_rows(make: Make, checked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample that followed from what the coordinator knows could be chosen: it asks until a certain row is in it."""
+    if not checked:
+        monkeypatch.setattr(contribution, "chacha_stream", lambda secret, label: chacha_stream(bytes(32), label))
+    whole = make(rows=many_rows)
+    job = whole.accepted_job(**training(LOGISTIC))
+    while not whole.coordinator.ledger.assembly.vote_on(job.hash).releases:
+        whole.tick()
+        whole.answer_all()
+        whole.wait(5)
+    sent = {Departures(store.database).all()[0].vector for store in whole.stores}
+    assert len(sent) == 1 if not checked else len(sent) > whole.homes // 2

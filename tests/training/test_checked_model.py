@@ -14,7 +14,9 @@ from safetensors.numpy import load_file
 from simulator_researcher import VillageLink
 from simulator_whole import Whole
 from training.researchers import client_of, trained_in
+from training.test_attacks import nothing, twice
 from vicinia.assembly import Job
+from vicinia.coordinator.client import verification
 from vicinia.coordinator.client.connection import Client
 from vicinia.coordinator.client.saved import Saved, beside, read_card, read_job, read_model
 from vicinia.coordinator.services import round_result, trainer
@@ -142,6 +144,33 @@ def test_a_logged_card_that_says_what_is_not_so_is_refused(
     client, _ = client_of(whole, tmp_path, monkeypatch)
     with pytest.raises(ProofInvalid, match=f"card says something else of {name}"):
         client.model(job.hash.hex())
+
+
+@twice
+def test_a_card_that_keeps_silent_about_the_closing_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checked: bool
+) -> None:
+    """The last model was never measured: metrics of an earlier one would pass for its own."""
+    honest = ModelCard.of
+
+    class Silent(ModelCard):
+        @classmethod
+        def of(cls, *arguments: Any) -> Any:
+            card = honest(*arguments)
+            assert card.ended == "The closing round, which measures the last model, did not take place."
+            fields = card.fields | {"ended": ""}
+            return cls(canonical(fields), fields)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "ModelCard", Silent)
+        whole, job = trained_in(tmp_path, lot=lambda lot, index, share: index == 3)
+    client, _ = client_of(whole, tmp_path, monkeypatch)
+    if checked:
+        with pytest.raises(ProofInvalid, match="card says something else of ended"):
+            client.model(job.hash.hex())
+    else:
+        monkeypatch.setattr(verification, "_check_card", nothing)
+        assert client.model(job.hash.hex()).card.ended == ""
 
 
 def test_metrics_that_are_not_those_of_the_sum_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from simulator_whole import Whole
-from training.researchers import client_of
+from training.researchers import client_of, trained_in
 from vicinia.assembly import Job
 from vicinia.coordinator.client.connection import Client
 from vicinia.coordinator.console import show
@@ -29,7 +29,7 @@ target   = "kids"
 recipe   = "mlp"
 rounds   = 5
 spare    = 1
-holdout  = 0.25
+holdout  = 0.5
 
 [training.parameters]
 hidden_1 = 4
@@ -65,8 +65,9 @@ def test_a_training_is_explained_before_anybody_is_asked(client: Client) -> None
         "Flower's FedAvg, from the mean update of the homes",
         "updates are cut to a length of 1, then towards the length that 50% of the homes stay below",
         "in all 5, 1 spare and the closing one, at delta 1e-08, per home",
-        "25% of the homes, drawn by lot when the vote has closed, evaluate the model of every round and do not train.",
-        "at least 5 of the 8 members must consent and take part: keeping 3 honest homes in every sum",
+        "50% of the homes, drawn by lot when the vote has closed, evaluate the model of every round and do not train. "
+        "Each part must be large enough by itself, for which it takes about 10 homes",
+        "at least 5 of the 10 members must consent and take part: keeping 3 honest homes in every sum",
     ):
         assert words in said, words
     assert "What each column means" not in said
@@ -86,7 +87,7 @@ def test_the_terms_of_a_training_for_programs(client: Client) -> None:
 
 
 def test_steps_of_its_own_and_a_round_without_evaluation_are_said(client: Client) -> None:
-    said = checked(client, LOGISTIC.replace("holdout  = 0.25\n", ""))
+    said = checked(client, LOGISTIC.replace("holdout  = 0.5\n", ""))
     assert "the recipe's own, which anybody can compute again from what is released" in said
     assert "Nobody is held out, so no round has metrics" in said
     assert "Clipping" not in said
@@ -118,6 +119,19 @@ def test_what_is_wrong_in_a_training_is_told_with_its_line(client: Client, old: 
     assert refusal.value.where.startswith("JOB.toml:")
 
 
+def test_rounds_that_cost_more_than_the_by_laws_allow_are_told_with_the_line(client: Client) -> None:
+    for old, new, where, what in (
+        ("epsilon = 70", "epsilon = 5000", "privacy.epsilon", "epsilon 5000, is above the by-laws' 1"),
+        ("epsilon = 70", "rho = 1400", "privacy.rho", "rho 1400, is above the by-laws' 1000"),
+    ):
+        with pytest.raises(NotAccepted, match="privacy cost") as refusal:
+            client.check(JOB.replace(old, new))
+        assert what in refusal.value.what
+        assert refusal.value.where.startswith("JOB.toml:")
+        assert refusal.value.where.endswith(where)
+        assert " or less." in refusal.value.hint
+
+
 def shown(client: Client, job: Job, wanted: Wanted) -> str:
     out = io.StringIO()
     show_result(client, job.hash.hex(), wanted, Console(file=out, width=300))
@@ -133,7 +147,7 @@ def test_a_model_is_shown_with_its_coefficients_rounds_cost_and_proof(
         "(intercept)",
         "± noise alone",
         "adds to the log-odds of kids = 2",
-        "0–9",
+        "10–19",
         "accuracy",
         "after so many rounds",
         "Each home paid at most epsilon",
@@ -145,6 +159,14 @@ def test_a_model_is_shown_with_its_coefficients_rounds_cost_and_proof(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["card.json", "job.json", "model.safetensors"]
     titles = [one.text for one in ET.parse(tmp_path / "curve.svg").iter("{http://www.w3.org/2000/svg}title")]
     assert titles == ["Fuel"]
+
+
+def test_rounds_that_nobody_measured_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, job = trained_in(tmp_path, lot=lambda lot, index, share: index == 3)
+    client, _ = client_of(whole, tmp_path, monkeypatch)
+    text = " ".join(shown(client, job, Wanted()).split())
+    assert "2 of 2 rounds have no metrics: too few of the homes that are held out took part" in text
+    assert "The closing round, which measures the last model, did not take place." in text
 
 
 def test_a_model_for_programs_and_for_spreadsheets(

@@ -28,7 +28,7 @@ from vicinia.wire.rounds import Phase
 HOMES = 8
 FUEL = np.array([one_row(number)[0][1] for number in range(HOMES)])
 RHO = 900  # for all rounds: next to no noise
-EVALUATED = private(LOGISTIC.replace("spare = 1", "spare = 0\nholdout = 0.3"))
+EVALUATED = private(LOGISTIC.replace("spare = 1", "spare = 0\nholdout = 0.5"))
 
 
 def step(whole: Whole) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from training.conftest import Make
 from training.jobs import LOGISTIC, MLP, training
 from training.test_whole import ended
 from vicinia.assembly import Job, build_revoke
+from vicinia.coordinator.services import trainer
 from vicinia.coordinator.services.course import Course
 from vicinia.coordinator.store.jobs import Stage
 from vicinia.coordinator.store.schema import artifact
@@ -86,6 +88,38 @@ def test_a_defect_that_stays_ends_the_training_and_keeps_no_other(make: Make, mo
     assert whole.row(second).stage is Stage.RELEASED, whole.row(second).reason
     assert whole.row(first).stage is Stage.FAILED
     assert "defect of its own" in whole.row(first).reason
+
+
+@pytest.mark.parametrize("at_once", [4, 1], ids=["several", "patched-out"])
+def test_a_step_that_takes_for_ever_holds_up_no_other_training(
+    make: Make, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(trainer, "_AT_ONCE", at_once)
+    whole, goes_on = make(), threading.Event()
+    first = whole.accepted_job(**training(LOGISTIC))
+    to_round(whole, first, 1)
+    real = Course.take
+
+    def slowly(course: Course, released: Any) -> None:
+        if released.release.job == first.hash:
+            goes_on.wait()
+        real(course, released)
+
+    monkeypatch.setattr(Course, "take", slowly)
+    second = whole.job(**training(LOGISTIC), title="Another")
+    whole.held_up = {first.hash} if at_once > 1 else {first.hash, second.hash}
+    try:
+        whole.open_vote(second)
+        whole.vote(second, yes=whole.homes)
+        whole.wait(61)
+        for _ in range(100):
+            whole.tick()
+            whole.answer_all()
+            whole.wait(5)
+        assert (whole.row(second).stage is Stage.RELEASED) == (at_once > 1), whole.row(second).reason
+        assert whole.row(first).stage is Stage.ACCEPTED
+    finally:
+        goes_on.set()
 
 
 def test_a_database_that_lost_a_model_computes_it_again(make: Make) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from simulator_whole import Whole
 from training.conftest import Make
-from training.jobs import LOGISTIC, MLP, training
+from training.jobs import LOGISTIC, MLP, every_other, training
+from training.researchers import EVALUATED
 from vicinia.coordinator.store import artifacts
 from vicinia.coordinator.store.jobs import Stage
 from vicinia.node.services.account import load, settle
@@ -17,6 +18,7 @@ from vicinia.node.services.departures import describe
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.departures import Departures
 from vicinia.privacy.account import Limits
+from vicinia.training import evaluation
 from vicinia.training.card import ModelCard
 from vicinia.training.model import Model
 from vicinia.wire.rounds import Phase
@@ -58,9 +60,10 @@ def test_a_training_from_the_vote_to_the_model(make: Make, text: str) -> None:
         assert spent(whole, number) == 2 * job.rho_nano
 
 
-def test_held_out_homes_evaluate_every_round_and_the_last_model(make: Make) -> None:
-    whole = make(homes=12)
-    job = whole.accepted_job(**training(LOGISTIC.replace("spare", "holdout = 0.4\nspare")))
+def test_held_out_homes_evaluate_every_round_and_the_last_model(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "held_out", every_other)
+    whole = make(homes=10)
+    job = whole.accepted_job(**training(EVALUATED))
     whole.until(job, Stage.RELEASED)
     vote = whole.coordinator.ledger.assembly.vote_on(job.hash)
     assert set(vote.releases) == {0, 1, 2}

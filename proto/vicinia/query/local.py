@@ -34,6 +34,7 @@ _QUARTER = re.compile(r"[0-9]{4}Q[1-4]", re.ASCII)
 # sqlite3.h; the same numbers in SQLCipher.
 _SQLITE_OK, _SQLITE_DENY = 0, 1
 _SQLITE_READ, _SQLITE_SELECT, _SQLITE_FUNCTION = 20, 21, 31
+_COLUMNS = "SELECT name FROM pragma_table_info(:name)"
 _FUNCTIONS = frozenset({"avg", "count", "max", "min", "total", "typeof"})
 
 Cells = dict[tuple[int, ...], Sequence[Any]]
@@ -122,12 +123,22 @@ def answer(
     try:
         return keep(connection.execute(todo.text, todo.values))
     except connection.Error as error:  # its text can hold a value, its kind does not
-        kind = type(error).__name__
-        trouble("the query took too long" if late else f"the store could not answer the query ({kind})")
-        return []
+        failed = f"the store could not answer the query ({type(error).__name__})"
     finally:
         connection.set_progress_handler(None, 0)
         connection.set_authorizer(None)
+    trouble("the query took too long" if late else _lacking(connection, todo) or failed)
+    return []
+
+
+def _lacking(connection: Connection, todo: Statement) -> str:
+    """Which columns of the statement the table is without, in words; empty where there is no table at all."""
+    try:
+        there = {str(row[0]) for row in connection.execute(_COLUMNS, {"name": todo.table})}
+    except connection.Error:
+        return ""
+    missing = sorted(todo.columns - there) if there else []
+    return f"the table here lacks {', '.join(missing)} (import the rows anew, with --replace)" if missing else ""
 
 
 def _cells(plan: Plan, rows: list[Sequence[Any]]) -> Cells:

@@ -3,6 +3,7 @@
 Nothing of the researcher's text reaches the engine: names come from the definition, numbers are printed by us, text
 values are bound. The statement is total: whatever a row holds (text in a number's place, infinities, blobs, whole
 numbers beyond any bound), a value is either clamped into its registered bounds or NULL, and so nothing overflows.
+Every column is named with its table: a quoted name alone that the table lacks would be read as a text.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ MAX_NESTING = 20
 """SQLite's parser has a stack of 100 symbols; a level of parentheses takes up to four."""
 MAX_COST = 300
 """The largest `cost` of a statement: a household-year of quarter hours then takes some 0.6 s, whatever the query."""
+_TABLE = "d"
+"""What the data set's table is called within a statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ def statement(plan: Plan, period: tuple[str, str] | None) -> Statement:
     totals: dict[Expression, int] = {}
     for group in plan.layout.groups:
         _measure(writer, group, items, measures, totals)
-    text = f"SELECT {', '.join(items)} FROM {quoted(table_name(plan.dataset))}"  # noqa: S608  # all of it our own
+    text = f"SELECT {', '.join(items)} FROM {_from(plan)}"  # noqa: S608  # all of it our own
     text += writer.conditions(plan, period)
     if plan.keys:
         text += f" GROUP BY {', '.join(str(place + 1) for place in range(len(plan.keys)))}"
@@ -65,9 +68,13 @@ def row_statement(
     enum column gives one of its listed values or NULL."""
     writer = _Writer()
     items = [writer.category(one) if isinstance(one, Column) else writer.expression(one) for one in wanted]
-    text = f"SELECT {', '.join(items)} FROM {quoted(table_name(plan.dataset))}"  # noqa: S608  # all of it our own
+    text = f"SELECT {', '.join(items)} FROM {_from(plan)}"  # noqa: S608  # all of it our own
     text += f"{writer.conditions(plan, period)} LIMIT {int(limit)}"
     return Statement(text, dict(writer.values), table_name(plan.dataset), frozenset(writer.columns), {}, {})
+
+
+def _from(plan: Plan) -> str:
+    return f"{quoted(table_name(plan.dataset))} AS {_TABLE}"
 
 
 def _measure(
@@ -112,7 +119,7 @@ class _Writer:
 
     def name(self, column: str) -> str:
         self.columns.add(column)
-        return quoted(column)
+        return f"{_TABLE}.{quoted(column)}"
 
     def bind(self, value: str) -> str:
         """A parameter for the text; equal texts share one, because engines limit how many there are."""

@@ -1,4 +1,4 @@
-"""A home's state of a run as bytes, so that it survives the process: canonical JSON, version 1.
+"""A home's state of a run as bytes, so that it survives the process: canonical JSON, version 2.
 
 The ring and the notaries follow from G and n and are computed again; the notaries' keys and the neighbours' are kept,
 because the view that proved them is gone.
@@ -22,7 +22,7 @@ from vicinia.tlog.canonical import canonical, parse_canonical
 
 __all__ = ["dump", "load"]
 
-VERSION = 1
+VERSION = 2
 _LIMIT = 1 << 20
 
 
@@ -107,6 +107,7 @@ def _roster(roster: OpenRoster) -> dict[str, object]:
     figures = roster.cohort.parameters
     return {
         "id": roster.id.hex(),
+        "members": roster.members.hex(),
         "notaries": _table({position: key.raw for position, key in roster.notaries.items()}),
         "parameters": [
             figures.n,
@@ -128,6 +129,7 @@ def _open_roster(fields: dict[str, Any]) -> OpenRoster:
     return OpenRoster(
         id=roster,
         position=fields["position"],
+        members=bytes.fromhex(fields["members"]),
         cohort=Cohort.of(roster, Parameters(*fields["parameters"])),
         peers={peer: (row[:32], row[32:]) for peer, row in _open_table(fields["peers"], 64).items()},
         notaries={position: VerifyingKey(raw) for position, raw in _open_table(fields["notaries"], 32).items()},

@@ -17,10 +17,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import NDArray
 from vicinia.errors import InvalidInput, PhaseOver, ProtocolViolation
 from vicinia.identity.keys import SigningKey, VerifyingKey
 from vicinia.secagg import checks
-from vicinia.secagg.bitmap import Bits, to_bits
+from vicinia.secagg.bitmap import Bits, to_bits, to_indices
 from vicinia.secagg.dealing import HALF, deal, open_pairs
 from vicinia.secagg.encoding import Vector, pack
 from vicinia.secagg.keys import RunKeys, edge_key, self_key
@@ -185,6 +187,11 @@ class NodeRound:
     def n(self) -> int:
         """The homes in the roster; known after `on_roster`."""
         return self.parameters.n
+
+    @property
+    def members(self) -> NDArray[np.int64]:
+        """The registry indices of the homes in the roster, by position; known after `on_roster`."""
+        return to_indices(self._roster().members)
 
     @property
     def is_notary(self) -> bool:

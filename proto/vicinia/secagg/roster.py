@@ -26,11 +26,13 @@ __all__ = ["OpenRoster", "advert_leaf", "make_advert", "open_roster"]
 class OpenRoster:
     """What a home keeps of a roster that it has checked.
 
-    `peers` maps neighbours' positions to their (channel, mask) public keys, `notaries` positions to identity keys.
+    `members` is the bitmap of registry indices, `peers` maps neighbours' positions to their (channel, mask) public
+    keys, `notaries` positions to identity keys.
     """
 
     id: bytes
     position: int
+    members: bytes = field(repr=False)
     cohort: Cohort
     peers: Mapping[int, tuple[bytes, bytes]] = field(repr=False)
     notaries: Mapping[int, VerifyingKey] = field(repr=False)
@@ -79,6 +81,7 @@ def open_roster(
     return OpenRoster(
         id=roster,
         position=position,
+        members=view.members,
         cohort=cohort,
         peers={peer: (adverts[peer].channel_key, adverts[peer].mask_key) for peer in neighbours},
         notaries={notary: electors[notary] for notary in sorted(cohort.notaries)},

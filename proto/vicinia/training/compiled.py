@@ -18,7 +18,7 @@ from vicinia.training import evaluation, moments
 from vicinia.training.clipping import next_clip
 from vicinia.training.design import Design, compile_design
 from vicinia.training.layout import VectorLayout
-from vicinia.training.model import Model
+from vicinia.training.model import Model, megabytes
 from vicinia.training.recipe import Aggregate, Recipe
 from vicinia.training.registry import recipe_class
 from vicinia.training.schedule import Kind
@@ -47,9 +47,7 @@ class Part(StrEnum):
     SCALES = "scales"
     TRAINS = "trains"
     EVALUATES = "evaluates"
-    NOTHING = (
-        "nothing"  # it trains and this round only evaluates, or it evaluates and this round has no model to measure
-    )
+    NOTHING = "nothing"  # it trains, or evaluates, and this round does not, or too few would (`vicinia.training.split`)
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,8 @@ def compile_training(plan: TrainingPlan, definitions: Mapping[str, DataSet]) -> 
     training = Training(plan, design, recipe, strategy)
     if training.layout.length > MAX_SLOTS:
         raise TooLarge(
-            f"Each home would send {training.layout.length:,} numbers a round; {MAX_SLOTS:,} are allowed.",
+            f"Each home would send {training.layout.length:,} numbers in every round; {MAX_SLOTS:,} are allowed: its "
+            f"upload would be {megabytes(training.layout.length)} MB.",
             where="training.recipe",
             hint="Use fewer features, classes or centres.",
         )

@@ -15,7 +15,7 @@ from vicinia.assembly.learning import Input, TrainingPlan
 from vicinia.errors import InvalidInput, NotFound, nearest
 from vicinia.query.column import Column, ColumnType
 from vicinia.query.dataset import DataSet
-from vicinia.query.expression import Expression
+from vicinia.query.expression import Binary, Expression, Negated, PartOf, Reference
 from vicinia.query.plan import AggregateKind, Plan, compile_query
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.spread import Spread
@@ -41,6 +41,13 @@ class Term:
     high: Fraction = Fraction(1)
     category: Column | None = None
     spread: Spread | None = None
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The columns, and the parts of times, that its value follows from."""
+        if self.category is not None:
+            return frozenset((self.category.name,))
+        return _reads(self.expression) if self.expression is not None else frozenset()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,12 +117,27 @@ def compile_design(plan: TrainingPlan, definitions: Mapping[str, DataSet], *, co
         _term(one, definitions, f"training.features[{place}]") for place, one in enumerate(plan.inputs)
     )
     target = _term(plan.target, definitions, "training.target") if plan.target is not None else None
+    if plan.target is not None and target is not None:
+        _require_no_target(plan.inputs, terms, plan.target, target)
     rows = None
     if plan.unit == "row":
         rows = _query(terms[0].dataset, "COUNT(DISTINCT household)", plan.where, definitions, "training.where")
     width = sum(len(term.names) for term in terms)
     kind, classes, high = _target(target, counts)
     return Design(terms, target, rows, Dimensions(width, kind, classes, high))
+
+
+def _require_no_target(inputs: Sequence[Input], terms: Sequence[Term], one: Input, target: Term) -> None:
+    """No feature is the target in other words: reads its one column, and nothing else, of the same rows."""
+    if len(target.reads) != 1:
+        return
+    for place, (feature, term) in enumerate(zip(inputs, terms, strict=True)):
+        if (feature.dataset, feature.where, term.reads) == (one.dataset, one.where, target.reads):
+            raise InvalidInput(
+                f"The feature {feature.label!r} reads the target's own column and nothing else.",
+                where=f"training.features[{place}]",
+                hint="Take it out of the features: it is what is to be predicted.",
+            )
 
 
 def _together(inputs: tuple[Input, ...], definitions: Mapping[str, DataSet]) -> tuple[Term, ...] | None:
@@ -183,6 +205,17 @@ def _number(one: Input, dataset: DataSet, plan: Plan, place: int, where: str) ->
     if not aggregate.expression.columns:
         raise InvalidInput(f"{one.value!r} reads no column.", where=where)
     return Term(one.label, dataset, plan, aggregate.expression, aggregate.low, aggregate.high)
+
+
+def _reads(expression: Expression) -> frozenset[str]:
+    match expression:
+        case Negated(of):
+            return _reads(of)
+        case Binary():
+            return _reads(expression.left) | _reads(expression.right)
+        case Reference() | PartOf():
+            return frozenset((expression.text,))
+    return frozenset()
 
 
 def _enum(dataset: DataSet, value: str) -> Column | None:

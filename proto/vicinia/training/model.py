@@ -24,7 +24,7 @@ from vicinia.tlog.canonical import canonical, parse_canonical
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MAX_ARRAYS", "MAX_PARAMETERS", "Model"]
+__all__ = ["MAX_ARRAYS", "MAX_PARAMETERS", "Model", "megabytes", "too_large"]
 
 MAX_PARAMETERS = 1_000_000
 MAX_ARRAYS = 256
@@ -137,6 +137,22 @@ class Model:
         if model.to_bytes() != data:
             raise InvalidInput("The bytes are not the canonical form of this model.", where="model")
         return model
+
+
+def too_large(numbers: int, sent: int, where: str, hint: str, most: int = MAX_PARAMETERS) -> TooLarge:
+    """The refusal of what needs so many numbers, of which each home would send `sent`: it says what that would cost, at
+    the four bytes that a number in the ring takes at most."""
+    return TooLarge(
+        f"A model of this size needs {numbers:,} numbers; {most:,} are allowed. Each home would upload "
+        f"{megabytes(sent)} MB in every round.",
+        where=where,
+        hint=hint,
+    )
+
+
+def megabytes(numbers: int) -> str:
+    """What so many numbers in the ring take at most."""
+    return f"{4 * numbers / 1e6:,.3g}"
 
 
 def _check(name: str, array: NDArray[np.floating]) -> None:

@@ -44,11 +44,12 @@ class Released:
         return training.aggregate(self._numbers(training), self.release.sigma, self.release.cohort)
 
     def check_metrics(self, training: Training) -> None:
-        """ProofInvalid unless the metrics that were told are those of the sum."""
-        part = self._numbers(training)[training.evaluation_slots]
+        """ProofInvalid unless the metrics that were told are those of the sum, or none: too few homes evaluated."""
+        part, told = self._numbers(training)[training.evaluation_slots], self.release.metrics
+        if not told:
+            return
         measured = training.evaluation is not None and self.release.moments is None
         found = metrics(training.design.dimensions, part, self.release.sigma) if measured else ()
-        told = self.release.metrics
         if [one.name for one in found] != [one.name for one in told] or any(
             not _same(this, that)
             for one, other in zip(found, told, strict=True)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from protocol.query.samples import ENERGY, REGISTRY, RandomQueries, random_rows, store
 from vicinia.errors import InvalidInput
-from vicinia.query import local
+from vicinia.query import local, sql
 from vicinia.query.column import Column, ColumnType
 from vicinia.query.dataset import DataSet
 from vicinia.query.local import household_vector
@@ -138,6 +138,40 @@ def test_a_missing_table_a_broken_one_and_no_rows_are_zeros() -> None:
     broken.execute(f"CREATE TABLE {table_name(ENERGY)} (other)")
     for connection in (sqlite3.connect(":memory:"), broken, store([])):
         assert not vector_of(plan, connection).any()
+
+
+KIND = DataSet(
+    "visits",
+    "Visits",
+    "pd:Energy",
+    "Europe/Rome",
+    (
+        Column("kind", ColumnType.ENUM, values=("kind", "unkind")),
+        Column("x", ColumnType.REAL, Decimal(0), Decimal(1)),
+    ),
+)
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["check", "patched-out"])
+def test_a_column_that_the_table_lacks_is_no_text_of_its_own_name(
+    checked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite reads a quoted name that it does not know as a text, and this one is a listed value."""
+    if not checked:
+        monkeypatch.setattr(sql._Writer, "name", lambda writer, column: writer.columns.add(column) or quoted(column))
+    plan = compile_query("SELECT kind, COUNT(DISTINCT household) FROM visits GROUP BY kind", {"visits": KIND})
+    connection, told = sqlite3.connect(":memory:"), list[str]()
+    connection.execute(f"CREATE TABLE {table_name(KIND)} (row_key, source, x)")
+    connection.execute(f"INSERT INTO {table_name(KIND)} VALUES ('r', 'test', 0.5)")
+    vector = household_vector(plan, connection, None, Random(0).randbytes, trouble=told.append)
+    if checked:
+        assert not vector.any()
+        assert told == ["the table here lacks kind (import the rows anew, with --replace)"]
+        there = compile_query("SELECT AVG(x) FROM visits", {"visits": KIND})
+        assert household_vector(there, connection, None, Random(0).randbytes).tolist() == [1.0, 0.0]
+    else:
+        assert vector.tolist() == [1.0, 0.0]
+        assert not told
 
 
 def test_stored_numbers_outside_their_bounds_are_clamped_and_other_things_are_missing() -> None:

@@ -82,7 +82,7 @@ def test_sizes() -> None:
 
 
 def test_refuses_what_cannot_be_trained() -> None:
-    with pytest.raises(TooLarge, match="upload 5 MB in every round"):
+    with pytest.raises(TooLarge, match=r"upload 5\.03 MB in every round"):
         made(TWO, hidden_1=1000, hidden_2=1250)
     with pytest.raises(InvalidInput, match="without units"):
         made(TWO, hidden_1=0, hidden_2=5)

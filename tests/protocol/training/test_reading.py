@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from protocol.training.test_spec import BUDGET, KNOWN, READINGS, parsed
 from vicinia.query.schema import create_table_sql, table_name
+from vicinia.training import reading
 from vicinia.training.compiled import Training
 from vicinia.training.examples import Examples
 from vicinia.training.reading import read_examples
@@ -87,6 +89,58 @@ def test_no_more_examples_than_the_plan_allows_and_any_of_them() -> None:
     drawn = [examples(training, connection).inputs[:, 0] for _ in range(20)]
     assert {len(one) for one in drawn} == {5}
     assert len({number for one in drawn for number in one}) > 50
+
+
+class Row(tuple[Any, ...]):
+    """A row that is counted while anybody holds it."""
+
+    alive = most = 0
+
+    def __init__(self, *_: Any) -> None:
+        Row.alive += 1
+        Row.most = max(Row.most, Row.alive)
+
+    def __del__(self) -> None:
+        Row.alive -= 1
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["check", "patched-out"])
+def test_a_home_with_many_rows_holds_as_few_of_them_as_one_with_few(
+    checked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small device that holds years of readings would run out of memory, and its absence would tell."""
+    if not checked:
+        sampled = reading._sampled
+        monkeypatch.setattr(reading, "_sampled", lambda rows, *rest: sampled(list(rows), *rest))
+    Row.alive = Row.most = 0
+
+    def answer(connection: Any, todo: Any, late: Any, trouble: Any, keep: Any) -> Any:
+        return keep(Row((0.2, 0.2, "north", 3.0, 1)) for _ in range(5_000))
+
+    monkeypatch.setattr(reading, "answer", answer)
+    store: dict[str, Any] = {"budget": object()}
+    found = read_examples(parsed(ROWS).design, store, None, 5, os.urandom, lambda: False, _fail)
+    assert len(found) == 5
+    assert (Row.most <= 10) is checked
+
+
+@given(st.integers(0, 2**32), st.integers(1, 6), st.integers(0, 30))
+def test_the_sample_is_of_complete_rows_and_as_large_as_it_can_be(seed: int, limit: int, rows: int) -> None:
+    draw = Random(seed)
+    stored = [(place, None if draw.random() < 0.2 else place) for place in range(rows)]
+    kept = reading._sampled(iter(stored), limit, draw.randbytes)
+    complete = [row for row in stored if None not in row]
+    assert len(kept) == len(set(kept)) == min(limit, len(complete))
+    assert set(kept) <= set(complete)
+
+
+def test_each_row_is_as_likely_as_another_wherever_it_stands() -> None:
+    draw = Random(7)
+    counts = np.zeros(10)
+    for _ in range(3_000):
+        for (place,) in reading._sampled(((place,) for place in range(10)), 3, draw.randbytes):
+            counts[place] += 1
+    assert np.abs(counts - 900).max() < 5 * np.sqrt(900 * 0.7)
 
 
 def test_a_household_is_one_example() -> None:

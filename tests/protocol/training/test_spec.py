@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,9 @@ from vicinia.errors import InvalidInput, TooLarge, ViciniaError
 from vicinia.query.column import Column, ColumnType
 from vicinia.query.dataset import DataSet
 from vicinia.training.compiled import Training, compile_training
-from vicinia.training.dimensions import TargetKind
+from vicinia.training.dimensions import Dimensions, TargetKind
+from vicinia.training.registry import recipe_class
+from vicinia.training.settings import from_file
 from vicinia.training.spec import training_of
 
 
@@ -105,6 +108,7 @@ WRONG = {
     "no data set": (('"budget"', '"diary"'), "JOB.toml:3: training.dataset", "no data set"),
     "a misspelt data set": (('"budget"', '"budgets"'), "JOB.toml:3: training.dataset", "Did you mean 'budget'?"),
     "the target among the features": (('"region"', '"kids"'), "JOB.toml:4: training.features", "also a feature"),
+    "the target in other words": (('"region"', '"kids * 2 - 1"'), "JOB.toml:4: training.features[2]", "own column"),
     "a feature twice": (('"region"', '"food"'), "JOB.toml:4: training.features", "'food' is there twice"),
     "no feature": (('["food", "fuel * 2", "region"]', "[]"), "JOB.toml:4: training.features", "list of features"),
     "two expressions in one": (('"food"', '"food), AVG(fuel"'), "JOB.toml:4: training.features[0]", ""),
@@ -165,12 +169,35 @@ def test_a_count_begins_at_zero() -> None:
     assert parsed(text.replace('"balance"', '"trips"')).design.dimensions.high == 40
 
 
-def test_a_model_that_is_too_large_says_what_it_would_cost() -> None:
-    text = PLAIN.replace('"logistic"', '"mlp"') + "[training.parameters]\nhidden_1 = 1000\nhidden_2 = 1000\n"
+MANY = Dimensions(2_000, TargetKind.REAL)
+LARGE = {
+    "mlp": (MANY, {"hidden_1": 1000}, "2,002,001 numbers", "8.01 MB"),
+    "linear": (MANY, {}, "2,005,003 numbers", "8.02 MB"),
+    "pca": (replace(MANY, target=TargetKind.NONE), {}, "2,003,001 numbers", "8.01 MB"),
+    "poisson": (replace(MANY, target=TargetKind.COUNT), {}, "4,014,009 numbers", "8.02 MB"),
+    "logistic": (Dimensions(200, TargetKind.CLASSES, 100), {}, "396,070,302 numbers", "402 MB"),
+    "trees": (MANY, {"bins": 64}, "1,024,000 numbers", "4.1 MB"),
+    "kmeans": (Dimensions(200, TargetKind.NONE), {"clusters": 200}, "40,400 numbers", "0.162 MB"),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_model_that_is_too_large_says_what_it_would_cost(name: str) -> None:
+    dimensions, table, numbers, upload = LARGE[name]
+    known = recipe_class(name)
     with pytest.raises(TooLarge) as refusal:
+        known.of(dimensions, from_file(known.settings, table, "training.parameters"))
+    assert numbers in refusal.value.what
+    assert "are allowed" in refusal.value.what
+    assert f"Each home would upload {upload} in every round." in refusal.value.what
+    assert refusal.value.hint
+
+
+def test_a_model_that_is_too_large_is_said_with_its_line() -> None:
+    text = PLAIN.replace('"logistic"', '"mlp"') + "[training.parameters]\nhidden_1 = 1000\nhidden_2 = 1000\n"
+    with pytest.raises(TooLarge, match="1,000,000 are allowed") as refusal:
         parsed(text)
-    assert "upload" in refusal.value.what
-    assert "1,000,000 are allowed" in refusal.value.what
+    assert refusal.value.where == "JOB.toml:6: training.recipe"
 
 
 def test_other_first_weights_are_refused() -> None:

@@ -7,11 +7,13 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from bench.training_trees import auc, cohort_sum, crossed, noise_of, train
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from vicinia.errors import InvalidInput, TooLarge
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.model import Model
-from vicinia.training.partition import Pruning, Sums, pair_table, step_function
+from vicinia.training.partition import Pruning, Sums, pair_tables, step_functions
 from vicinia.training.recipe import Aggregate
 from vicinia.training.recipes.trees import NORM_EDGES, Trees
 from vicinia.training.settings import from_file
@@ -91,16 +93,45 @@ def test_the_edges_are_quantiles() -> None:
 def test_without_noise_a_step_function_is_found_exactly() -> None:
     wanted = np.repeat([0.5, -1.0, 2.0], [3, 9, 4])
     hessians = np.random.default_rng(2).uniform(1, 2, 16)
-    values, gain = step_function(Sums(-wanted * hessians, hessians, 0.0, 0.0), EXACT)
-    assert values == pytest.approx(wanted, abs=1e-4)
-    assert gain > 0
+    values, gains = step_functions(Sums(-(wanted * hessians)[None], hessians[None], 0.0, 0.0), EXACT)
+    assert values[0] == pytest.approx(wanted, abs=1e-4)
+    assert gains[0] > 0
 
 
 def test_a_pure_interaction_is_found_though_no_single_split_gains() -> None:
     wanted = np.outer([1, 1, -1, -1], np.repeat([1.0, -1.0], 8))
-    values, gain = pair_table(Sums(-wanted, np.ones((4, 16)), 0.0, 0.0), EXACT)
-    assert values == pytest.approx(wanted, abs=1e-4)
-    assert gain > 0
+    values, gains = pair_tables(Sums(-wanted[None], np.ones((1, 4, 16)), 0.0, 0.0), EXACT)
+    assert values[0] == pytest.approx(wanted, abs=1e-4)
+    assert gains[0] > 0
+
+
+@given(st.integers(0, 2**32), st.integers(1, 4), st.sampled_from([1, 2, 4]), st.integers(1, 9))
+def test_no_row_depends_on_what_else_is_grown(seed: int, n: int, contexts: int, bins: int) -> None:
+    draw = np.random.default_rng(seed)
+    gradients, hessians = draw.normal(size=(n, contexts, bins)), draw.normal(1.0, 1.0, (n, contexts, bins))
+    pruning = Pruning(l2=0.5, caution=1.0, least=1e-9, leaves=bins, largest=4.0)
+    together = pair_tables(Sums(gradients, hessians, 0.1, 0.1), pruning)
+    for place in range(n):
+        alone = pair_tables(Sums(gradients[[place]], hessians[[place]], 0.1, 0.1), pruning)
+        assert (alone[0][0] == together[0][place]).all()
+        assert alone[1][0] == together[1][place]
+
+
+@given(st.integers(0, 2**32), st.integers(2, 12))
+def test_the_first_split_is_the_best_one(seed: int, bins: int) -> None:
+    draw = np.random.default_rng(seed)
+    gradients, hessians = draw.normal(size=bins), draw.uniform(0.5, 2, bins)
+
+    def score(part: slice) -> float:
+        return float(gradients[part].sum() ** 2 / (hessians[part].sum() + 0.5))
+
+    pruning = Pruning(l2=0.5, caution=0.0, least=1e-9, leaves=2, largest=1e9)
+    values, gains = step_functions(Sums(gradients[None], hessians[None], 0.0, 0.0), pruning)
+    # The parts' ridge counts twice where they are put together.
+    whole = gradients.sum() ** 2 / (hessians.sum() + 1.0)
+    best = max(score(slice(cut)) + score(slice(cut, None)) - whole for cut in range(1, bins))
+    assert gains[0] == pytest.approx(max(best, 0.0))
+    assert len(set(values[0].tolist())) <= 2
 
 
 def explained(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from vicinia.assembly.bylaws import ByLaws
-from vicinia.errors import RoundFailed
-from vicinia.secagg.parameters import corrupt_bound, parameters
+from vicinia.secagg.parameters import corrupt_bound
+from vicinia.secagg.sizes import sizes, works
 
 __all__ = ["Cohort"]
 
@@ -15,8 +15,6 @@ LARGEST = 100_000
 """No cooperative with more members is looked for."""
 STEPS = 100
 """How far above the least that the floor alone needs a working number of members is looked for."""
-EXACT = 600
-"""Up to so many homes, every number of them is tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Cohort:
             needed=needed,
             most=most,
             members_needed=_members_needed(floor, bylaws, 1 if needed else members + 1),
-            possible_floor=next((lower for lower in floors if _works(members, corrupt, bylaws, lower)), 0),
+            possible_floor=next((lower for lower in floors if works(members, corrupt, bylaws.delta, lower)), 0),
         )
 
     @property
@@ -98,36 +96,9 @@ def _members(count: int) -> str:
     return f"{count:,} member{'' if count == 1 else 's'}"
 
 
-def _works(homes: int, corrupt: int, bylaws: ByLaws, floor: int) -> bool:
-    try:
-        parameters(homes, corrupt, bylaws.delta, floor)
-    except RoundFailed:
-        return False
-    return True
-
-
 def _sizes(floor: int, bylaws: ByLaws, members: int) -> tuple[int, int]:
-    """The fewest and the most of the members whose sum is allowed, as are all numbers between; (0, 0) where none is.
-
-    Not every number above the fewest that works does so: the least one from which on all do is told. Searched from
-    above, in steps that are coarse where the numbers are large.
-    """
-    corrupt = corrupt_bound(members, bylaws.gamma) if members else 0
-    most, homes = 0, members
-    while homes > floor and not most:
-        most = homes if _works(homes, corrupt, bylaws, floor) else 0
-        homes -= _step(homes)
-    fewest = most
-    while homes > floor and _works(homes, corrupt, bylaws, floor):
-        fewest = homes
-        homes -= _step(homes)
-    while fewest - 1 > floor and _works(fewest - 1, corrupt, bylaws, floor):
-        fewest -= 1
-    return fewest, most
-
-
-def _step(homes: int) -> int:
-    return 1 if homes <= EXACT else homes // 50
+    """The fewest and the most of the members whose sum is allowed; (0, 0) where none is."""
+    return sizes(members, corrupt_bound(members, bylaws.gamma), bylaws.delta, floor) if members else (0, 0)
 
 
 def _members_needed(floor: int, bylaws: ByLaws, fewest: int) -> int:
@@ -136,4 +107,4 @@ def _members_needed(floor: int, bylaws: ByLaws, fewest: int) -> int:
         return 0
     least = max(floor, fewest)
     tried = range(least, min(LARGEST, int(least / (1 - bylaws.gamma - bylaws.delta)) + STEPS) + 1)
-    return next((size for size in tried if _works(size, corrupt_bound(size, bylaws.gamma), bylaws, floor)), 0)
+    return next((size for size in tried if works(size, corrupt_bound(size, bylaws.gamma), bylaws.delta, floor)), 0)

@@ -11,14 +11,14 @@ from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.job import Job
 from vicinia.coordinator.client.cohort import Cohort
 from vicinia.coordinator.client.training_terms import TrainingTerms
-from vicinia.errors import ViciniaError
+from vicinia.errors import NotAccepted, ViciniaError
 from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.privacy.noise import NANO, NoisePlan
 from vicinia.query.explain import ExpectedError, Meaning, expected_error, explain
 from vicinia.query.plan import Plan
 from vicinia.secagg.parameters import parameters
 from vicinia.training.compiled import Training
-from vicinia.training.computation import Computation, noise_for
+from vicinia.training.computation import Computation, noise_for, require_split
 
 __all__ = ["Expectation"]
 
@@ -59,6 +59,7 @@ class Expectation:
         else:
             try:
                 noise = noise_plan(plan, bylaws, cohort, job.rho_nano)
+                refusal, help_ = _unparted(plan, cohort)
                 sigma = noise.sum_std(cohort.most)
                 if isinstance(plan, Plan):
                     errors = expected_error(plan, math.hypot(sigma, noise.rounding_std(cohort.most)), cohort.most)
@@ -80,7 +81,7 @@ class Expectation:
             filtered=isinstance(plan, Plan) and plan.where is not None,
             refusal=refusal,
             help=help_,
-            training=_training(job, plan, noise, float(bylaws.delta_dp)),
+            training=_training(job, plan, noise, float(bylaws.delta_dp), cohort),
         )
 
     @property
@@ -115,8 +116,19 @@ class Expectation:
         }
 
 
-def _training(job: Job, plan: Computation, noise: NoisePlan | None, delta: float) -> TrainingTerms | None:
-    return TrainingTerms.of(job, plan, noise, delta) if isinstance(plan, Training) else None
+def _training(
+    job: Job, plan: Computation, noise: NoisePlan | None, delta: float, cohort: Cohort
+) -> TrainingTerms | None:
+    return TrainingTerms.of(job, plan, noise, delta, cohort) if isinstance(plan, Training) else None
+
+
+def _unparted(plan: Computation, cohort: Cohort) -> tuple[str, str]:
+    """Why the homes cannot be parted as a training wants it, and what would do; empty where they can."""
+    try:
+        require_split(plan, cohort.members, cohort.corrupt, cohort.silent, cohort.floor)
+    except NotAccepted as error:
+        return error.what, error.hint
+    return "", ""
 
 
 def noise_plan(plan: Computation, bylaws: ByLaws, cohort: Cohort, rho_nano: int) -> NoisePlan:

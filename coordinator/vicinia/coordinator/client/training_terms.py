@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from vicinia.assembly.job import Job
+from vicinia.coordinator.client.cohort import Cohort
 from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.privacy.noise import NANO, NoisePlan
 from vicinia.training.compiled import Training
 from vicinia.training.parameter import decimal_text
 from vicinia.training.registry import recipe_class
+from vicinia.training.split import homes_needed
 from vicinia.training.spread import REACH
 
 __all__ = ["TrainingTerms"]
@@ -21,7 +23,7 @@ class TrainingTerms:
     """`parameters`: numbers of the model; `length`: numbers that a home sends in a round, in `upload_bytes` (0 where
     there can be no such run); `settings`, `steps`: the recipe and who takes the step, in words; `scaling`: 1 where a
     first round standardises the inputs; rho and epsilon are of one round and of all, first, spare and closing ones
-    included; `held_out` is the share of homes that evaluate."""
+    included; `held_out` is the share of homes that evaluate, for which `parts_needed` homes must take part."""
 
     sentence: str
     recipe: str
@@ -42,10 +44,11 @@ class TrainingTerms:
     epsilon_total: float
     delta: float
     held_out: float
+    parts_needed: int
 
     @classmethod
-    def of(cls, job: Job, training: Training, noise: NoisePlan | None, delta: float) -> TrainingTerms:
-        """From the plan and the noise of a round."""
+    def of(cls, job: Job, training: Training, noise: NoisePlan | None, delta: float, cohort: Cohort) -> TrainingTerms:
+        """From the plan, the noise of a round, and whom the cooperative has."""
         plan = training.plan
         total_nano = job.rho_nano * plan.runs
         return cls(
@@ -68,6 +71,7 @@ class TrainingTerms:
             epsilon_total=rho_to_epsilon(total_nano, delta),
             delta=delta,
             held_out=plan.holdout_nano / NANO,
+            parts_needed=_parts_needed(plan.holdout_nano, cohort),
         )
 
     @property
@@ -77,8 +81,12 @@ class TrainingTerms:
             return (
                 "Nobody is held out, so no round has metrics; holdout = 0.2 in [training] would hold out one in five."
             )
-        who = f"{self.held_out:.0%} of the homes, drawn by lot when the vote has closed,"
-        return f"{who} evaluate the model of every round and do not train."
+        return (
+            f"{self.held_out:.0%} of the homes, drawn by lot when the vote has closed, evaluate the model of every "
+            "round and do not train. Each part must be large enough by itself, for which it takes about "
+            f"{self.parts_needed:,} homes: with too few who evaluate a round has no metrics, with too few who train "
+            "there is no round."
+        )
 
     @property
     def inputs_scaled(self) -> str:
@@ -109,6 +117,12 @@ class TrainingTerms:
     def payload(self) -> dict[str, Any]:
         """For programs."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def _parts_needed(holdout_nano: int, cohort: Cohort) -> int:
+    if not holdout_nano or not cohort.members:
+        return 0
+    return homes_needed(holdout_nano, cohort.members, cohort.corrupt, cohort.silent, cohort.floor)
 
 
 def _settings(training: Training) -> str:

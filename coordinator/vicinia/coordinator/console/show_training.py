@@ -55,6 +55,12 @@ def model(out: Console, found: TrainedModel) -> None:
         out.print("± of a metric is the noise's: how far it lies from what the same homes would have shown without.")
         for name, says in meanings(curves):
             out.print(Text(f"{name}: {says}."))
+    unmeasured = sum(1 for release in found.releases if not release.metrics and release.moments is None)
+    if found.training.plan.holdout_nano and unmeasured:
+        out.print(
+            f"{unmeasured} of {len(found.releases)} rounds have no metrics: too few of the homes that are held out "
+            "took part, and a sum of few is never made."
+        )
     if found.card.ended:
         out.print(Text(found.card.ended, style="bold"))
     rho = found.card.fields["rho_nano"] / 1e9

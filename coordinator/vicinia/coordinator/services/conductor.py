@@ -9,6 +9,7 @@ import numpy as np
 from sqlalchemy import Connection
 from vicinia.assembly import build_release, build_roster
 from vicinia.coordinator.clock import Clock
+from vicinia.coordinator.services import parts
 from vicinia.coordinator.services.checkpoints import Checkpoints
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import LiveRun
@@ -25,7 +26,6 @@ from vicinia.coordinator.store.jobs import Stage
 from vicinia.coordinator.store.runs import RunRow
 from vicinia.errors import RoundFailed, StorageFault, ViciniaError
 from vicinia.training.compiled import Training
-from vicinia.training.schedule import kind_after
 from vicinia.wire.rounds import Phase
 
 __all__ = ["Conductor"]
@@ -107,6 +107,7 @@ class Conductor:
             vote = assembly.vote_on(live.row.job_hash)
             live.keep_only(assembly.lasting_keys(vote, live.manifest.checkpoint_size, assembly.size))
             roster = live.freeze_roster()
+            parts.require_roster(live, assembly)
             statement = build_roster(
                 self._ledger.coop, live.row.job_hash, live.row.number, roster.G, live.round.parameters.n
             )
@@ -139,6 +140,7 @@ class Conductor:
             with self._live.alone(live), live.mutex:
                 positions = [live.round.position(index) for index in live.answered]
                 survivors = live.round.freeze_survivors(positions)
+                parts.require_survivors(live, survivors, self._ledger.assembly)
                 self._enter(
                     live,
                     Phase.COMMIT,
@@ -175,9 +177,16 @@ class Conductor:
             masked = np.frombuffer(total, "<u4") & np.uint32((1 << live.noise.width) - 1)
             sums, plan = live.round.unmask(masked), live.terms.plan
             if isinstance(plan, Training):
-                kind = kind_after(plan.plan, len(self._ledger.assembly.vote_on(live.row.job_hash).releases))
+                assembly = self._ledger.assembly
                 release, vector = round_release(
-                    live.terms, plan, live.noise, live.manifest, sums, live.row.survivor_count, kind=kind
+                    live.terms,
+                    plan,
+                    live.noise,
+                    live.manifest,
+                    sums,
+                    live.row.survivor_count,
+                    kind=parts.kind_of(live, plan, assembly),
+                    measured=parts.measures(live, assembly),
                 )
                 self._release(live, release.canonical(), vector)
             else:

@@ -23,6 +23,7 @@ from vicinia.errors import InvalidInput, NotAccepted, NotFound, PermissionDenied
 from vicinia.identity import Principal, Role
 from vicinia.tlog.canonical import canonical
 from vicinia.tlog.statement import Statement
+from vicinia.training.computation import require_possible
 from vicinia.wire.research import (
     ArtifactPiece,
     ArtifactRequest,
@@ -92,7 +93,7 @@ class Research:
                 return self._again(known, statement)
             self._check_quota(caller)
             try:
-                check_job(job, self._ledger.assembly, now_ms)
+                require_possible(check_job(job, self._ledger.assembly, now_ms), job, self._ledger.assembly)
             except ViciniaError as error:
                 self._keep(job, statement, Stage.REJECTED, str(error), now_ms)
                 raise

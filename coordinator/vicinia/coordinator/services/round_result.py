@@ -32,9 +32,10 @@ def round_release(
     survivors: int,
     *,
     kind: Kind,
+    measured: bool,
 ) -> tuple[RoundRelease, bytes]:
     """The release of a run and the sum itself (float64, little-endian); only where the `kind` of round says so, homes
-    have trained, or sent the sums that inputs are standardised by.
+    have trained, or sent the sums that inputs are standardised by; only where it was `measured`, some have evaluated.
 
     Noise is told for the cohort rounded up, as for a query: the exact one is the participants' alone (design 3).
     """
@@ -48,10 +49,7 @@ def round_release(
         aggregate = training.aggregate(sums, sigma, survivors - survivors % 10)
         below, weight = to_nano(recipe.below_clip(aggregate)), recipe.summed_weight(aggregate)
     part = sums[training.evaluation_slots]
-    scales = kind is Kind.SCALES  # before there is a scale there is no model that anybody could measure
-    measured = (
-        metrics(training.design.dimensions, part, sigma) if training.evaluation is not None and not scales else ()
-    )
+    scales = kind is Kind.SCALES
     release = RoundRelease(
         coop=terms.job.coop,
         job=terms.job.hash,
@@ -63,7 +61,7 @@ def round_release(
         below_nano=below,
         weight=weight,
         vector=hashlib.sha256(vector).digest(),
-        metrics=measured,
+        metrics=metrics(training.design.dimensions, part, sigma) if measured else (),
         moments=told_moments(training, sums) if scales else None,
     )
     return release, vector

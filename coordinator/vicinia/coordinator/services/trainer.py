@@ -33,6 +33,8 @@ __all__ = ["Trainer"]
 _log = logging.getLogger(__name__)
 
 _UNDER_WAY = (Stage.ACCEPTED, Stage.RECRUITING, Stage.RUNNING)
+_AT_ONCE = 4
+"""Trainings whose steps are taken at a time; one that takes long, or a Flower process that hangs, holds up no other."""
 _MOST_DEFECTS = 3
 _LONGEST_WAIT_MS = 600_000
 
@@ -53,7 +55,7 @@ class Trainer:
         self._clock = clock
         self._lessons: dict[bytes, Lesson] = {}
         self._trouble: dict[bytes, _Trouble] = {}
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="trainer")
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="trainer")
 
     def close(self) -> None:
         """End what is under way; a new trainer computes it again."""

@@ -10,7 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from vicinia.assembly.invitation import Invitation
-from vicinia.errors import AlreadyExists, InvalidInput, Unavailable, ViciniaError
+from vicinia.errors import (
+    AlreadyExists,
+    InvalidInput,
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+    Unavailable,
+    ViciniaError,
+)
 from vicinia.node.commands.arguments import file_path, some_text
 from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.homes import read_lines, read_names
@@ -22,6 +30,7 @@ from vicinia.node.store.home import Home, is_home
 __all__ = ["add", "run"]
 
 _AT_ONCE = 4
+_REFUSED = (AlreadyExists, InvalidInput, NotFound, PermissionDenied, Unauthenticated)
 _LONGEST = 64 * 1024
 
 
@@ -79,22 +88,27 @@ def run(context: Context, arguments: argparse.Namespace) -> int:
 
 
 def _join(context: Context, directory: Path, text: str, enroller: Callable[[Invitation], Enroller]) -> str:
-    """Join one home, which is made where it is absent, but not for an invitation that is none."""
-    known = Home.open(directory) if is_home(directory) else None
+    """Join one home, which is made where it is absent, but not for an invitation that is none or is refused."""
+    home = Home.open(directory) if is_home(directory) else None
     try:
-        if known is not None and keyring.is_joined(known.facts):
+        if home is not None and keyring.is_joined(home.facts):
             return "joined before"
         invitation = Invitation.parse(text, role="household", now_ms=context.clock())
-        home = known = known or _make(directory)
+        made = home is None
+        home = home or _make(directory)
         try:
             enrolment.join(home, invitation, enroller(invitation), context.clock)
-        except Unavailable as error:
+        except Unavailable as error:  # the keys stay: the coordinator may have enrolled them, and knows no others now
             error.where = f"coordinator at {invitation.enrolment}"
+            raise
+        except _REFUSED as error:
+            if made and error.foreign:  # for good, by the coordinator itself: nothing stands under these keys
+                home.discard()
             raise
         return _standing(context, home)
     finally:
-        if known is not None:
-            known.close()
+        if home is not None:
+            home.close()
 
 
 def _standing(context: Context, home: Home) -> str:

@@ -100,7 +100,9 @@ def _sponsor(context: Context, arguments: argparse.Namespace) -> int:
             raise NotFound(
                 "No such job waits for a sponsor.", where=f"job {job_hash.hex()}", hint="See: vicinia-node jobs"
             )
-        state = office.sponsor(home, link, waiting[job_hash], context.clock)
+        with context.replica({home.name: home}) as replica:
+            logged = replica.assembly if replica is not None and replica.size else None
+            state = office.sponsor(home, link, waiting[job_hash], context.clock, logged)
     line = (
         f"Sponsored; the proposal still waits for {state}."
         if state

@@ -73,7 +73,8 @@ def _foreseen(engagement: Engagement, run: Run) -> Decision:
 
 
 def check_logged(engagement: Engagement, view: RosterView, roster: bytes, terms: Terms) -> list[Line]:
-    """Check 5: the roster leaf is in the log that the witnesses have confirmed, and says exactly this.
+    """Check 5: the roster leaf is in the log that the witnesses have confirmed, and says exactly this; and each part of
+    a training is large enough.
 
     The lines, which are written down here only where one of them fails.
     """
@@ -92,6 +93,10 @@ def check_logged(engagement: Engagement, view: RosterView, roster: bytes, terms:
     # must not come back by an old one. As of the roster's leaf, so that nobody can break a run by leaving later.
     assembly = replica.assembly
     lasting = assembly.lasting_keys(assembly.vote_on(manifest.job), manifest.checkpoint_size, view.roster_leaf)
-    if not lasting.keys() >= set(to_indices(view.members).tolist()):
+    members = to_indices(view.members)
+    if not lasting.keys() >= set(members.tolist()):
         raise NotAccepted("A home in the run had left, or had another key, before the roster was made.", where="roster")
+    split = terms.split
+    if split is not None:
+        split.require_roster(members)
     return lines

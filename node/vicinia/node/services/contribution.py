@@ -32,7 +32,7 @@ from vicinia.query.local import household_vector
 from vicinia.secagg.encoding import Vector, to_ring
 from vicinia.secagg.node import NodeRound
 from vicinia.tlog.canonical import canonical
-from vicinia.training.compiled import Training
+from vicinia.training.compiled import Part, Training
 from vicinia.training.schedule import Kind
 
 if TYPE_CHECKING:
@@ -49,13 +49,15 @@ _drawing = threading.Lock()
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A contribution that has not left: the exact vector (little-endian float64), what is masked, width bits, and
-    the instant at which the home may go on with it. `norm`: of an update of a model, before it was cut."""
+    the instant at which the home may go on with it. `norm`: of an update of a model, before it was cut; `part`: in a
+    round of a training."""
 
     exact: bytes
     ring: Vector
     width: int
     ready: float
     norm: float | None = None
+    part: Part = Part.NOTHING
 
 
 def prepare(home: Home, terms: Terms, state: NodeRound, shared: float, elapsed: Callable[[], float]) -> Prepared:
@@ -65,7 +67,7 @@ def prepare(home: Home, terms: Terms, state: NodeRound, shared: float, elapsed: 
     a query that is not done well before it gives zeros, too. RoundFailed where the roster allows no noise plan within
     the job's rho.
     """
-    plan = terms.noise(state.parameters)
+    terms, plan = terms.among(state.members), terms.noise(state.parameters)
     if plan.rho_nano > terms.job.rho_nano:
         raise RoundFailed("The noise for this roster would cost more than the job says.", where="noise plan")
     seed = os.urandom(32)
@@ -82,7 +84,7 @@ def prepare(home: Home, terms: Terms, state: NodeRound, shared: float, elapsed: 
     del noise  # a vector of a model has megabytes
     ring, norm = to_ring(grid, plan.width), norms[0] if norms else None
     del grid
-    return Prepared(exact.astype("<f8").tobytes(), ring, plan.width, slot.ready, norm)
+    return Prepared(exact.astype("<f8").tobytes(), ring, plan.width, slot.ready, norm, terms.part)
 
 
 def depart(home: Home, terms: Terms, state: NodeRound, prepared: Prepared, packed: bytes, now_ms: int) -> None:
@@ -135,7 +137,7 @@ def _lesson(terms: Terms, prepared: Prepared) -> departures.Lesson | None:
     slots = plan.scaling_slots if terms.kind is Kind.SCALES else plan.training_slots
     sent = numpy.frombuffer(prepared.exact, "<f8")[slots]
     return departures.Lesson(
-        part=str(plan.part_of(terms.index, terms.lot, terms.kind)),
+        part=str(prepared.part),
         model=manifest.model_hash,
         clip_nano=manifest.clip,
         norm_before=prepared.norm,
@@ -242,7 +244,7 @@ def _trained(
         examples,
         terms.manifest.clip / 1e9,
         stream,
-        part=plan.part_of(terms.index, terms.lot, terms.kind),
+        part=terms.part,
         out_of_time=out_of_time,
         measured=measured,
     )

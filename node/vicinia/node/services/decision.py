@@ -134,6 +134,8 @@ def _checked(
     terms = Terms.of(manifest, job, replica.assembly, member.id)
     lines.append(Line("membership", True, "This home is in the electorate of the job."))
     lines.append(Line("query", True, f"This home computes {counted(terms.plan.layout.length, 'number')} by itself."))
+    terms.require_noise()
+    lines.append(Line("noise", True, "There is a noise that keeps its privacy cost."))
     lines.append(_model_line(terms, replica, rounds))
     return terms
 

@@ -16,7 +16,7 @@ from vicinia.node.store.datasets import DataSets
 from vicinia.query.cleaner import CleanRow, Problem, RowCleaner, row_key
 from vicinia.query.dataset import DataSet
 from vicinia.query.raw import Raw
-from vicinia.query.schema import create_table_sql, insert_sql, table_name
+from vicinia.query.schema import create_table_sql, insert_sql, stored_columns, table_name
 from vicinia.query.source import EVERY_ROW
 from vicinia.query.source import Mapping as FileMap
 from vicinia.tlog.canonical import canonical
@@ -164,6 +164,7 @@ class _Target:
                 if self._replace:
                     DataSets(database).drop(self._definition.name, table_name(self._definition))
                 database.run(create_table_sql(self._definition))
+                _check_table(name, DataSets(database), self._definition)
                 DataSets(database).put(self._definition.name, payload, now_ms)
 
     def take(self, home: str, line: int, row: CleanRow | Problem) -> None:
@@ -228,6 +229,17 @@ def _check_stored(homes: Mapping[str, Database], name: str, payload: Mapping[str
                 where="MAP.toml",
                 hint="Use the map that it was imported with, or begin anew with --replace.",
             )
+
+
+def _check_table(home: str, datasets: DataSets, definition: DataSet) -> None:
+    """A table that was there before has every column of the definition: one made by an older program may not."""
+    missing = sorted(set(stored_columns(definition)) - datasets.columns(table_name(definition)))
+    if missing:
+        raise InvalidInput(
+            f"The table of {definition.name!r} in the home {home} lacks {', '.join(missing)}.",
+            where="MAP.toml",
+            hint="Begin anew with --replace, and with all files that it was imported from.",
+        )
 
 
 def _household(record: Record, file_map: FileMap) -> str:

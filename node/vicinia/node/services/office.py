@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from vicinia.assembly.job import Job, proposal_class
+from vicinia.assembly.state import Assembly
 from vicinia.assembly.statements import Proposal
-from vicinia.errors import InvalidInput, NotFound, ProofInvalid, TooLarge, Unavailable, ViciniaError
+from vicinia.errors import InvalidInput, NotAccepted, NotFound, ProofInvalid, TooLarge, Unavailable, ViciniaError
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.keyring import identity, membership
 from vicinia.node.services.ports import Link
@@ -94,14 +95,31 @@ def proposals(home: Home, link: Link) -> dict[bytes, Statement]:
     return {Proposal.from_payload(one.payload).job: one for one in _fetch(home, link, (Proposal.KIND,))}
 
 
-def sponsor(home: Home, link: Link, statement: Statement, clock: Clock) -> str:
-    """Endorse a proposal after checking that it proposes exactly the job it names; whom it still waits for."""
+def sponsor(home: Home, link: Link, statement: Statement, clock: Clock, assembly: Assembly | None = None) -> str:
+    """Endorse a proposal after checking that it proposes exactly the job it names; whom it still waits for.
+
+    With the log (`assembly`): also that it is a job that could run, before anybody votes on it; NotAccepted or
+    InvalidInput with the reason.
+    """
     proposal = Proposal.from_payload(statement.payload)
     data = link.job(proposal.job)
     job = Job.from_canonical(data)
     if hashlib.sha256(data).digest() != proposal.job or proposal.class_ != proposal_class(job):
         raise ProofInvalid("The proposal is not about the job that the coordinator shows.", where="sponsor")
+    if assembly is not None:
+        _check_possible(job, assembly, clock())
     return _endorse(home, link, statement, clock)
+
+
+def _check_possible(job: Job, assembly: Assembly, now_ms: int) -> None:
+    """Whether the by-laws allow a job and the members that there are could run it. Loads numpy and sqlglot."""
+    from vicinia.node.services.terms import computation_of
+    from vicinia.training.computation import require_possible
+
+    failure = assembly.job_terms(job, now_ms).first_failure
+    if failure is not None:
+        raise NotAccepted(failure.sentence, where=f"job: {failure.name}")
+    require_possible(computation_of(job, assembly), job, assembly)
 
 
 def _endorse_each(home: Home, link: Link, statements: Iterable[Statement], clock: Clock, approval: Approval) -> None:

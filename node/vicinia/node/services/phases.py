@@ -12,6 +12,7 @@ from vicinia.node.services.transmission import expect
 from vicinia.node.store.journal import Entry
 from vicinia.node.store.offences import Offence, Offences
 from vicinia.node.store.runs import Line
+from vicinia.secagg.bitmap import to_bits
 from vicinia.secagg.messages import Commitment, Dealers, RosterView, Survivors
 from vicinia.secagg.node import NodeRound
 from vicinia.wire import journal as codec
@@ -50,12 +51,21 @@ def _answer(item: object, terms: Terms, state: NodeRound) -> tuple[str, NodeRoun
             state, upload = state.on_roster(item, terms.electorate, terms.corrupt, terms.delta, terms.job.floor)
             return "share", state, codec.encode_share_upload(upload)
         case Survivors():
+            _check_parts(terms, state, item.survivors)
             state, attestation = state.on_survivors(item)
             return "commit", state, b"" if attestation is None else codec.encode_attestation(attestation)
         case Commitment():
+            _check_parts(terms, state, item.survivors)
             state, shares = state.on_commitment(item)
             return "unmask", state, codec.encode_unmask_shares(shares)
     raise ProtocolViolation("The coordinator published something unknown.", where="run")
+
+
+def _check_parts(terms: Terms, state: NodeRound, survivors: bytes) -> None:
+    """RoundFailed where too few of a part survived: nobody attests to them, and nobody takes the masks off."""
+    split = terms.split
+    if split is not None:
+        split.require_survivors(state.members, to_bits(survivors, state.n, where="survivors"))
 
 
 def _input(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from vicinia.assembly.job import Job
 from vicinia.assembly.state import Assembly
@@ -23,14 +24,19 @@ from vicinia.query.dataset import DataSet
 from vicinia.secagg.manifest import PROTOCOL, Manifest
 from vicinia.secagg.parameters import Parameters, corrupt_bound
 from vicinia.tlog.canonical import canonical, parse_canonical
-from vicinia.training.compiled import Training
-from vicinia.training.computation import Computation, compile_job, noise_for
+from vicinia.training.compiled import Part, Training
+from vicinia.training.computation import Computation, compile_job, noise_for, require_noise
 from vicinia.training.model import Model
 from vicinia.training.rounds import RoundRelease
 from vicinia.training.schedule import Kind, kind_after
+from vicinia.training.split import Split
 from vicinia.training.standardisation import standardised
 
-__all__ = ["Terms", "read_manifest"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Terms", "computation_of", "read_manifest"]
 
 
 _COMPILING = threading.Lock()
@@ -42,6 +48,15 @@ def _compiled(job: Job, definitions: tuple[bytes, ...]) -> Computation:
     payloads = [parse_canonical(one, where="data set") for one in definitions]
     datasets = [DataSet.from_payload(payload) for payload in payloads]
     return compile_job(job, {dataset.name: dataset for dataset in datasets})
+
+
+def computation_of(job: Job, assembly: Assembly) -> Computation:
+    """What a job computes over the data sets that the log defines; InvalidInput says what is wrong where."""
+    # Only what the job names: a definition that this home cannot read must not stop other jobs.
+    named = [assembly.datasets[name] for name in job.datasets if name in assembly.datasets]
+    definitions = [canonical(one.dataset.definition) for one in named]
+    with _COMPILING:
+        return _compiled(job, tuple(definitions))
 
 
 @lru_cache(maxsize=16)
@@ -71,6 +86,7 @@ class Terms:
 
     `lot`: of the job, by which homes are held out. `kind`: what a round of a training is for. `model`: what it begins
     with, under the hash in the manifest, once it was fetched; with it `plan` standardises as the first round said.
+    `part`: what this home does in it, once the roster is known.
     """
 
     manifest: Manifest
@@ -86,6 +102,7 @@ class Terms:
     kind: Kind | None = None
     lot: bytes = b""
     model: Model | None = None
+    part: Part = Part.NOTHING
 
     @classmethod
     def of(cls, manifest: Manifest, job: Job, assembly: Assembly, household: str) -> Terms:
@@ -96,11 +113,7 @@ class Terms:
             raise NotAccepted("This home is not in the electorate of the job, and takes no part.", where="membership")
         if member.key.raw != keys[member.index].raw:
             raise NotAccepted("This home's key was replaced after the run was announced.", where="membership")
-        # Only what the job names: a definition that this home cannot read must not stop other jobs.
-        named = [assembly.datasets[name] for name in job.datasets if name in assembly.datasets]
-        definitions = [canonical(one.dataset.definition) for one in named]
-        with _COMPILING:
-            plan = _compiled(job, tuple(definitions))
+        plan = computation_of(job, assembly)
         bylaws = assembly.bylaws
         runs = vote.certificate.max_runs if vote.certificate is not None else job.runs(bylaws)
         # A data set without times has rows of every quarter.
@@ -127,6 +140,35 @@ class Terms:
         if isinstance(plan, Training) and self.kind is not Kind.SCALES:
             plan = standardised(plan, releases)
         return replace(self, model=model, plan=plan)
+
+    @property
+    def split(self) -> Split | None:
+        """The parts of a training that holds homes out; None for every other job."""
+        if not isinstance(self.plan, Training) or not self.plan.plan.holdout_nano or self.kind is None:
+            return None
+        return Split.of(
+            self.plan,
+            self.lot,
+            self.kind,
+            self.electorate,
+            corrupt=self.corrupt,
+            silent=self.delta,
+            floor=self.job.floor,
+        )
+
+    def among(self, members: NDArray[np.int64]) -> Terms:
+        """The same with this home's part in a run of these homes (registry indices)."""
+        if not isinstance(self.plan, Training) or self.kind is None:
+            return self
+        split = self.split
+        if split is None:
+            return replace(self, part=self.plan.part_of(self.index, self.lot, self.kind))
+        return replace(self, part=split.part_of(self.index, members))
+
+    def require_noise(self) -> None:
+        """NotAccepted where no roster of this electorate could have a noise plan within the job's rho."""
+        members = len(self.electorate)
+        require_noise(self.plan, self.job.rho_nano, members, self.corrupt, self.delta, self.job.floor)
 
     def noise(self, parameters: Parameters) -> NoisePlan:
         """How a roster of these parameters encodes and adds noise; InvalidInput where no plan exists."""

@@ -30,6 +30,10 @@ class DataSets:
         """Names of what was imported."""
         return [str(row[0]) for row in self._database.all("SELECT name FROM dataset ORDER BY name")]
 
+    def columns(self, table: str) -> frozenset[str]:
+        """The columns that a table has; none where it is not there."""
+        return frozenset(str(row[0]) for row in self._database.all("SELECT name FROM pragma_table_info(?)", (table,)))
+
     def drop(self, name: str, table: str) -> None:
         """Forget a data set and its rows. `table` comes from `vicinia.query.schema.table_name`."""
         quoted = table.replace('"', '""')

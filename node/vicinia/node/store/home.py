@@ -6,7 +6,7 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vicinia.errors import AlreadyExists, NotFound, PermissionDenied, StorageFault
@@ -112,6 +112,14 @@ class Home:
     def close(self) -> None:
         """Close the store."""
         self.database.close()
+
+    def discard(self) -> None:
+        """Remove a home that was made just now and is of no use, and its folder where nothing else is in it."""
+        self.close()
+        for name in (_STORE, f"{_STORE}-wal", f"{_STORE}-shm", _MARKER, _KEY):
+            (self.directory / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.directory.rmdir()
 
     def _read_marker(self) -> int | None:
         try:

@@ -17,7 +17,7 @@ import numpy as np
 from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
-from vicinia.training.model import Model
+from vicinia.training.model import Model, too_large
 from vicinia.training.settings import NANO, Setting, from_payload, real
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ class KMeans:
                 "k-means has no target.", where="training.target", hint="Leave it out, or take another recipe."
             )
         made = cls(dimensions, **from_payload(cls.settings, parameters, "training.parameters"))
-        if made.clusters * (dimensions.inputs + 2) > _MOST_NUMBERS:
-            raise InvalidInput("So many centres of so many inputs cannot be.", where="training.parameters.clusters")
+        if (numbers := made.clusters * (dimensions.inputs + 2)) > _MOST_NUMBERS:
+            where, hint = "training.parameters.clusters", "Use fewer centres or inputs."
+            raise too_large(numbers, numbers, where, hint, _MOST_NUMBERS)
         return made
 
     @property

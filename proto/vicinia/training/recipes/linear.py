@@ -12,10 +12,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from vicinia.errors import InvalidInput, TooLarge
+from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
-from vicinia.training.model import MAX_PARAMETERS, Model
+from vicinia.training.model import MAX_PARAMETERS, Model, too_large
 from vicinia.training.regression import L2, RADIUS, Estimate, length_squared, noise_covariance
 from vicinia.training.settings import NANO, Setting, from_payload
 from vicinia.training.symmetric import Curvature, noise_floor, settled, triangle, unpack
@@ -56,7 +56,7 @@ class Linear:
             )
         slots = triangle(dimensions.inputs + 2)
         if slots > MAX_PARAMETERS:
-            raise TooLarge(f"A home would send {slots:,} numbers.", where="training.features", hint="Use fewer inputs.")
+            raise too_large(slots, slots, "training.features", "Use fewer inputs.")
         return cls(dimensions, **from_payload(cls.settings, parameters, "training.parameters"))
 
     @property

@@ -16,10 +16,10 @@ from math import sqrt
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from vicinia.errors import InvalidInput, TooLarge
+from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
-from vicinia.training.model import MAX_PARAMETERS, Model
+from vicinia.training.model import MAX_PARAMETERS, Model, too_large
 from vicinia.training.newton import TRUST, Kept, LocalView, newton
 from vicinia.training.regression import L2, RADIUS, Estimate, length_squared
 from vicinia.training.settings import NANO, Setting, from_payload
@@ -84,11 +84,8 @@ class Logistic:
             )
         recipe = cls(dimensions, **from_payload(cls.settings, parameters, "training.parameters"))
         if (numbers := recipe.initial_size()) > MAX_PARAMETERS:
-            raise TooLarge(
-                f"The model, with what it keeps of earlier rounds, would have {numbers:,} numbers.",
-                where="training.features",
-                hint="Use fewer inputs, or the recipe mlp without hidden layers.",
-            )
+            hint = "Use fewer inputs, or the recipe mlp without hidden layers."
+            raise too_large(numbers, recipe.layout().length, "training.features", hint)
         return recipe
 
     @property

@@ -17,10 +17,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from vicinia.errors import InvalidInput, TooLarge
+from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
-from vicinia.training.model import MAX_PARAMETERS, Model
+from vicinia.training.model import MAX_PARAMETERS, Model, too_large
 from vicinia.training.settings import NANO, Setting, from_payload, real
 
 if TYPE_CHECKING:
@@ -104,12 +104,7 @@ class Mlp:
             seed=values["seed"],
         )
         if recipe.size > MAX_PARAMETERS:
-            raise TooLarge(
-                f"The network has {recipe.size:,} numbers; {MAX_PARAMETERS:,} are allowed. Each home would upload "
-                f"{4 * recipe.size / 1e6:,.0f} MB in every round.",
-                where="training.recipe",
-                hint="Use fewer or smaller hidden layers.",
-            )
+            raise too_large(recipe.size, recipe.size, "training.recipe", "Use fewer or smaller hidden layers.")
         return recipe
 
     @property

@@ -12,10 +12,10 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from vicinia.errors import InvalidInput, TooLarge
+from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
-from vicinia.training.model import MAX_PARAMETERS, Model
+from vicinia.training.model import MAX_PARAMETERS, Model, too_large
 from vicinia.training.settings import NANO, Setting, from_payload, real
 from vicinia.training.symmetric import unpack
 
@@ -62,8 +62,7 @@ class PCA:
             what = f"{dimensions.inputs} inputs have no {made.components} components."
             raise InvalidInput(what, where="training.parameters.components")
         if made.slots > MAX_PARAMETERS:
-            what = f"A home would send {made.slots:,} numbers."
-            raise TooLarge(what, where="training.features", hint="Use fewer inputs.")
+            raise too_large(made.slots, made.slots, "training.features", "Use fewer inputs.")
         return made
 
     @property

@@ -14,10 +14,10 @@ from math import hypot, log, sqrt
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from vicinia.errors import InvalidInput, TooLarge
+from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
-from vicinia.training.model import MAX_PARAMETERS, Model
+from vicinia.training.model import MAX_PARAMETERS, Model, too_large
 from vicinia.training.newton import TRUST, Kept, LocalView, newton
 from vicinia.training.regression import L2, RADIUS, Estimate, length_squared
 from vicinia.training.settings import NANO, Setting, from_payload
@@ -65,14 +65,11 @@ class Poisson:
                 where="training.target",
                 hint="For an enum column take the recipe 'logistic'.",
             )
+        recipe = cls(dimensions, **from_payload(cls.settings, parameters, "training.parameters"))
         numbers = 3 * (dimensions.inputs + 1) + Kept.size(dimensions.inputs + 1)
         if numbers > MAX_PARAMETERS:
-            raise TooLarge(
-                f"The model, with what it keeps of earlier rounds, would have {numbers:,} numbers.",
-                where="training.features",
-                hint="Use fewer inputs.",
-            )
-        return cls(dimensions, **from_payload(cls.settings, parameters, "training.parameters"))
+            raise too_large(numbers, recipe.layout().length, "training.features", "Use fewer inputs.")
+        return recipe
 
     @property
     def bound(self) -> float:

@@ -19,11 +19,11 @@ from math import sqrt
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from vicinia.errors import InvalidInput, TooLarge
+from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
-from vicinia.training.model import MAX_PARAMETERS, Model
-from vicinia.training.partition import Pruning, Sums, pair_table, step_function
+from vicinia.training.model import MAX_PARAMETERS, Model, too_large
+from vicinia.training.partition import Pruning, Sums, pair_tables, step_functions
 from vicinia.training.settings import NANO, Setting, from_payload, real
 
 if TYPE_CHECKING:
@@ -105,11 +105,8 @@ class Trees:
             )
         size = made.tree_rounds * made.added * made.contexts * made.bins
         if max(size, dimensions.inputs * made.slots) > MAX_PARAMETERS // 2:
-            raise TooLarge(
-                f"The trees would have {size:,} values; a home would send {dimensions.inputs * made.slots:,} numbers.",
-                where="training.parameters",
-                hint="Use fewer rounds, bins, contexts or inputs.",
-            )
+            sent, hint = dimensions.inputs * made.slots, "Use fewer rounds, bins, contexts or inputs."
+            raise too_large(max(size, sent), sent, "training.parameters", hint, MAX_PARAMETERS // 2)
         return made
 
     @property
@@ -245,12 +242,8 @@ class Trees:
             arrays["edges"][place] = self._quantiles(sums.hessians[place, 0])
         # The intercept's own part is taken off: what is left tells inputs apart.
         left = sums.gradients[:, 0] + np.maximum(sums.hessians[:, 0], 0.0) * arrays["base"][0]
-        gains = np.array(
-            [
-                step_function(Sums(row, counts, sums.gradient_noise, sums.hessian_noise), pruning)[1]
-                for row, counts in zip(left, sums.hessians[:, 0], strict=True)
-            ]
-        )
+        rows = Sums(left, sums.hessians[:, 0], sums.gradient_noise, sums.hessian_noise)
+        _, gains = step_functions(rows, pruning)
         arrays["order"][:] = np.argsort(-gains, kind="stable")
 
     def _quantiles(self, hessians: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -268,16 +261,13 @@ class Trees:
         context = int(_places(arrays["order"], inputs - 1)[place % inputs])
         sums = _reconciled(sums)
         shared = self._shared(sums, pruning)
-        left = _within_parts(sums, pruning)
-        grown = []
-        for input_ in range(inputs):
-            cells = Sums(left[input_], sums.hessians[input_], sums.gradient_noise, sums.hessian_noise)
-            grown.append(self._own(cells, pruning) if input_ == context else pair_table(cells, pruning))
-        gains = np.array([gain for _, gain in grown])
+        cells = Sums(_within_parts(sums, pruning), sums.hessians, sums.gradient_noise, sums.hessian_noise)
+        grown, gains = pair_tables(cells, pruning)
+        grown[context], gains[context] = self._own(cells, context, pruning)
         chosen = np.argsort(-gains, kind="stable")[: self.added]
         arrays["contexts"][place], arrays["inputs"][place], arrays["shared"][place] = context, chosen, shared
         for tree, input_ in enumerate(chosen):
-            arrays["values"][place, tree] = grown[input_][0] * (self.learning_rate / NANO)
+            arrays["values"][place, tree] = grown[input_] * (self.learning_rate / NANO)
         arrays["importance"] += np.where(np.isin(np.arange(inputs), chosen), gains, 0.0)
 
     def _shared(self, sums: Sums, pruning: Pruning) -> NDArray[np.float64]:
@@ -293,13 +283,13 @@ class Trees:
                 values[part] = min(max(value, -pruning.largest), pruning.largest)
         return values
 
-    def _own(self, cells: Sums, pruning: Pruning) -> tuple[NDArray[np.float64], float]:
+    def _own(self, cells: Sums, context: int, pruning: Pruning) -> tuple[NDArray[np.float64], float]:
         """The context's own table: only the bins that lie in a part can hold anything there."""
         bins = np.arange(self.bins)
         part = self.part(bins)
-        row = Sums(cells.gradients[part, bins], cells.hessians[part, bins], cells.gradient_noise, cells.hessian_noise)
-        values, gain = step_function(row, pruning)
-        return np.tile(values, (self.contexts, 1)), gain
+        gradients, hessians = (table[context, part, bins][None] for table in (cells.gradients, cells.hessians))
+        values, gains = step_functions(Sums(gradients, hessians, cells.gradient_noise, cells.hessian_noise), pruning)
+        return np.tile(values, (self.contexts, 1)), float(gains[0])
 
     def _radius(self, radius: float, released: Aggregate) -> float:
         """The wanted quantile of the sizes of homes' sums, at most a factor of two from the last radius."""
