@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from vicinia.assembly.codec import Choice, Integer, Items, Maybe, Nested, Text
+from vicinia.assembly.codec import Choice, Flag, Integer, Items, Maybe, Nested, Text
 from vicinia.assembly.payload import Digest, Payload
 from vicinia.errors import InvalidInput
 
@@ -91,7 +91,8 @@ class TrainingPlan(Payload):
     `examples`: how many a home brings at most. `standardise`: numbers among the inputs are scaled by their registered
     bounds, or by mean and deviation, which a first round finds out privately. `rounds` are wanted, `spare` more may be
     spent on rounds that fail. `holdout_nano`: the share of homes, in 10^-9, that evaluate each round's model and do not
-    train; with any, a closing round evaluates the last model. `initial`: the model before the first round.
+    train; with any, a closing round evaluates the last model. `initial`: the model before the first round, by its hash;
+    `initial_given`: it is one that the researcher brings, else the recipe's own.
     """
 
     unit: Annotated[str, Choice(UNITS)]
@@ -107,6 +108,7 @@ class TrainingPlan(Payload):
     spare: Annotated[int, Integer(0, MAX_RUNS)]
     holdout_nano: Annotated[int, Integer(0, MAX_HOLDOUT_NANO)]
     initial: Digest
+    initial_given: Annotated[bool, Flag()]
 
     def __post_init__(self) -> None:
         everything = (*self.inputs, self.target) if self.target is not None else self.inputs
@@ -140,10 +142,16 @@ class TrainingPlan(Payload):
         return 1 if self.holdout_nano else 0
 
     @property
+    def beginning(self) -> str:
+        """Where it starts, if not at the recipe's own model; else empty."""
+        return f"starts from the researcher's own model, sha256 {self.initial.hex()}" if self.initial_given else ""
+
+    @property
     def sentence(self) -> str:
         """What is learnt from what, in one line."""
         aim = f" to predict {self.target.label}" if self.target is not None else ""
-        return f"Train a model ({self.recipe.name}){aim} from {', '.join(one.label for one in self.inputs)}"
+        begin = ", starting from the researcher's own model" if self.initial_given else ""
+        return f"Train a model ({self.recipe.name}){aim} from {', '.join(one.label for one in self.inputs)}{begin}"
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -29,8 +29,8 @@ __all__ = ["ModelCard"]
 _LIMIT = 1024 * 1024
 _FIELDS = {
     "v", "coop", "job", "title", "why", "purpose", "recipient", "datasets", "unit", "examples", "inputs", "target",
-    "recipe", "strategy", "rounds", "planned", "cohorts", "rho_nano", "epsilon", "delta", "created_ms", "model",
-    "parameters", "metrics", "acceptance", "ended",
+    "recipe", "strategy", "initial", "rounds", "planned", "cohorts", "rho_nano", "epsilon", "delta", "created_ms",
+    "model", "parameters", "metrics", "acceptance", "ended",
 }  # fmt: skip
 
 
@@ -96,6 +96,7 @@ class ModelCard:
             "target": None if training.design.target is None else _input(training.design.target),
             "recipe": plan.recipe.payload(),
             "strategy": None if plan.strategy is None else plan.strategy.payload(),
+            "initial": plan.initial.hex() if plan.initial_given else None,
             "rounds": rounds,
             "planned": plan.rounds,
             "cohorts": [one.cohort for one in releases],

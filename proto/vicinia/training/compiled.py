@@ -15,6 +15,7 @@ from vicinia.assembly.learning import TrainingPlan
 from vicinia.errors import InvalidInput, TooLarge
 from vicinia.query.dataset import DataSet
 from vicinia.training import evaluation, moments
+from vicinia.training.beginning import require_arrays, require_beginning
 from vicinia.training.clipping import next_clip
 from vicinia.training.design import Design, compile_design
 from vicinia.training.layout import VectorLayout
@@ -80,8 +81,8 @@ class Training:
         return found
 
     @cached_property
-    def first(self) -> Model:
-        """The model before the first round."""
+    def template(self) -> Model:
+        """The recipe's own first model: every model of the training has its arrays (see `beginning`)."""
         return self.recipe.initial()
 
     @property
@@ -136,15 +137,15 @@ class Training:
 
     def require_model(self, model: Model) -> None:
         """InvalidInput unless the model has the arrays of this recipe."""
-        if not self.first.same_shape(model):
-            raise InvalidInput("The model is none of this recipe.", where="model")
+        require_arrays(self.template, model)
 
 
 def compile_training(plan: TrainingPlan, definitions: Mapping[str, DataSet]) -> Training:
     """The plan over these data sets (name -> definition).
 
     Raises InvalidInput, naming the field, for a feature, recipe, strategy or parameter that is not known, for parts
-    that do not fit each other, and for other initial weights than the recipe's own.
+    that do not fit each other, and for other initial weights than the recipe's own where the plan does not say that the
+    researcher brings them, or where the recipe builds upon none.
     """
     known = recipe_class(plan.recipe.name, plan.recipe.version)
     design = compile_design(plan, definitions, counts=plan.recipe.name == "poisson")
@@ -172,8 +173,7 @@ def compile_training(plan: TrainingPlan, definitions: Mapping[str, DataSet]) -> 
             where="training.examples",
             hint="Let each home bring fewer examples.",
         )
-    if plan.initial != training.first.digest:
-        raise InvalidInput("The initial weights are not the recipe's.", where="training.initial")
+    require_beginning(plan, recipe, training.template)
     return training
 
 

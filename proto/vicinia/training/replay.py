@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from vicinia.assembly.vote import Vote
 from vicinia.errors import InvalidInput, ProofInvalid
+from vicinia.training.beginning import beginning
 from vicinia.training.compiled import Training
 from vicinia.training.metrics import metrics
 from vicinia.training.model import Model
@@ -73,8 +74,15 @@ class Released:
 
 
 def own_step(training: Training, model: Model, released: Released) -> Model:
-    """The next model, of a recipe that takes its own step."""
-    return training.recipe.step(model, released.aggregate(training))
+    """The next model, of a recipe that takes its own step.
+
+    InvalidInput where there is none: the numbers of a model that a researcher brought may be anything.
+    """
+    with np.errstate(all="ignore"):
+        try:
+            return training.recipe.step(model, released.aggregate(training))
+        except (ArithmeticError, np.linalg.LinAlgError) as error:
+            raise InvalidInput("No step can be taken from a model with such numbers.", where="model") from error
 
 
 def replayed(
@@ -87,10 +95,10 @@ def replayed(
     """The final model, computed from the released sums alone; ProofInvalid where a model in the log does not follow.
 
     load: what a released run has released. final: the hash of the model that the card names. fetch: the model with a
-    hash, checked against it; asked for only where this machine's arithmetic comes out at slightly other numbers than
-    the coordinator's did.
+    hash, checked against it; asked for only where the researcher brought the first one, and where this machine's
+    arithmetic comes out at slightly other numbers than the coordinator's did.
     """
-    model = training.recipe.initial()
+    model = beginning(training, fetch)
     moved = trained_runs(training.plan, vote.releases)
     runs = sorted(vote.models)
     following = [*(vote.models[run].model.digest for run in runs), final]

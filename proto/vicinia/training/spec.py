@@ -11,8 +11,10 @@ from vicinia.assembly.payload import decode_field
 from vicinia.assembly.toml import TomlFile
 from vicinia.errors import InvalidInput, ViciniaError
 from vicinia.query.dataset import DataSet
+from vicinia.training.beginning import require_arrays
 from vicinia.training.compiled import Training, compile_training
 from vicinia.training.design import compile_design, registered
+from vicinia.training.model import Model
 from vicinia.training.parameter import Parameter
 from vicinia.training.registry import recipe_class
 from vicinia.training.settings import NANO, from_file
@@ -22,7 +24,7 @@ __all__ = ["training_of"]
 
 _KEYS = (
     "dataset", "features", "target", "where", "unit", "examples", "recipe", "parameters", "strategy", "clip", "rounds",
-    "spare", "holdout", "standardise",
+    "spare", "holdout", "standardise", "initial",
 )  # fmt: skip
 _SECTION = "training"
 DEFAULT_CLIP = Clip(10**9, 5 * 10**8, 2 * 10**8)
@@ -35,8 +37,11 @@ CLIP = {
 HOLDOUT = Parameter(0, MAX_HOLDOUT_NANO, hint="It is a share of the homes: 0.2 is one in five.")
 
 
-def training_of(file: TomlFile, definitions: Mapping[str, DataSet]) -> Training:
-    """The compiled plan of a file, its defaults filled in; InvalidInput whose `where` is `file:line: key`."""
+def training_of(file: TomlFile, definitions: Mapping[str, DataSet], initial: Model | None = None) -> Training:
+    """The compiled plan of a file, its defaults filled in; InvalidInput whose `where` is `file:line: key`.
+
+    initial: the model in the file that the key `initial` names, which the caller has read.
+    """
     table = file.table.get(_SECTION)
     if not isinstance(table, Mapping):
         raise InvalidInput("The section [training] is missing.", where=file.name)
@@ -45,7 +50,7 @@ def training_of(file: TomlFile, definitions: Mapping[str, DataSet]) -> Training:
         if key not in table:
             raise InvalidInput(f"The key {key!r} is missing.", where=file.where(_SECTION), hint=_HINTS[key])
     try:
-        return _compiled(file, table, definitions)
+        return _compiled(file, table, definitions, initial)
     except ViciniaError as error:
         field = error.where.removeprefix("training.").partition("[")[0].partition(".")[0]
         if error.where.startswith("training") and field in _KEYS:
@@ -53,7 +58,9 @@ def training_of(file: TomlFile, definitions: Mapping[str, DataSet]) -> Training:
         raise
 
 
-def _compiled(file: TomlFile, table: Mapping[str, Any], definitions: Mapping[str, DataSet]) -> Training:
+def _compiled(
+    file: TomlFile, table: Mapping[str, Any], definitions: Mapping[str, DataSet], initial: Model | None
+) -> Training:
     known = recipe_class(_text(file, table, "recipe"))
     if "dataset" in table:
         registered(_text(file, table, "dataset"), definitions, "training.dataset")
@@ -75,12 +82,19 @@ def _compiled(file: TomlFile, table: Mapping[str, Any], definitions: Mapping[str
         spare=_whole(table, "spare", 0),
         holdout_nano=_share(file, table),
         initial=bytes(32),
+        initial_given="initial" in table,
     )
-    return _completed(draft, known, table, definitions)
+    if draft.initial_given and initial is None:
+        raise InvalidInput("This must be the path of a model, and nothing was read there.", where="training.initial")
+    return _completed(draft, known, table, definitions, initial)
 
 
 def _completed(
-    draft: TrainingPlan, known: Any, table: Mapping[str, Any], definitions: Mapping[str, DataSet]
+    draft: TrainingPlan,
+    known: Any,
+    table: Mapping[str, Any],
+    definitions: Mapping[str, DataSet],
+    initial: Model | None,
 ) -> Training:
     """What follows from the recipe: its parameters, how many rounds it takes, where it begins, who takes its step."""
     given = dict(table.get("parameters", {}))
@@ -91,7 +105,7 @@ def _completed(
     recipe = known.of(design.dimensions, values)
     changes = draft.payload() | {
         "recipe": Chosen.of(known.name, known.version, values).payload(),
-        "initial": recipe.initial().digest.hex(),
+        "initial": (recipe.initial() if initial is None else initial).digest.hex(),
     }
     rounds = recipe.rounds()
     if "rounds" not in table:
@@ -101,7 +115,10 @@ def _completed(
     if hasattr(recipe, "mean_update"):
         changes["strategy"] = changes["strategy"] or Chosen.of("FedAvg", 1, {}).payload()
         changes["clip"] = changes["clip"] or DEFAULT_CLIP.payload()
-    return compile_training(TrainingPlan.from_payload(changes, "training"), definitions)
+    training = compile_training(TrainingPlan.from_payload(changes, "training"), definitions)
+    if initial is not None:
+        require_arrays(training.template, initial, where="training.initial")
+    return training
 
 
 def _features(table: Mapping[str, Any]) -> list[Any]:

@@ -233,4 +233,4 @@ def test_any_field_of_a_plan_is_bounded(name: str, value: Any) -> None:
         compile_training(TrainingPlan.from_payload(fields | {name: value}), KNOWN)
     except ViciniaError:
         return
-    assert name in ("where", "examples", "rounds", "spare", "holdout_nano", "target")
+    assert name in ("where", "examples", "rounds", "spare", "holdout_nano", "target", "initial_given")

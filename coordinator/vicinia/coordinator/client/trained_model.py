@@ -58,6 +58,12 @@ class TrainedModel:
         )
 
     @property
+    def beginning(self) -> str:
+        """Where it started, if not at the recipe's own model, in a sentence; else empty."""
+        plan = self.training.plan
+        return f"The training {plan.beginning}." if plan.beginning else ""
+
+    @property
     def epsilon(self) -> float:
         """What each home that was in every round paid, at `delta`."""
         return float(self.card.fields["epsilon"])

@@ -21,15 +21,17 @@ __all__ = ["TrainingTerms"]
 @dataclass(frozen=True, slots=True)
 class TrainingTerms:
     """`parameters`: numbers of the model; `length`: numbers that a home sends in a round, in `upload_bytes` (0 where
-    there can be no such run); `settings`, `steps`: the recipe and who takes the step, in words; `scaling`: 1 where a
-    first round standardises the inputs; rho and epsilon are of one round and of all, first, spare and closing ones
-    included; `held_out` is the share of homes that evaluate, for which `parts_needed` homes must take part."""
+    there can be no such run); `settings`, `steps`: the recipe and who takes the step, in words; `initial`: the SHA-256
+    of the researcher's own model that it starts from, or None; `scaling`: 1 where a first round standardises the
+    inputs; rho and epsilon are of one round and of all, first, spare and closing ones included; `held_out` is the share
+    of homes that evaluate, for which `parts_needed` homes must take part."""
 
     sentence: str
     recipe: str
     settings: str
     steps: str
     clip: str
+    initial: str | None
     inputs: int
     parameters: int
     length: int
@@ -57,8 +59,9 @@ class TrainingTerms:
             settings=_settings(training),
             steps=_steps(training),
             clip=_clip(training),
+            initial=plan.initial.hex() if plan.initial_given else None,
             inputs=training.design.dimensions.inputs,
-            parameters=training.recipe.initial().size,
+            parameters=training.template.size,
             length=training.layout.length,
             upload_bytes=0 if noise is None else -(-training.layout.length * noise.width // 8),
             scaling=plan.scaling,

@@ -68,7 +68,7 @@ def model(out: Console, found: TrainedModel) -> None:
         f"\nEach home paid at most epsilon {found.epsilon:.3g} at delta {found.delta:.0e} (rho {rho:.6g}) of its "
         f"privacy account, for all rounds together."
     )
-    out.print(Text(found.provenance))
+    out.print(Text(f"{found.beginning} {found.provenance}".strip()))
     out.print(Text(f"The public log vouches for this model. Cite as: {found.citation}"))
 
 

@@ -17,10 +17,12 @@ def training_facts(found: TrainingTerms) -> tuple[tuple[str, str], ...]:
     spare += ", and a closing one that only evaluates" if found.closing else ""
     first = "1 that standardises, then " if found.scaling else ""
     clip = (("Clipping", found.clip),) if found.clip else ()
+    begins = (("Starts from", f"your own model, sha256 {found.initial}"),) if found.initial else ()
     return (
         ("Recipe", f"{found.recipe}: {found.settings}"),
         ("Model", f"{found.parameters:,} numbers, from {found.inputs:,} input{'s' if found.inputs > 1 else ''}"),
         ("Inputs", found.inputs_scaled),
+        *begins,
         ("Rounds", f"{first}{found.rounds}{spare}"),
         ("Upload", f"{bytes_}{found.length:,} numbers per home and round, masked and with noise"),
         ("Steps", found.steps),

@@ -20,6 +20,7 @@ from vicinia.coordinator.store import artifacts, jobs, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.jobs import JobRow, Stage
 from vicinia.errors import RoundFailed, StorageFault, Unavailable, ViciniaError
+from vicinia.training.beginning import beginning
 from vicinia.training.card import ModelCard
 from vicinia.training.compiled import Training
 from vicinia.training.model import Model
@@ -193,8 +194,16 @@ class Trainer:
             training = compiled(job, datasets_of(job, self._ledger.assembly))
             if not isinstance(training, Training):
                 return None
-            self._lessons[row.job_hash] = Lesson(job, training)
+            self._lessons[row.job_hash] = Lesson(job, training, beginning(training, self._brought))
         return self._lessons[row.job_hash]
+
+    def _brought(self, digest: bytes) -> Model:
+        """The model that came with a job."""
+        with self._database.read() as connection:
+            body = artifacts.find(connection, digest)
+        if body is None:
+            raise RoundFailed("The researcher's model is no longer in the database.", where="training")
+        return Model.from_bytes(body)
 
     def _following(self, job_hash: bytes) -> tuple[int, int]:
         """(number, attempt) of the run that comes next."""

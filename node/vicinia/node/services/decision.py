@@ -136,6 +136,8 @@ def _checked(
     lines.append(Line("query", True, f"This home computes {counted(terms.plan.layout.length, 'number')} by itself."))
     terms.require_noise()
     lines.append(Line("noise", True, "There is a noise that keeps its privacy cost."))
+    if job.training is not None and job.training.beginning:
+        lines.append(Line("begins", True, f"It {job.training.beginning}."))
     lines.append(_model_line(terms, replica, rounds))
     return terms
 
