@@ -134,7 +134,7 @@ def test_from_a_file_to_a_model_that_was_replayed_from_it(
     card, _ = ended(whole, job.hash)
     assert card.fields["initial"] == MINE.digest.hex()
     found = asked.model(job.hash.hex())
-    assert f"The training starts from the researcher's own model, sha256 {MINE.digest.hex()}." in text_of(
+    assert f"The job starts from the researcher's own model, sha256 {MINE.digest.hex()}." in text_of(
         show_training.model, found
     )
     for number in range(whole.homes):

@@ -27,14 +27,15 @@ _LISTED = 12
 
 
 def require_beginning(plan: TrainingPlan, recipe: Recipe, template: Model) -> None:
-    """InvalidInput unless the plan begins with the recipe's own model, or says that it is another and can be.
+    """InvalidInput unless the plan begins with the recipe's own model, or says that it is another and can be: to be
+    built upon, or to be evaluated.
 
     template: the recipe's own.
     """
     if not plan.initial_given:
         if plan.initial != template.digest:
             raise InvalidInput("The initial weights are not the recipe's.", where="training.initial")
-    elif recipe.name not in BUILT_UPON:
+    elif not plan.only_evaluates and recipe.name not in BUILT_UPON:
         why = (
             "takes one round, and what comes of it does not depend on where it begins"
             if recipe.rounds() == 1

@@ -67,12 +67,14 @@ class Training:
 
     @cached_property
     def evaluation(self) -> VectorLayout | None:
-        """The blocks of those who evaluate; None where nobody is held out."""
-        return evaluation.layout(self.design.dimensions) if self.plan.holdout_nano else None
+        """The blocks of those who evaluate; None where nobody does."""
+        return evaluation.layout(self.design.dimensions) if self.plan.closing else None
 
     @cached_property
     def layout(self) -> VectorLayout:
         """A home's vector of any round."""
+        if self.plan.only_evaluates:
+            return evaluation.layout(self.design.dimensions)
         found = self.recipe.layout()
         if self.evaluation is not None:
             found = evaluation.joined(found, self.evaluation)
@@ -87,13 +89,13 @@ class Training:
 
     @property
     def training_slots(self) -> slice:
-        """Where the recipe's own vector stands."""
-        return slice(0, self.recipe.layout().length)
+        """Where the recipe's own vector stands: nowhere, where nobody trains."""
+        return slice(0, 0 if self.plan.only_evaluates else self.recipe.layout().length)
 
     @property
     def evaluation_slots(self) -> slice:
         """Where the evaluation's vector stands."""
-        return slice(self.recipe.layout().length, self.layout.length - self.scaling_length)
+        return slice(self.training_slots.stop, self.layout.length - self.scaling_length)
 
     @property
     def scaling_length(self) -> int:
@@ -119,7 +121,7 @@ class Training:
         held = evaluation.held_out(lot, index, self.plan.holdout_nano)
         if kind is Kind.SCALES:  # who measures leaves the scale to those who train, too
             return Part.NOTHING if held else Part.SCALES
-        if held:
+        if held or self.plan.only_evaluates:
             return Part.EVALUATES
         return Part.NOTHING if kind is Kind.CLOSES else Part.TRAINS
 
@@ -152,7 +154,7 @@ def compile_training(plan: TrainingPlan, definitions: Mapping[str, DataSet]) -> 
     recipe: Recipe = known.of(design.dimensions, plan.recipe.values)
     strategy = _strategy(plan, recipe)
     rounds = recipe.rounds()
-    if rounds is not None and plan.rounds != rounds:
+    if rounds is not None and plan.rounds not in (rounds, 0):
         raise InvalidInput(
             f"The recipe {recipe.name!r} takes {rounds} rounds, not {plan.rounds}.", where="training.rounds"
         )
@@ -178,7 +180,7 @@ def compile_training(plan: TrainingPlan, definitions: Mapping[str, DataSet]) -> 
 
 
 def _strategy(plan: TrainingPlan, recipe: Recipe) -> Strategy | None:
-    """A strategy and a clip belong to recipes whose homes send updates, and to no other."""
+    """A strategy and a clip belong to recipes whose homes send updates, where they do, and to no other."""
     updates = hasattr(recipe, "mean_update")
     if not updates:
         if plan.strategy is not None or plan.clip is not None:
@@ -188,6 +190,8 @@ def _strategy(plan: TrainingPlan, recipe: Recipe) -> Strategy | None:
                 where=f"training.{what}",
                 hint=f"Leave [training.{what}] out, or use the recipe 'mlp'.",
             )
+        return None
+    if plan.only_evaluates:
         return None
     if plan.strategy is None or plan.clip is None:
         what = "strategy" if plan.strategy is None else "clip"

@@ -12,7 +12,7 @@ from vicinia.assembly.vote import Vote
 from vicinia.errors import InvalidInput, ProofInvalid
 from vicinia.training.beginning import beginning
 from vicinia.training.compiled import Training
-from vicinia.training.metrics import metrics
+from vicinia.training.metrics import Bin, calibration, metrics
 from vicinia.training.model import Model
 from vicinia.training.recipe import Aggregate
 from vicinia.training.rounds import RoundRelease
@@ -45,9 +45,10 @@ class Released:
         return training.aggregate(self._numbers(training), self.release.sigma, self.release.cohort)
 
     def check_metrics(self, training: Training) -> None:
-        """ProofInvalid unless the metrics that were told are those of the sum, or none: too few homes evaluated."""
+        """ProofInvalid unless the metrics that were told are those of the sum, or none: too few homes evaluated, where
+        not all of them do."""
         part, told = self._numbers(training)[training.evaluation_slots], self.release.metrics
-        if not told:
+        if not told and not training.plan.only_evaluates:
             return
         measured = training.evaluation is not None and self.release.moments is None
         found = metrics(training.design.dimensions, part, self.release.sigma) if measured else ()
@@ -57,6 +58,14 @@ class Released:
             for this, that in ((one.value, other.value), (one.stderr, other.stderr))
         ):
             raise ProofInvalid(f"The metrics of round {self.release.run + 1} are not those of its sum.", where="round")
+
+    def calibration(self, training: Training) -> tuple[Bin, ...]:
+        """How often it was so where the model said so, of the model that the round began with; none but for classes
+        that somebody has evaluated."""
+        if training.evaluation is None or not self.release.metrics:
+            return ()
+        part = self._numbers(training)[training.evaluation_slots]
+        return calibration(training.design.dimensions, part, self.release.sigma)
 
     def check_moments(self, training: Training) -> None:
         """ProofInvalid unless the sums that inputs are standardised by, if it told any, are those in the sum."""

@@ -95,7 +95,7 @@ def saved(path: Path, text: str) -> Saved:
 CARD_FIELDS = {
     "v", "coop", "job", "title", "why", "purpose", "recipient", "datasets", "unit", "examples", "inputs", "target",
     "recipe", "strategy", "initial", "rounds", "planned", "cohorts", "rho_nano", "epsilon", "delta", "created_ms",
-    "model", "parameters", "metrics", "acceptance", "ended",
+    "model", "parameters", "metrics", "calibration", "acceptance", "ended",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from vicinia.coordinator.client.artifacts import Artifacts
 from vicinia.coordinator.client.compiling import compiled
 from vicinia.coordinator.client.expectation import Expectation
 from vicinia.coordinator.client.folder import Folder, Membership, default_folder
-from vicinia.coordinator.client.initial import initial_model
+from vicinia.coordinator.client.initial import initial_model, require_same_inputs
 from vicinia.coordinator.client.limits import require_within
 from vicinia.coordinator.client.link import JobStatus, Link, Released
 from vicinia.coordinator.client.log_reader import LogReader
@@ -156,7 +156,8 @@ class Client:
         digest = _digest(job_hash)
         job = self._asked(digest)
         if job.training is not None:
-            raise InvalidInput("This job trains a model.", where="result", hint="Ask for its model.")
+            does = "evaluates" if job.training.only_evaluates else "trains"
+            raise InvalidInput(f"This job {does} a model.", where="result", hint="Ask for its model.")
         released = self._released(digest)
         log = self._log.confirmed(released.index + 1, patience_seconds)
         statement = Statement.parse(log.leaves[released.index])
@@ -166,11 +167,11 @@ class Client:
         return Result.of(released.body, vouched, job, Proof(released.index, log.size, log.root))
 
     def trains(self, job_hash: str) -> bool:
-        """Whether the job trains a model; else `result` has its numbers."""
+        """Whether the job trains or evaluates a model; else `result` has its numbers."""
         return self._asked(_digest(job_hash)).training is not None
 
     def model(self, job_hash: str, patience_seconds: float = PATIENCE_SECONDS) -> TrainedModel:
-        """The trained model; ProofInvalid unless it follows from the confirmed log (see `TrainedModel`).
+        """The model, trained or evaluated; ProofInvalid unless it follows from the confirmed log (see `TrainedModel`).
 
         A model counts once the witnesses have confirmed it: waits for that, then Unavailable.
         """
@@ -199,6 +200,8 @@ class Client:
         model = initial_model(spec.file, folder or Path()) if spec.file is not None else None
         definitions, _ = self.datasets()
         plan = compiled(spec, definitions, name, model)
+        if spec.file is not None and isinstance(plan, Training):
+            require_same_inputs(spec.file, folder or Path(), plan)
         delta = float(self.bylaws.delta_dp)
         job = spec.job(
             coop=self.membership.coop,

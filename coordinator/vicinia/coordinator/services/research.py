@@ -11,7 +11,7 @@ from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services import learnt
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live_runs import LiveRuns
-from vicinia.coordinator.services.standing import Standing, rounds_planned
+from vicinia.coordinator.services.standing import Standing, is_training
 from vicinia.coordinator.services.statements import Statements
 from vicinia.coordinator.services.terms import check_job, compiled, datasets_of
 from vicinia.coordinator.services.words import shown
@@ -142,7 +142,7 @@ class Research:
         row, run = self._found(caller, job_hash)
         self._check_reader(caller, row)
         vote = self._ledger.assembly.votes.get(job_hash)
-        if rounds_planned(row.body) and vote is not None:
+        if is_training(row.body) and vote is not None:
             with self._database.read() as connection:
                 return learnt.card(connection, vote, row)
         if run is None or run.release is None or run.release_index is None:
@@ -171,7 +171,7 @@ class Research:
     def _rounds(self, row: JobRow) -> tuple[RoundStatus, ...]:
         """The released rounds of a training."""
         vote = self._ledger.assembly.votes.get(row.job_hash)
-        if vote is None or not vote.releases or not rounds_planned(row.body):
+        if vote is None or not vote.releases or not is_training(row.body):
             return ()
         with self._database.read() as connection:
             return learnt.rounds(connection, vote)
