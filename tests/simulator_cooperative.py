@@ -204,6 +204,7 @@ class Cooperative:
             spare=spare,
             holdout_nano=0,
             initial=bytes(32),
+            initial_given=False,
         )
         return self.job(**({"kind": "train", "query": "", "training": plan} | changes))
 

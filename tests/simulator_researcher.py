@@ -40,8 +40,8 @@ class VillageLink:
     def check(self, job: bytes) -> bytes:
         return self.village.coordinator.research.check(self.caller, job)
 
-    def submit(self, job: bytes, proposal: bytes) -> bytes:
-        return self.village.coordinator.research.submit(self.caller, job, proposal)
+    def submit(self, job: bytes, proposal: bytes, model: bytes = b"") -> bytes:
+        return self.village.coordinator.research.submit(self.caller, job, proposal, model)
 
     def jobs(self) -> tuple[JobStatus, ...]:
         return tuple(JobStatus.of(one) for one in self.village.coordinator.research.jobs(self.caller))

@@ -215,9 +215,11 @@ class Whole(Village):
         return store
 
 
-def decide(store: Store, now_ms: int, mode: Literal["allow", "never"]) -> None:
+def decide(
+    store: Store, now_ms: int, mode: Literal["allow", "never"], kinds: Sequence[str] = ("query", "train")
+) -> None:
     """Consent to research on the budget by public institutions and to models trained for it, or withdraw both."""
     expires, whom = now_ms + 10**10 if mode == "allow" else 0, ("budget", "dpv:NonCommercialResearch", "public")
-    for kind in ("query", "train"):
+    for kind in kinds:
         record = ConsentRecord(*whom, mode, 0, Decimal(10_000), expires, now_ms, kind=kind)
         Consents(store.database).add(*whom, record.encode())

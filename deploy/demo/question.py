@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vicinia.assembly.jobspec import JobSpec
+from vicinia.coordinator.client.initial import initial_model
 from vicinia.errors import InvalidInput
 from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.query.dataset import DataSet
@@ -45,7 +46,8 @@ class Question:
         self._any = f"SELECT COUNT(DISTINCT household) FROM {first}"  # noqa: S608  a registered name
         try:
             if self.trains and self.spec.file is not None:
-                self.training = training_of(self.spec.file, definitions)
+                initial = initial_model(self.spec.file, self.path.parent)
+                self.training = training_of(self.spec.file, definitions, initial)
             else:
                 compile_query(self.query, definitions)
         except InvalidInput as error:

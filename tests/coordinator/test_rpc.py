@@ -38,7 +38,7 @@ class Port:
         servicers = {
             "Enrolment": EnrolmentServicer(one.enrolment),
             "Log": log,
-            "Research": ResearchServicer(one.research, self._caller_of),
+            "Research": ResearchServicer(one.research, self._caller_of, Slots(each=1, total=2), Watch()),
             "Rounds": RoundsServicer(
                 one.bulletin, one.intake, self._caller_of, Uploads(Slots(each=1, total=2)), Watch()
             ),
@@ -59,6 +59,8 @@ class Port:
     def call(self, service: str, method: str, request: Message) -> Any:
         """The reply, or the error that the trailer carries."""
         descriptor = self._services[service].methods_by_name[method]
+        if descriptor.client_streaming:
+            return self.stream(service, method, [request])
         call = self._server.invoke_unary_unary(descriptor, (), request, None)
         return self._answer(*call.termination())
 

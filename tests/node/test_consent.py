@@ -132,7 +132,7 @@ def test_to_train_a_model_is_a_permission_of_its_own() -> None:
     training = Use("train", USE.datasets, USE.purpose, USE.recipient, USE.floor, USE.epsilon)
     queries_only, training_only = record("allow"), record("allow", kind="train")
     assert decide([queries_only], training, NOW).state == "deny"
-    assert "to train a model" in decide([queries_only], training, NOW).sentence
+    assert "to train or evaluate a model" in decide([queries_only], training, NOW).sentence
     assert decide([training_only], training, NOW).state == "allow"
     assert decide([training_only], USE, NOW).state == "deny"
     both = [queries_only, training_only]

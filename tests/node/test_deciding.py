@@ -197,13 +197,13 @@ def test_what_was_said_is_what_holds(commands: list[tuple[str, Key, str]]) -> No
 def test_consent_to_training_is_said_shown_and_taken_back_by_itself(shell: Shell, member: Path) -> None:
     shell.json("consent", "allow", "--dir", member, *said())
     _, out, _ = shell("consent", "allow", "--dir", member, "--train", *said(epsilon="4"))
-    assert f"budget for {PURPOSE} by non-profit, to train a model: allowed in 1 home." in out
+    assert f"budget for {PURPOSE} by non-profit, to train or evaluate a model: allowed in 1 home." in out
     assert "The model is published and outlasts your consent" in out
     listed = shell.json("consent", "list", "--dir", member)["homes"]["home"]
     assert [(one["kind"], one["epsilon"], one["state"]) for one in listed] == [
         ("query", "2", "counts"), ("train", "4", "counts"),
     ]  # fmt: skip
-    assert "by non-profit, to train a model: allowed (epsilon 4)" in shell("status", "--dir", member)[1]
+    assert "by non-profit, to train or evaluate a model: allowed (epsilon 4)" in shell("status", "--dir", member)[1]
     shell.json("consent", "withdraw", "--dir", member, "--train", *said())
     listed = shell.json("consent", "list", "--dir", member)["homes"]["home"]
     assert [(one["kind"], one["state"]) for one in listed] == [

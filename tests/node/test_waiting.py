@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,18 @@ class TestJobs:
         _, out, _ = shell("jobs", "--dir", member.directory)
         assert f"  query    {job.training.sentence}\n" in out
         assert f"for all of at most {job.training.runs} rounds together; at least" in out
+
+    def test_a_training_says_what_it_learns_and_whose_model_it_starts_from(
+        self, shell: Shell, server: Server, member: Home, dial: Callable[[Link], None]
+    ) -> None:
+        plan = server.coop.training().training
+        assert plan is not None
+        job = submitted(server, kind="train", query="", training=replace(plan, initial_given=True))
+        dial(server.link(3))
+        synced(server, member)
+        _, out, _ = shell("jobs", "--dir", member.directory)
+        assert f"Train a model (logistic) to predict kids from fuel, {job.question.rpartition(', ')[2]}" in out
+        assert f"starts from the researcher's own model, sha256 {'00' * 32}" in out
 
     def test_an_open_vote_is_shown_from_the_confirmed_log_also_when_the_coordinator_is_away(
         self, shell: Shell, server: Server, member: Home, dial: Callable[[Link], None]

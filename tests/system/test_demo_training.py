@@ -93,7 +93,7 @@ def test_the_pooled_answer_is_the_recipes_own_without_noise(tmp_path: Path) -> N
 def test_plain_flower_learns_what_there_is_to_learn(tmp_path: Path) -> None:
     training = compiled(Material(((tmp_path, _maps("nhts2022")[0]),), JOBS / "nhts2022" / "JOB.toml"))
     homes = homes_of(training)
-    found = plain_flower(training, homes)
+    found = plain_flower(training, homes, training.template)
     assert found is not None
     assert found.name == "plain Flower FedAvg, 5 rounds"
     pooled = fit(training, homes, len(homes))
@@ -109,7 +109,7 @@ def test_plain_flower_learns_what_there_is_to_learn(tmp_path: Path) -> None:
 def test_plain_flower_does_not_run_away_from_a_linear_regression(tmp_path: Path) -> None:
     training = compiled(Material(((tmp_path, _maps("fitabase")[0]),), JOBS / "fitabase" / "JOB.toml"))
     homes = [replace(one, inputs=0.4 * one.inputs - 0.6) for one in homes_of(training)]  # most days are quiet ones
-    found, pooled = plain_flower(training, homes), fit(training, homes, len(homes))
+    found, pooled = plain_flower(training, homes, training.template), fit(training, homes, len(homes))
     assert found is not None
     assert pooled is not None
     predictors = (lambda inputs: found.recipe.predict(found.model, inputs), pooled.predict)
@@ -121,7 +121,7 @@ def test_homes_without_examples_have_nothing_to_compare(tmp_path: Path) -> None:
     training = compiled(Material(((tmp_path, _maps("budget")[0]),), JOBS / "budget" / "JOB.toml"))
     nothing = [Examples(np.empty((0, 5)), np.empty(0), 1)] * 3
     assert fit(training, nothing, 3) is None
-    assert plain_flower(training, nothing) is None
+    assert plain_flower(training, nothing, training.template) is None
 
 
 def test_the_demos_own_data_has_a_training(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_every_link_leads_somewhere(name: str) -> None:
 
 
 def test_the_formats_are_accepted_as_shown() -> None:
-    mapping, wide, job, _, _, rules = blocks(FORMATS, "toml")
+    mapping, wide, job, _, _, _, rules = blocks(FORMATS, "toml")
     dataset, _ = parse_map(mapping)
     assert [column.name for column in dataset.columns] == ["fuel", "kids", "ts"]
     dataset, readings = parse_map(wide)
@@ -106,7 +106,7 @@ def test_the_formats_are_accepted_as_shown() -> None:
 
 def trainings() -> list[Training]:
     """The plans that the document shows, over the data sets that it shows."""
-    mapping, wide, _, *shown, _ = blocks(FORMATS, "toml")
+    mapping, wide, _, *shown, _, _ = blocks(FORMATS, "toml")
     definitions = {one.name: one for one in (parse_map(mapping)[0], parse_map(wide)[0])}
     return [training_of(TomlFile.parse(text, "JOB.toml"), definitions) for text in shown]
 
@@ -122,6 +122,15 @@ def test_the_trainings_are_accepted_as_shown() -> None:
     assert network.plan.clip == DEFAULT_CLIP
     assert [one.name for one in network.datasets] == ["readings", "budget"]
     assert network.plan.examples == 1
+
+
+def test_the_evaluation_is_accepted_as_shown_of_the_model_that_the_training_trains() -> None:
+    text, definitions = blocks(FORMATS, "toml")[5], {"budget": parse_map(blocks(FORMATS, "toml")[0])[0]}
+    assert JobSpec.parse_toml(text).query is None
+    trained = trainings()[0]
+    found = training_of(TomlFile.parse(text, "JOB.toml"), definitions, trained.template)
+    assert found.plan.only_evaluates
+    assert found.design == trained.design
 
 
 def test_every_recipe_strategy_and_refusal_is_in_the_formats_with_its_parameters() -> None:

@@ -45,7 +45,7 @@ def test_weights_that_are_no_numbers(make: Make, checked: bool, monkeypatch: pyt
     def logged(coop: str, job: bytes, run: int, digest: bytes, clip: int) -> Any:
         if run:
             with whole.coordinator.database.write("no numbers") as connection:
-                body = whole.coordinator.trainer._lessons[job].training.first.to_bytes()
+                body = whole.coordinator.trainer._lessons[job].training.template.to_bytes()
                 digest = artifacts.add(connection, job, body[:-8] + struct.pack("<d", float("nan")))
         return build_model(coop, job, run, digest, clip)
 

@@ -126,7 +126,8 @@ def test_a_model_that_another_machine_rounded_otherwise_is_not(tmp_path: Path, m
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("cohorts", [990, 990, 990]), ("epsilon", "0.5"), ("title", "Another"), ("planned", 3)]
+    ("name", "value"),
+    [("cohorts", [990, 990, 990]), ("epsilon", "0.5"), ("title", "Another"), ("planned", 3), ("calibration", [])],
 )
 def test_a_logged_card_that_says_what_is_not_so_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object

@@ -108,7 +108,7 @@ def test_a_budget_that_drowns_everything_says_which_would_not(client: Client) ->
     [
         ('features = ["fuel"]', 'features = ["petrol"]', "petrol"),
         ('features = ["fuel"]', 'features = ["fuel", "kids"]', "also a feature"),
-        ("rounds   = 5", "rounds   = 0", "0"),
+        ("rounds   = 5", "rounds   = 0", "at least one round"),
         ('recipe   = "mlp"', 'recipe   = "forest"', "no recipe 'forest'"),
         ("[training.parameters]", '[training.strategy]\nname = "Krum"\n[training.parameters]', "Krum is refused"),
     ],

@@ -25,7 +25,7 @@ def replayed(whole: Whole, job: Job) -> Model:
     """The model that follows from what the rounds released."""
     lesson = whole.coordinator.trainer._lesson(whole.row(job))
     assert lesson is not None
-    course = Course(lesson.training)
+    course = Course(lesson.training, lesson.training.template)
     for run in sorted(whole.coordinator.ledger.assembly.vote_on(job.hash).releases):
         course.take(whole.coordinator.trainer._load(job.hash, run))
     course.close()

@@ -88,7 +88,7 @@ class Comparison:
         cohort = history.rounds[plan.scaling].release.cohort
         aggregated = training.aggregate(np.zeros(training.layout.length), 0.0, cohort)
         self._pooled = fit(training, trained, aggregated.cohort)
-        self._flower = plain_flower(training, trained)
+        self._flower = plain_flower(training, trained, history.rounds[0].model)
         measuring = list(zip(history.rounds, published.metrics, strict=True))[plan.scaling :]
         self._rounds = [
             Measured(
@@ -267,7 +267,7 @@ class Comparison:
             return f"{what}, and checked its card against the log", self._published.replayed
         moved = trained_runs(self._training.plan, [one.number for one in self._history.rounds])
         taken = [Released(one.release, one.vector) for one in self._history.rounds if one.number in moved]
-        with Course(self._training) as course:
+        with Course(self._training, self._history.rounds[0].model) as course:  # the one that the log begins with
             for released in taken:
                 course.take(released)
             again = course.model

@@ -57,6 +57,8 @@ class Live:
 def round_in_words(done: int, plan: TrainingPlan) -> str:
     """The round that comes after so many."""
     kind = kind_after(plan, done)
+    if plan.only_evaluates:
+        return "the evaluation"
     if kind is Kind.TRAINS:
         return f"round {done + 1 - plan.scaling} of {plan.rounds}"
     return (
@@ -75,12 +77,12 @@ def metrics_in_words(of_round: Mapping[str, Any], *, final: bool) -> str:
 def plan_in_words(training: Training, expected: Mapping[str, Any]) -> str:
     """What is to be done, from the plan and what `vicinia check` says."""
     plan = training.plan
-    rounds = f"{plan.rounds} round{'s' if plan.rounds > 1 else ''}"
     spare = f", {plan.spare} spare" if plan.spare else ""
     held = f"; {plan.holdout_nano / 1e7:g} % of the homes only measure the model" if plan.holdout_nano else ""
     first = "a first round that standardises, then " if plan.scaling else ""
+    rounds = f"{first}{plan.rounds} round{'s' if plan.rounds > 1 else ''}{' and a closing one' if plan.closing else ''}"
     return (
-        f"{plan.recipe.name}{f' under {plan.strategy.name}' if plan.strategy is not None else ''}, {first}{rounds}"
-        f"{' and a closing one' if plan.closing else ''}{spare}, {training.layout.length:,} numbers from each home in "
-        f"each; epsilon {expected['epsilon']:.3g} for all of them together{held}"
+        f"{plan.recipe.name}{f' under {plan.strategy.name}' if plan.strategy is not None else ''}, "
+        f"{'one run that evaluates' if plan.only_evaluates else rounds}{spare}, {training.layout.length:,} numbers "
+        f"from each home in each; epsilon {expected['epsilon']:.3g} for all of them together{held}"
     )

@@ -36,8 +36,9 @@ class PlainFlower:
     rounds: int
 
 
-def plain_flower(training: Training, homes: Sequence[Examples]) -> PlainFlower | None:
-    """The same recipe and strategy where the training has one, else FedAvg of the smallest network that fits.
+def plain_flower(training: Training, homes: Sequence[Examples], first: Model) -> PlainFlower | None:
+    """The same recipe and strategy, from the same first model, where the training has one; else FedAvg of the smallest
+    network that fits.
 
     Nothing is cut and nothing is blurred. None where no home has examples, or there is nothing to predict.
     """
@@ -50,8 +51,8 @@ def plain_flower(training: Training, homes: Sequence[Examples]) -> PlainFlower |
         hidden = 16 if recipe.name == "trees" else 0
         defaults = {one.name: one.default for one in Mlp.settings if one.default is not None}
         recipe = Mlp.of(dimensions, defaults | _steps(dimensions) | {"hidden_1": hidden})
-        strategy, rounds = Strategy("FedAvg"), ROUNDS
-    model = _run(strategy, recipe, present, rounds)
+        strategy, rounds, first = Strategy("FedAvg"), ROUNDS, recipe.initial()
+    model = _run(strategy, recipe, present, rounds, first)
     return PlainFlower(f"plain Flower {strategy.name}, {rounds} rounds", recipe, model, rounds)
 
 
@@ -63,7 +64,7 @@ def _steps(dimensions: Dimensions) -> dict[str, int]:
     return {"batch": 32, "epochs": 20, "learning_rate": NANO // (1 + dimensions.inputs)}
 
 
-def _run(strategy: Strategy, recipe: Mlp, homes: Sequence[Examples], rounds: int) -> Model:
+def _run(strategy: Strategy, recipe: Mlp, homes: Sequence[Examples], rounds: int, initial: Model) -> Model:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what Flower itself imports
         load_flower()
@@ -71,7 +72,6 @@ def _run(strategy: Strategy, recipe: Mlp, homes: Sequence[Examples], rounds: int
         from flwr.serverapp import Grid
         from flwr.serverapp import strategy as strategies
     logging.getLogger("flwr").setLevel(logging.ERROR)
-    initial = recipe.initial()
 
     def packed(model: Model) -> Any:
         return ArrayRecord({name: Array(np.array(array)) for name, array in model.arrays})

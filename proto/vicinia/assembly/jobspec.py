@@ -18,14 +18,17 @@ DEFAULT_RETENTION_DAYS = 365
 _TEXTS = ("title", "purpose", "why")
 _OPTIONAL = ("query", "recipient", "period", "price_cents", "retention_days")
 _PRIVACY = ("epsilon", "rho", "floor")
+_NOTHING_ASKED = "The key 'query' is missing."
+SECTIONS = ("training", "evaluation")
+"""What a file can have in place of a query: each is read into a `TrainingPlan`."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
     """A parsed JOB.toml: exactly one of `epsilon` and `rho_nano`; what is None takes the cooperative's default.
 
-    `query` is None where the file has a section [training], which `vicinia.training.spec` reads from `file`. The
-    fields' own limits are those of `Job` and are checked when the file is read.
+    `query` is None where the file has a section [training] or [evaluation], which `vicinia.training.spec` reads from
+    `file`. The fields' own limits are those of `Job` and are checked when the file is read.
     """
 
     title: str
@@ -45,14 +48,15 @@ class JobSpec:
     def parse_toml(cls, text: str, name: str = "JOB.toml") -> JobSpec:
         """Raises InvalidInput whose `where` is `file:line: key`."""
         file = TomlFile.parse(text, name)
-        file.only(file.table, (*_TEXTS, *_OPTIONAL, "privacy", "training"))
+        file.only(file.table, (*_TEXTS, *_OPTIONAL, "privacy", *SECTIONS))
         for key in _TEXTS:
             if key not in file.table:
                 raise InvalidInput(f"The key {key!r} is missing.", where=name, hint=_HINTS[key])
-        if ("query" in file.table) == ("training" in file.table):
-            both = "query" in file.table
-            what = "Both a query and a section [training] are there." if both else "The key 'query' is missing."
-            raise InvalidInput(what, where=file.where("training") if both else name, hint=_HINTS["query"])
+        asked = [key for key in ("query", *SECTIONS) if key in file.table]
+        if len(asked) != 1:
+            named = {"query": "a query"} | {section: f"a section [{section}]" for section in SECTIONS}
+            what = f"Both {' and '.join(named[key] for key in asked)} are there." if asked else _NOTHING_ASKED
+            raise InvalidInput(what, where=file.where(asked[-1]) if asked else name, hint=_HINTS["query"])
         values = {
             key: _checked(file, key, value) for key, value in file.table.items() if key in _TEXTS or key in _OPTIONAL
         }
@@ -105,7 +109,7 @@ _HINTS = {
     "title": 'Say in one line what is asked: title = "Fuel in families with children".',
     "purpose": 'Name a DPV purpose: purpose = "dpv:NonCommercialResearch".',
     "why": 'Say to members in plain words what it is for: why = "...".',
-    "query": 'Write the query, query = "SELECT AVG(fuel) FROM budget", or a section [training].',
+    "query": 'Write the query, query = "SELECT AVG(fuel) FROM budget", or a section [training] or [evaluation].',
     "privacy": "Add [privacy] with epsilon = 1.0 (or rho = 0.02).",
 }
 

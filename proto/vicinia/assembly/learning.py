@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from vicinia.assembly.codec import Choice, Integer, Items, Maybe, Nested, Text
+from vicinia.assembly.codec import Choice, Flag, Integer, Items, Maybe, Nested, Text
 from vicinia.assembly.payload import Digest, Payload
 from vicinia.errors import InvalidInput
 
@@ -91,7 +91,9 @@ class TrainingPlan(Payload):
     `examples`: how many a home brings at most. `standardise`: numbers among the inputs are scaled by their registered
     bounds, or by mean and deviation, which a first round finds out privately. `rounds` are wanted, `spare` more may be
     spent on rounds that fail. `holdout_nano`: the share of homes, in 10^-9, that evaluate each round's model and do not
-    train; with any, a closing round evaluates the last model. `initial`: the model before the first round.
+    train; with any, a closing round evaluates the last model. `initial`: the model before the first round, by its hash;
+    `initial_given`: it is one that the researcher brings, else the recipe's own. A plan without rounds only evaluates a
+    model that the researcher brings: every home does, in one run.
     """
 
     unit: Annotated[str, Choice(UNITS)]
@@ -103,10 +105,11 @@ class TrainingPlan(Payload):
     recipe: Annotated[Chosen, Nested(Chosen.from_payload)]
     strategy: Annotated[Chosen | None, Maybe(Nested(Chosen.from_payload))]
     clip: Annotated[Clip | None, Maybe(Nested(Clip.from_payload))]
-    rounds: Annotated[int, Integer(1, MAX_RUNS)]
+    rounds: Annotated[int, Integer(0, MAX_RUNS)]
     spare: Annotated[int, Integer(0, MAX_RUNS)]
     holdout_nano: Annotated[int, Integer(0, MAX_HOLDOUT_NANO)]
     initial: Digest
+    initial_given: Annotated[bool, Flag()]
 
     def __post_init__(self) -> None:
         everything = (*self.inputs, self.target) if self.target is not None else self.inputs
@@ -123,6 +126,13 @@ class TrainingPlan(Payload):
             raise InvalidInput("A household is one example: its inputs have conditions of their own.", where="training")
         if self.unit == "row" and (len({one.dataset for one in everything}) > 1 or any(o.where for o in everything)):
             raise InvalidInput("Examples that are rows come from one data set, under one condition.", where="training")
+        if self.only_evaluates and not self.initial_given:
+            raise InvalidInput("Without a round there is no model but one that is brought.", where="training.rounds")
+        if self.only_evaluates and (self.holdout_nano or self.scaling or self.strategy or self.clip):
+            raise InvalidInput(
+                "Where nobody trains, no home is held out, and there is nothing to standardise, to clip, or to step.",
+                where="training.rounds",
+            )
 
     @property
     def runs(self) -> int:
@@ -137,13 +147,29 @@ class TrainingPlan(Payload):
     @property
     def closing(self) -> int:
         """1 where a last round only evaluates, else 0."""
-        return 1 if self.holdout_nano else 0
+        return 1 if self.holdout_nano or self.only_evaluates else 0
+
+    @property
+    def only_evaluates(self) -> bool:
+        """Whether nobody trains: the model that the researcher brings is measured, and stays as it is."""
+        return self.rounds == 0
+
+    @property
+    def beginning(self) -> str:
+        """What is done with a model that the researcher brings; empty where there is none."""
+        does = "evaluates" if self.only_evaluates else "starts from"
+        return f"{does} the researcher's own model, sha256 {self.initial.hex()}" if self.initial_given else ""
 
     @property
     def sentence(self) -> str:
-        """What is learnt from what, in one line."""
-        aim = f" to predict {self.target.label}" if self.target is not None else ""
-        return f"Train a model ({self.recipe.name}){aim} from {', '.join(one.label for one in self.inputs)}"
+        """What is learnt from what, or evaluated on what, in one line."""
+        inputs, target = ", ".join(one.label for one in self.inputs), self.target
+        if self.only_evaluates:
+            aim = f"which predicts {target.label} from" if target is not None else "on"
+            return f"Evaluate the researcher's own model ({self.recipe.name}), {aim} {inputs}"
+        aim = f" to predict {target.label}" if target is not None else ""
+        begin = ", starting from the researcher's own model" if self.initial_given else ""
+        return f"Train a model ({self.recipe.name}){aim} from {inputs}{begin}"
 
     @property
     def datasets(self) -> tuple[str, ...]:

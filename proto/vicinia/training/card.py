@@ -19,18 +19,19 @@ from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.tlog.canonical import canonical, parse_canonical
 from vicinia.training.compiled import Training
 from vicinia.training.design import Term
+from vicinia.training.metrics import Bin
 from vicinia.training.model import Model
 from vicinia.training.rounds import RoundRelease
 from vicinia.training.schedule import trained_runs
 from vicinia.training.spread import Spread
 
-__all__ = ["ModelCard"]
+__all__ = ["ModelCard", "seen_by"]
 
 _LIMIT = 1024 * 1024
 _FIELDS = {
     "v", "coop", "job", "title", "why", "purpose", "recipient", "datasets", "unit", "examples", "inputs", "target",
-    "recipe", "strategy", "rounds", "planned", "cohorts", "rho_nano", "epsilon", "delta", "created_ms", "model",
-    "parameters", "metrics", "acceptance", "ended",
+    "recipe", "strategy", "initial", "rounds", "planned", "cohorts", "rho_nano", "epsilon", "delta", "created_ms",
+    "model", "parameters", "metrics", "calibration", "acceptance", "ended",
 }  # fmt: skip
 
 
@@ -72,12 +73,13 @@ class ModelCard:
         training: Training,
         model: Model,
         releases: Sequence[RoundRelease],
+        calibrated: Sequence[Bin],
         vote: Vote,
         delta: float,
         now_ms: int,
     ) -> Self:
         """Write the card of a training that has ended after these rounds, in their order; its inputs as they were
-        standardised at last."""
+        standardised at last. `calibrated`: the calibration that the last round has found."""
         plan = training.plan
         rho_nano = job.rho_nano * len(vote.rosters)  # a round that failed after its roster may have been charged, too
         rounds = len(trained_runs(plan, range(len(releases))))
@@ -92,10 +94,10 @@ class ModelCard:
             "datasets": list(job.datasets),
             "unit": plan.unit,
             "examples": plan.examples,
-            "inputs": [_input(term) for term in training.design.terms],
-            "target": None if training.design.target is None else _input(training.design.target),
+            **seen_by(training),
             "recipe": plan.recipe.payload(),
             "strategy": None if plan.strategy is None else plan.strategy.payload(),
+            "initial": plan.initial.hex() if plan.initial_given else None,
             "rounds": rounds,
             "planned": plan.rounds,
             "cohorts": [one.cohort for one in releases],
@@ -115,6 +117,15 @@ class ModelCard:
                 }
                 for release in releases
             ],
+            "calibration": [
+                {
+                    "low": _text(one.low),
+                    "high": _text(one.high),
+                    "observed": None if one.observed is None else _text(one.observed),
+                    "stderr": None if one.stderr is None else _text(one.stderr),
+                }
+                for one in calibrated
+            ],
             "acceptance": _acceptance(vote),
             "ended": _ended(plan, rounds, len(releases)),
         }
@@ -127,6 +138,15 @@ class ModelCard:
         if fields.keys() != _FIELDS or fields["v"] != 1:
             raise InvalidInput("The model card has a form that this program does not know.", where="model card")
         return cls(body, fields)
+
+
+def seen_by(training: Training) -> dict[str, Any]:
+    """The fields `inputs` and `target`: what a model of the training sees, in the order in which it sees it."""
+    target = training.design.target
+    return {
+        "inputs": [_input(term) for term in training.design.terms],
+        "target": None if target is None else _input(target),
+    }
 
 
 def _input(term: Term) -> dict[str, Any]:

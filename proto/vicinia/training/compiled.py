@@ -15,6 +15,7 @@ from vicinia.assembly.learning import TrainingPlan
 from vicinia.errors import InvalidInput, TooLarge
 from vicinia.query.dataset import DataSet
 from vicinia.training import evaluation, moments
+from vicinia.training.beginning import require_arrays, require_beginning
 from vicinia.training.clipping import next_clip
 from vicinia.training.design import Design, compile_design
 from vicinia.training.layout import VectorLayout
@@ -66,12 +67,14 @@ class Training:
 
     @cached_property
     def evaluation(self) -> VectorLayout | None:
-        """The blocks of those who evaluate; None where nobody is held out."""
-        return evaluation.layout(self.design.dimensions) if self.plan.holdout_nano else None
+        """The blocks of those who evaluate; None where nobody does."""
+        return evaluation.layout(self.design.dimensions) if self.plan.closing else None
 
     @cached_property
     def layout(self) -> VectorLayout:
         """A home's vector of any round."""
+        if self.plan.only_evaluates:
+            return evaluation.layout(self.design.dimensions)
         found = self.recipe.layout()
         if self.evaluation is not None:
             found = evaluation.joined(found, self.evaluation)
@@ -80,19 +83,19 @@ class Training:
         return found
 
     @cached_property
-    def first(self) -> Model:
-        """The model before the first round."""
+    def template(self) -> Model:
+        """The recipe's own first model: every model of the training has its arrays (see `beginning`)."""
         return self.recipe.initial()
 
     @property
     def training_slots(self) -> slice:
-        """Where the recipe's own vector stands."""
-        return slice(0, self.recipe.layout().length)
+        """Where the recipe's own vector stands: nowhere, where nobody trains."""
+        return slice(0, 0 if self.plan.only_evaluates else self.recipe.layout().length)
 
     @property
     def evaluation_slots(self) -> slice:
         """Where the evaluation's vector stands."""
-        return slice(self.recipe.layout().length, self.layout.length - self.scaling_length)
+        return slice(self.training_slots.stop, self.layout.length - self.scaling_length)
 
     @property
     def scaling_length(self) -> int:
@@ -118,7 +121,7 @@ class Training:
         held = evaluation.held_out(lot, index, self.plan.holdout_nano)
         if kind is Kind.SCALES:  # who measures leaves the scale to those who train, too
             return Part.NOTHING if held else Part.SCALES
-        if held:
+        if held or self.plan.only_evaluates:
             return Part.EVALUATES
         return Part.NOTHING if kind is Kind.CLOSES else Part.TRAINS
 
@@ -136,22 +139,22 @@ class Training:
 
     def require_model(self, model: Model) -> None:
         """InvalidInput unless the model has the arrays of this recipe."""
-        if not self.first.same_shape(model):
-            raise InvalidInput("The model is none of this recipe.", where="model")
+        require_arrays(self.template, model)
 
 
 def compile_training(plan: TrainingPlan, definitions: Mapping[str, DataSet]) -> Training:
     """The plan over these data sets (name -> definition).
 
     Raises InvalidInput, naming the field, for a feature, recipe, strategy or parameter that is not known, for parts
-    that do not fit each other, and for other initial weights than the recipe's own.
+    that do not fit each other, and for other initial weights than the recipe's own where the plan does not say that the
+    researcher brings them, or where the recipe builds upon none.
     """
     known = recipe_class(plan.recipe.name, plan.recipe.version)
     design = compile_design(plan, definitions, counts=plan.recipe.name == "poisson")
     recipe: Recipe = known.of(design.dimensions, plan.recipe.values)
     strategy = _strategy(plan, recipe)
     rounds = recipe.rounds()
-    if rounds is not None and plan.rounds != rounds:
+    if rounds is not None and plan.rounds not in (rounds, 0):
         raise InvalidInput(
             f"The recipe {recipe.name!r} takes {rounds} rounds, not {plan.rounds}.", where="training.rounds"
         )
@@ -172,13 +175,12 @@ def compile_training(plan: TrainingPlan, definitions: Mapping[str, DataSet]) -> 
             where="training.examples",
             hint="Let each home bring fewer examples.",
         )
-    if plan.initial != training.first.digest:
-        raise InvalidInput("The initial weights are not the recipe's.", where="training.initial")
+    require_beginning(plan, recipe, training.template)
     return training
 
 
 def _strategy(plan: TrainingPlan, recipe: Recipe) -> Strategy | None:
-    """A strategy and a clip belong to recipes whose homes send updates, and to no other."""
+    """A strategy and a clip belong to recipes whose homes send updates, where they do, and to no other."""
     updates = hasattr(recipe, "mean_update")
     if not updates:
         if plan.strategy is not None or plan.clip is not None:
@@ -188,6 +190,8 @@ def _strategy(plan: TrainingPlan, recipe: Recipe) -> Strategy | None:
                 where=f"training.{what}",
                 hint=f"Leave [training.{what}] out, or use the recipe 'mlp'.",
             )
+        return None
+    if plan.only_evaluates:
         return None
     if plan.strategy is None or plan.clip is None:
         what = "strategy" if plan.strategy is None else "clip"

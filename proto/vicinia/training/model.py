@@ -165,7 +165,7 @@ def _check(name: str, array: NDArray[np.floating]) -> None:
         raise InvalidInput(f"An array of shape {array.shape} cannot be part of a model.", where=where)
     if not np.isfinite(array).all():
         raise InvalidInput(
-            "The model holds numbers that are not finite: the training has diverged.",
+            "The model holds numbers that are not finite, as after a training that has diverged.",
             where=where,
             hint="Use a smaller learning rate, or more regularisation.",
         )

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from vicinia.assembly.vote import Vote
 from vicinia.errors import InvalidInput, ProofInvalid
+from vicinia.training.beginning import beginning
 from vicinia.training.compiled import Training
-from vicinia.training.metrics import metrics
+from vicinia.training.metrics import Bin, calibration, metrics
 from vicinia.training.model import Model
 from vicinia.training.recipe import Aggregate
 from vicinia.training.rounds import RoundRelease
@@ -44,9 +45,10 @@ class Released:
         return training.aggregate(self._numbers(training), self.release.sigma, self.release.cohort)
 
     def check_metrics(self, training: Training) -> None:
-        """ProofInvalid unless the metrics that were told are those of the sum, or none: too few homes evaluated."""
+        """ProofInvalid unless the metrics that were told are those of the sum, or none: too few homes evaluated, where
+        not all of them do."""
         part, told = self._numbers(training)[training.evaluation_slots], self.release.metrics
-        if not told:
+        if not told and not training.plan.only_evaluates:
             return
         measured = training.evaluation is not None and self.release.moments is None
         found = metrics(training.design.dimensions, part, self.release.sigma) if measured else ()
@@ -56,6 +58,14 @@ class Released:
             for this, that in ((one.value, other.value), (one.stderr, other.stderr))
         ):
             raise ProofInvalid(f"The metrics of round {self.release.run + 1} are not those of its sum.", where="round")
+
+    def calibration(self, training: Training) -> tuple[Bin, ...]:
+        """How often it was so where the model said so, of the model that the round began with; none but for classes
+        that somebody has evaluated."""
+        if training.evaluation is None or not self.release.metrics:
+            return ()
+        part = self._numbers(training)[training.evaluation_slots]
+        return calibration(training.design.dimensions, part, self.release.sigma)
 
     def check_moments(self, training: Training) -> None:
         """ProofInvalid unless the sums that inputs are standardised by, if it told any, are those in the sum."""
@@ -73,8 +83,15 @@ class Released:
 
 
 def own_step(training: Training, model: Model, released: Released) -> Model:
-    """The next model, of a recipe that takes its own step."""
-    return training.recipe.step(model, released.aggregate(training))
+    """The next model, of a recipe that takes its own step.
+
+    InvalidInput where there is none: the numbers of a model that a researcher brought may be anything.
+    """
+    with np.errstate(all="ignore"):
+        try:
+            return training.recipe.step(model, released.aggregate(training))
+        except (ArithmeticError, np.linalg.LinAlgError) as error:
+            raise InvalidInput("No step can be taken from a model with such numbers.", where="model") from error
 
 
 def replayed(
@@ -87,10 +104,10 @@ def replayed(
     """The final model, computed from the released sums alone; ProofInvalid where a model in the log does not follow.
 
     load: what a released run has released. final: the hash of the model that the card names. fetch: the model with a
-    hash, checked against it; asked for only where this machine's arithmetic comes out at slightly other numbers than
-    the coordinator's did.
+    hash, checked against it; asked for only where the researcher brought the first one, and where this machine's
+    arithmetic comes out at slightly other numbers than the coordinator's did.
     """
-    model = training.recipe.initial()
+    model = beginning(training, fetch)
     moved = trained_runs(training.plan, vote.releases)
     runs = sorted(vote.models)
     following = [*(vote.models[run].model.digest for run in runs), final]

@@ -81,7 +81,7 @@ class CheckReply:
 
 @dataclass(frozen=True, slots=True)
 class SubmitJobRequest:
-    """The job and its `proposal` leaf with the researcher's signature."""
+    """The job and its `proposal` leaf with the researcher's signature; a model follows it (`wire.submission`)."""
 
     job: bytes
     proposal: bytes
@@ -200,7 +200,9 @@ DATA_SETS_REPLY = Shape(
 )
 CHECK_REQUEST = Shape(pb.CheckRequest, CheckRequest, {"job": _JOB})
 CHECK_REPLY = Shape(pb.CheckReply, CheckReply, {"terms": Bytes(limits.LEAF, 1)})
-SUBMIT_JOB_REQUEST = Shape(pb.SubmitJobRequest, SubmitJobRequest, {"job": _JOB, "proposal": Bytes(limits.LEAF, 1)})
+SUBMIT_JOB_REQUEST = Shape(
+    pb.SubmitJobRequest, SubmitJobRequest, {"job": _JOB, "proposal": Bytes(limits.LEAF, 1)}, frozenset({"model"})
+)
 SUBMIT_JOB_REPLY = Shape(pb.SubmitJobReply, SubmitJobReply, {"job_hash": _HASH})
 JOB_REQUEST = Shape(pb.JobRequest, JobRequest, {"job_hash": _HASH})
 JOB_STATUS = Shape(

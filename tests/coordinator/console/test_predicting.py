@@ -94,8 +94,8 @@ def saved(path: Path, text: str) -> Saved:
 
 CARD_FIELDS = {
     "v", "coop", "job", "title", "why", "purpose", "recipient", "datasets", "unit", "examples", "inputs", "target",
-    "recipe", "strategy", "rounds", "planned", "cohorts", "rho_nano", "epsilon", "delta", "created_ms", "model",
-    "parameters", "metrics", "acceptance", "ended",
+    "recipe", "strategy", "initial", "rounds", "planned", "cohorts", "rho_nano", "epsilon", "delta", "created_ms",
+    "model", "parameters", "metrics", "calibration", "acceptance", "ended",
 }  # fmt: skip
 
 

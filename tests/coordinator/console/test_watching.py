@@ -180,3 +180,12 @@ def test_a_training_shows_its_round_and_what_every_released_one_showed(capsys: p
         }
     ]
     assert len(last["rounds"]) == 2
+
+
+def test_an_evaluation_has_no_rounds_to_count() -> None:
+    running = replace(VOTING, state="running", phase="input", phase_done=10, phase_of=20)
+    round_ = RoundStatus(0, 20, (RoundMetric("accuracy", 0.8, 0.01),))
+    text = live(VOTING, running, replace(running, state="released", rounds_released=1, rounds=(round_,)))
+    assert "The homes send masked vectors" in text
+    assert "The evaluation is released, of 20 to 29 homes. The model: accuracy 0.800 ± 0.010" in text
+    assert "Round" not in text

@@ -118,7 +118,7 @@ WRONG = {
     "an unknown key": (("rounds", "round"), "JOB.toml:7: training.round", "Did you mean 'rounds'"),
     "an unknown recipe": (('"logistic"', '"logistics"'), "JOB.toml:6: training.recipe", "Did you mean 'logistic'"),
     "no rounds": (("rounds = 4\n", ""), "JOB.toml:6: training.recipe", "rounds"),
-    "no round": (("rounds = 4", "rounds = 0"), "JOB.toml:7: training.rounds", "outside"),
+    "no round": (("rounds = 4", "rounds = 0"), "JOB.toml:7: training.rounds", "at least one round"),
     "half a round": (("rounds = 4", "rounds = 1.5"), "JOB.toml:7: training.rounds", "whole number"),
     "a strategy for a recipe that steps itself": (
         ("rounds = 4", 'rounds = 4\n[training.strategy]\nname = "FedAvg"'),
@@ -233,4 +233,75 @@ def test_any_field_of_a_plan_is_bounded(name: str, value: Any) -> None:
         compile_training(TrainingPlan.from_payload(fields | {name: value}), KNOWN)
     except ViciniaError:
         return
-    assert name in ("where", "examples", "rounds", "spare", "holdout_nano", "target")
+    assert name in ("where", "examples", "rounds", "spare", "holdout_nano", "target", "initial_given")
+
+
+# ---- the section [evaluation]
+
+EVALUATION = """
+[evaluation]
+model = "model.safetensors"
+dataset = "budget"
+features = ["food", "fuel * 2", "region"]
+target = "kids"
+recipe = "logistic"
+"""
+
+
+def measured(text: str) -> Training:
+    return training_of(TomlFile.parse(text, "JOB.toml"), KNOWN, parsed(PLAIN).template)
+
+
+def test_an_evaluation_is_a_plan_without_a_round() -> None:
+    training = measured(EVALUATION)
+    plan = training.plan
+    assert (plan.rounds, plan.spare, plan.closing, plan.scaling, plan.runs) == (0, 0, 1, 0, 1)
+    assert (plan.initial, plan.initial_given, plan.only_evaluates) == (parsed(PLAIN).template.digest, True, True)
+    assert plan.sentence.startswith("Evaluate the researcher's own model (logistic), which predicts kids from food, ")
+    assert training.layout == training.evaluation
+    assert compile_training(TrainingPlan.from_payload(plan.payload()), KNOWN).layout == training.layout
+    assert measured(EVALUATION + "spare = 2\n").plan.runs == 3
+
+
+WRONG_EVALUATIONS = {
+    "no model": (('model = "model.safetensors"\n', ""), "JOB.toml:2: evaluation", "'model' is missing"),
+    "a model that is no path": (('"model.safetensors"', "3"), "JOB.toml:3: evaluation.model", "nothing was read"),
+    "rounds": (('recipe = "logistic"', 'recipe = "logistic"\nrounds = 2'), "JOB.toml:8: evaluation.rounds", "unknown"),
+    "held-out homes": (('target = "kids"', 'target = "kids"\nholdout = 0.2'), "JOB.toml:7: evaluation", "unknown"),
+    "a feature that does not exist": (('"food"', '"rent"'), "JOB.toml:5: evaluation.features[0]", "rent"),
+    "a target among the features": (('"region"', '"kids"'), "JOB.toml:5: evaluation.features", "also a feature"),
+    "another recipe": (('"logistic"', '"linear"'), "evaluation", ""),
+    "a model of other inputs": (('"region"]', "]"), "JOB.toml:3: evaluation.model", "has the shape (1, 4)"),
+    "no data set": (('dataset = "budget"\n', ""), "JOB.toml:2: evaluation", "'dataset' is missing"),
+    "too many examples": (
+        ('target = "kids"', 'target = "kids"\nexamples = 20000'),
+        "JOB.toml:7: evaluation",
+        "outside",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "where", "what"), WRONG_EVALUATIONS.values(), ids=WRONG_EVALUATIONS)
+def test_what_is_wrong_with_an_evaluation_is_said_with_its_line(change: tuple[str, str], where: str, what: str) -> None:
+    assert change[0] in EVALUATION
+    model = None if change[1] == "3" else parsed(PLAIN).template
+    with pytest.raises(InvalidInput) as refusal:
+        training_of(TomlFile.parse(EVALUATION.replace(*change, 1), "JOB.toml"), KNOWN, model)
+    assert where in refusal.value.where
+    assert what in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"initial_given": False},
+        {"holdout_nano": 1},
+        {"standardise": "private"},
+        {"clip": {"initial_nano": 1, "quantile_nano": 1, "rate_nano": 0}},
+        {"strategy": {"name": "FedAvg", "version": 1, "parameters": []}},
+    ],
+)
+def test_a_plan_without_a_round_has_nothing_that_only_rounds_need(changes: dict[str, Any]) -> None:
+    plan = measured(EVALUATION).plan.payload()
+    with pytest.raises(InvalidInput, match=r"nobody trains|one that is brought"):
+        TrainingPlan.from_payload(plan | changes)

@@ -147,7 +147,14 @@ def test_no_scale_and_no_rows_make_a_vector_longer_than_the_plan_says(
         )
         assert (np.abs(examples.inputs) <= 1.0).all()
         vector = round_vector(
-            training, first.first, examples, 1.0, stream, part=part, out_of_time=lambda: False, measured=lambda _: None
+            training,
+            first.template,
+            examples,
+            1.0,
+            stream,
+            part=part,
+            out_of_time=lambda: False,
+            measured=lambda _: None,
         )
         assert np.isfinite(vector).all()
         assert float(vector @ vector) <= float(first.layout.norm_squared) * (1 + 1e-12)

@@ -17,6 +17,7 @@ from vicinia.coordinator.client.artifacts import Artifacts
 from vicinia.coordinator.client.compiling import compiled
 from vicinia.coordinator.client.expectation import Expectation
 from vicinia.coordinator.client.folder import Folder, Membership, default_folder
+from vicinia.coordinator.client.initial import initial_model, require_same_inputs
 from vicinia.coordinator.client.limits import require_within
 from vicinia.coordinator.client.link import JobStatus, Link, Released
 from vicinia.coordinator.client.log_reader import LogReader
@@ -32,6 +33,7 @@ from vicinia.query.plan import Plan
 from vicinia.tlog.canonical import parse_canonical
 from vicinia.tlog.statement import Statement
 from vicinia.training.compiled import Training
+from vicinia.training.model import Model
 
 __all__ = ["Client", "pace"]
 
@@ -72,19 +74,23 @@ class Client:
         found = [DataSet.from_payload(parse_canonical(one, where="data set")) for one in definitions]
         return {one.name: one for one in found}, households
 
-    def check(self, text: str, name: str = "JOB.toml") -> Expectation:
-        """What a job means, costs and can be expected to show; InvalidInput names the line that is wrong."""
-        job, plan = self._job(text, name)
+    def check(self, text: str, name: str = "JOB.toml", folder: Path | None = None) -> Expectation:
+        """What a job means, costs and can be expected to show; InvalidInput names the line that is wrong.
+
+        folder: where the paths in the text begin, by default the working directory.
+        """
+        job, plan, _ = self._job(text, name, folder)
         require_within(job, self.bylaws, text, name)
         terms = parse_canonical(self._link.check(job.canonical()), where="terms")
         return Expectation.of(job, plan, self.bylaws, str(terms["class"]), int(terms["registry_size"]))
 
-    def submit(self, text: str, name: str = "JOB.toml") -> str:
-        """Sign and hand in a job; its hash, 64 hexadecimal digits.
+    def submit(self, text: str, name: str = "JOB.toml", folder: Path | None = None) -> str:
+        """Sign and hand in a job, with the model that it names, if any; its hash, 64 hexadecimal digits.
 
+        folder: where the paths in the text begin, by default the working directory.
         AlreadyExists for a job that was handed in before, NotAccepted for one that this cooperative could not run.
         """
-        job, plan = self._job(text, name)
+        job, plan, model = self._job(text, name, folder)
         self._refuse_again(job, text)
         require_within(job, self.bylaws, text, name)
         terms = parse_canonical(self._link.check(job.canonical()), where="terms")
@@ -93,7 +99,8 @@ class Client:
             raise NotAccepted(expected.refusal, where=name, hint=expected.help)
         payload = {**terms, "coop": job.coop, "job": job.hash.hex(), "researcher": job.researcher}
         proposal = Statement(Proposal.KIND, Proposal.from_payload(payload).payload()).sign(self._key)
-        if self._link.submit(job.canonical(), proposal.leaf()) != job.hash:
+        brought = b"" if model is None else model.to_bytes()
+        if self._link.submit(job.canonical(), proposal.leaf(), brought) != job.hash:
             raise ProofInvalid("The coordinator answered with the hash of another job.", where="submit")
         self._folder.keep_job(job.hash.hex(), text)
         return job.hash.hex()
@@ -149,7 +156,8 @@ class Client:
         digest = _digest(job_hash)
         job = self._asked(digest)
         if job.training is not None:
-            raise InvalidInput("This job trains a model.", where="result", hint="Ask for its model.")
+            does = "evaluates" if job.training.only_evaluates else "trains"
+            raise InvalidInput(f"This job {does} a model.", where="result", hint="Ask for its model.")
         released = self._released(digest)
         log = self._log.confirmed(released.index + 1, patience_seconds)
         statement = Statement.parse(log.leaves[released.index])
@@ -159,11 +167,11 @@ class Client:
         return Result.of(released.body, vouched, job, Proof(released.index, log.size, log.root))
 
     def trains(self, job_hash: str) -> bool:
-        """Whether the job trains a model; else `result` has its numbers."""
+        """Whether the job trains or evaluates a model; else `result` has its numbers."""
         return self._asked(_digest(job_hash)).training is not None
 
     def model(self, job_hash: str, patience_seconds: float = PATIENCE_SECONDS) -> TrainedModel:
-        """The trained model; ProofInvalid unless it follows from the confirmed log (see `TrainedModel`).
+        """The model, trained or evaluated; ProofInvalid unless it follows from the confirmed log (see `TrainedModel`).
 
         A model counts once the witnesses have confirmed it: waits for that, then Unavailable.
         """
@@ -186,10 +194,14 @@ class Client:
         """The cooperative's by-laws, from the genesis that the invitation pinned."""
         return self._log.genesis.bylaws
 
-    def _job(self, text: str, name: str) -> tuple[Job, Plan | Training]:
+    def _job(self, text: str, name: str, folder: Path | None) -> tuple[Job, Plan | Training, Model | None]:
+        """The job, what it computes, and the model that it names."""
         spec = JobSpec.parse_toml(text, name)
+        model = initial_model(spec.file, folder or Path()) if spec.file is not None else None
         definitions, _ = self.datasets()
-        plan = compiled(spec, definitions, name)
+        plan = compiled(spec, definitions, name, model)
+        if spec.file is not None and isinstance(plan, Training):
+            require_same_inputs(spec.file, folder or Path(), plan)
         delta = float(self.bylaws.delta_dp)
         job = spec.job(
             coop=self.membership.coop,
@@ -200,7 +212,7 @@ class Client:
             rho_of_epsilon=lambda epsilon: epsilon_to_rho_nano(epsilon, delta),
             training=plan.plan if isinstance(plan, Training) else None,
         )
-        return job, plan
+        return job, plan, model
 
     def _refuse_again(self, job: Job, text: str) -> None:
         """The same words are the same job: asked once, whatever became of it."""

@@ -148,6 +148,7 @@ def _drowned(job: Job, plan: Computation, bylaws: ByLaws, cohort: Cohort, error:
             continue
         epsilon = rho_to_epsilon(budget * runs, float(bylaws.delta_dp))
         fewer = "fewer groups or bins" if job.training is None else "fewer rounds or a smaller model"
+        fewer = "fewer spare runs" if job.training is not None and job.training.only_evaluates else fewer
         return (
             f"The noise that so small a budget asks for is too large for {plan.layout.length:,} numbers from "
             f"{cohort.most:,} homes: nothing of them could be told apart from it.",

@@ -15,7 +15,7 @@ from vicinia.errors import Unavailable
 from vicinia.wire.errors import TRAILER, error_from_rpc, was_cut_off
 from vicinia.wire.shape import MAX_MESSAGE_BYTES
 
-__all__ = ["Line"]
+__all__ = ["CALL_SECONDS", "Line"]
 
 CONNECT_SECONDS = 5.0
 LOOK_SECONDS = 1.0
@@ -33,14 +33,14 @@ class Line:
         self.channel = grpc.secure_channel(address, credentials, OPTIONS)
         self._reached = False
 
-    def call(self, method: Callable[..., T], request: Any) -> T:
+    def call(self, method: Callable[..., T], request: Any, seconds: float = CALL_SECONDS) -> T:
         """One call; a refusal becomes the error that the other side raised. Once reached, short cuts are waited out."""
         if not self._reached:
             self._reach()
         waits = iter(AGAIN_SECONDS)
         while True:
             try:
-                return method(request, timeout=CALL_SECONDS, wait_for_ready=True)
+                return method(request, timeout=seconds, wait_for_ready=True)
             except grpc.RpcError as error:
                 wait = next(waits, None) if was_cut_off(error) else None
                 if wait is None:

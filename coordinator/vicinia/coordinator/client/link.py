@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from vicinia.coordinator.client.line import Line
+from vicinia.coordinator.client.line import CALL_SECONDS, Line
 from vicinia.errors import Incompatible
 from vicinia.identity import channel
-from vicinia.v1 import enrolment_pb2_grpc, log_pb2_grpc, research_pb2_grpc
+from vicinia.v1 import enrolment_pb2_grpc, log_pb2_grpc, research_pb2, research_pb2_grpc
 from vicinia.v1.log_pb2 import CheckpointRequest
 from vicinia.v1.research_pb2 import DataSetsRequest, JobsRequest
 from vicinia.wire import enrolment, log, research
 from vicinia.wire.research import RoundMetric, RoundStatus
+from vicinia.wire.submission import submission_messages
 
 __all__ = ["Enrolment", "JobStatus", "Link", "Released", "RoundMetric", "RoundStatus"]
 
+SLOWEST_BYTES_A_SECOND = 16 * 1024  # what a coordinator waits for
 
 _STATES = {
     research.JobState.SUBMITTED: "submitted",
@@ -141,10 +144,16 @@ class Link:
         request = research.CHECK_REQUEST.write(research.CheckRequest(job))
         return research.CHECK_REPLY.read(self._line.call(self._research.Check, request)).terms
 
-    def submit(self, job: bytes, proposal: bytes) -> bytes:
-        """Hand in a job and its signed proposal: the job's hash."""
-        request = research.SUBMIT_JOB_REQUEST.write(research.SubmitJobRequest(job, proposal))
-        return research.SUBMIT_JOB_REPLY.read(self._line.call(self._research.SubmitJob, request)).job_hash
+    def submit(self, job: bytes, proposal: bytes, model: bytes = b"") -> bytes:
+        """Hand in a job and its signed proposal, and the model that its training begins with where that is the
+        researcher's own: the job's hash."""
+        messages = list(submission_messages(research.SubmitJobRequest(job, proposal), model))
+
+        def hand_in(again: list[research_pb2.SubmitJobRequest], **options: Any) -> research_pb2.SubmitJobReply:
+            return self._research.SubmitJob(iter(again), **options)
+
+        seconds = CALL_SECONDS + len(model) / SLOWEST_BYTES_A_SECOND
+        return research.SUBMIT_JOB_REPLY.read(self._line.call(hand_in, messages, seconds)).job_hash
 
     def jobs(self) -> tuple[JobStatus, ...]:
         """Every job that the caller may see."""

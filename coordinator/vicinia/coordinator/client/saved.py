@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from vicinia.assembly.job import Job
+from vicinia.coordinator.client.safetensors import read_arrays
 from vicinia.errors import InvalidInput, NotFound, ProofInvalid, StorageFault
 from vicinia.query.dataset import DataSet
 from vicinia.tlog.canonical import canonical, parse_canonical
@@ -72,11 +73,11 @@ def beside(path: Path, kind: str) -> Path:
 
 
 def read_model(path: Path) -> Model:
-    """From a file of either format."""
+    """From a file of either format, whatever program wrote it: the same arrays are the same model."""
     if path.suffix not in FORMATS:
         raise InvalidInput(f"A model is a file that ends in {' or '.join(FORMATS)}.", where=str(path))
     if path.suffix == ".safetensors":
-        return Model.from_bytes(_read(path))
+        return Model.of(read_arrays(_read(path), str(path)))
     _read(path)
     try:
         with np.load(path, allow_pickle=False) as arrays:

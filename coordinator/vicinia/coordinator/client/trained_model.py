@@ -18,6 +18,7 @@ from vicinia.query.raw import Raw
 from vicinia.training.card import ModelCard
 from vicinia.training.coefficients import Coefficient, coefficients
 from vicinia.training.compiled import Training
+from vicinia.training.metrics import Bin
 from vicinia.training.model import Model
 from vicinia.training.prediction import Predictions
 from vicinia.training.rounds import RoundRelease
@@ -27,10 +28,11 @@ __all__ = ["TrainedModel"]
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model whose card, rounds and hashes are those of the confirmed log.
+    """A model whose card, rounds and hashes are those of the confirmed log; of an evaluation the one that was brought.
 
     `replayed`: the model was also computed again from the sums that the rounds released. Where it was not, the steps
-    were those of a Flower strategy; the models between them are the logged ones.
+    were those of a Flower strategy; the models between them are the logged ones. `calibration`: as the last round has
+    found it, where there are classes and somebody has evaluated.
     """
 
     job: Job
@@ -39,6 +41,7 @@ class TrainedModel:
     model: Model
     card: ModelCard
     releases: tuple[RoundRelease, ...]
+    calibration: tuple[Bin, ...]
     proof: Proof
 
     @property
@@ -50,12 +53,20 @@ class TrainedModel:
     def provenance(self) -> str:
         """How the model came about, and how much of it was computed again here, in a sentence."""
         strategy = self.training.strategy
+        if self.training.plan.only_evaluates:
+            return "The metrics were computed again here, from the sum that the run released."
         if strategy is None:
             return "Replayed: this model was computed again here, from the sums that the rounds released."
         return (
             f"The steps between the rounds were Flower's ({strategy.name}): the models and the released sums are those "
             "in the log; the steps themselves were not computed again here."
         )
+
+    @property
+    def beginning(self) -> str:
+        """What was done with a model that the researcher brought, in a sentence; empty where there is none."""
+        plan = self.training.plan
+        return f"The job {plan.beginning}." if plan.beginning else ""
 
     @property
     def epsilon(self) -> float:
@@ -69,8 +80,11 @@ class TrainedModel:
 
     @property
     def coefficients(self) -> tuple[Coefficient, ...]:
-        """Of a regression, in the units of the data set, with standard errors that include the noise; else none."""
-        return coefficients(self.training, self.model)
+        """Of a regression, in the units of the data set, with standard errors that include the noise; else none.
+
+        Those of a model that was only evaluated are the researcher's own: nothing here vouches for them.
+        """
+        return () if self.training.plan.only_evaluates else coefficients(self.training, self.model)
 
     @property
     def citation(self) -> str:

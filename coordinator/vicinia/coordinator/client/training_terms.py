@@ -21,15 +21,17 @@ __all__ = ["TrainingTerms"]
 @dataclass(frozen=True, slots=True)
 class TrainingTerms:
     """`parameters`: numbers of the model; `length`: numbers that a home sends in a round, in `upload_bytes` (0 where
-    there can be no such run); `settings`, `steps`: the recipe and who takes the step, in words; `scaling`: 1 where a
-    first round standardises the inputs; rho and epsilon are of one round and of all, first, spare and closing ones
-    included; `held_out` is the share of homes that evaluate, for which `parts_needed` homes must take part."""
+    there can be no such run); `settings`, `steps`: the recipe and who takes the step, in words; `initial`: the SHA-256
+    of the researcher's own model that it starts from, or None; `scaling`: 1 where a first round standardises the
+    inputs; rho and epsilon are of one round and of all, first, spare and closing ones included; `held_out` is the share
+    of homes that evaluate, for which `parts_needed` homes must take part: all of them, where no round trains."""
 
     sentence: str
     recipe: str
     settings: str
     steps: str
     clip: str
+    initial: str | None
     inputs: int
     parameters: int
     length: int
@@ -57,8 +59,9 @@ class TrainingTerms:
             settings=_settings(training),
             steps=_steps(training),
             clip=_clip(training),
+            initial=plan.initial.hex() if plan.initial_given else None,
             inputs=training.design.dimensions.inputs,
-            parameters=training.recipe.initial().size,
+            parameters=training.template.size,
             length=training.layout.length,
             upload_bytes=0 if noise is None else -(-training.layout.length * noise.width // 8),
             scaling=plan.scaling,
@@ -70,13 +73,15 @@ class TrainingTerms:
             epsilon=rho_to_epsilon(job.rho_nano, delta),
             epsilon_total=rho_to_epsilon(total_nano, delta),
             delta=delta,
-            held_out=plan.holdout_nano / NANO,
+            held_out=1.0 if plan.only_evaluates else plan.holdout_nano / NANO,
             parts_needed=_parts_needed(plan.holdout_nano, cohort),
         )
 
     @property
     def evaluation(self) -> str:
         """Who evaluates, in a sentence."""
+        if not self.rounds:
+            return "Every home that takes part evaluates the model; no model learns from its data."
         if not self.held_out:
             return (
                 "Nobody is held out, so no round has metrics; holdout = 0.2 in [training] would hold out one in five."
@@ -102,6 +107,12 @@ class TrainingTerms:
     @property
     def cost(self) -> str:
         """What all rounds together cost each home, in a sentence."""
+        if not self.rounds:
+            runs = f"this run and {self.spare} spare" if self.spare else "this one run"
+            return (
+                f"epsilon {self.epsilon:.3g} (rho {self.rho:.6g}); at most {self.epsilon_total:.3g} "
+                f"(rho {self.rho_total:.6g}) in {runs}, at delta {self.delta:.0e}"
+            )
         more = ["the one that standardises"] if self.scaling else []
         more += [f"{self.spare} spare"] if self.spare else []
         more += ["the closing one"] if self.closing else []
@@ -136,6 +147,8 @@ def _settings(training: Training) -> str:
 
 
 def _steps(training: Training) -> str:
+    if training.plan.only_evaluates:
+        return "none: the model stays as it is"
     if training.strategy is None:
         return "the recipe's own, which anybody can compute again from what is released"
     numbers = ", ".join(f"{name} = {decimal_text(nano)}" for name, nano in training.strategy.parameters)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 from vicinia.assembly import Assembly, Job
 from vicinia.assembly.vote import Vote
@@ -24,7 +25,7 @@ from vicinia.training.standardisation import standardised
 
 __all__ = ["verified_model"]
 
-_OWN_ARITHMETIC = "epsilon"  # the one number of a card that another machine may compute to another last digit
+_OWN_ARITHMETIC = ("epsilon", "calibration")  # numbers that another machine may compute to another last digit
 
 
 def verified_model(job: Job, body: bytes, assembly: Assembly, proof: Proof, artifacts: Artifacts) -> TrainedModel:
@@ -44,6 +45,7 @@ def verified_model(job: Job, body: bytes, assembly: Assembly, proof: Proof, arti
         training.require_model(model)
         return model
 
+    @lru_cache(1)  # the last round is asked for twice
     def load(run: int) -> Released:
         released = Released(releases[run], artifacts.fetch(releases[run].vector, f"sum of round {run + 1}"))
         released.check_metrics(training)
@@ -53,7 +55,7 @@ def verified_model(job: Job, body: bytes, assembly: Assembly, proof: Proof, arti
     model = fetch(card.model)
     if training.strategy is None:
         replayed(training, vote, load, card.model, fetch)
-        for run in releases.keys() - set(trained_runs(training.plan, releases)):
+        for run in sorted(releases.keys() - set(trained_runs(training.plan, releases))):
             load(run)
     else:  # the steps were Flower's: what they began with and what they had to go on is what the log says
         for logged in vote.models.values():
@@ -61,13 +63,14 @@ def verified_model(job: Job, body: bytes, assembly: Assembly, proof: Proof, arti
         for run in releases:
             load(run)
     in_order = tuple(releases[run] for run in sorted(releases))
+    bins = load(max(releases)).calibration(training)
     training = standardised(training, releases)
     delta = float(assembly.bylaws.delta_dp)
-    expected = ModelCard.of(job, training, model, in_order, vote, delta, int(card.fields["created_ms"]))
+    expected = ModelCard.of(job, training, model, in_order, bins, vote, delta, int(card.fields["created_ms"]))
     _check_card(card, expected)
     if trained.rounds != len(in_order):
         raise ProofInvalid("The log counts other rounds than it has.", where="model card")
-    return TrainedModel(job, definitions, training, model, card, in_order, proof)
+    return TrainedModel(job, definitions, training, model, card, in_order, bins, proof)
 
 
 def _training(job: Job, assembly: Assembly) -> tuple[Training, Mapping[str, DataSet]]:
@@ -116,13 +119,18 @@ def _releases(job: Job, training: Training, vote: Vote, artifacts: Artifacts) ->
 def _check_card(card: ModelCard, expected: ModelCard) -> None:
     for name, value in expected.fields.items():
         said = card.fields[name]
-        if said == value or (name == _OWN_ARITHMETIC and _close(said, value)):
+        if said == value or (name in _OWN_ARITHMETIC and _close(said, value)):
             continue
         raise ProofInvalid(f"The card says something else of {name} than the log and the rounds.", where="model card")
 
 
 def _close(said: object, value: object) -> bool:
+    """Whether two numbers, or all of two lists or tables, are the same but for rounding."""
+    if isinstance(said, list) and isinstance(value, list):
+        return len(said) == len(value) and all(map(_close, said, value))
+    if isinstance(said, dict) and isinstance(value, dict):
+        return said.keys() == value.keys() and all(_close(said[name], value[name]) for name in value)
     try:
-        return math.isclose(float(str(said)), float(str(value)), rel_tol=1e-9)
+        return math.isclose(float(str(said)), float(str(value)), rel_tol=1e-9, abs_tol=1e-9)
     except ValueError:
-        return False
+        return said == value

@@ -105,7 +105,7 @@ def check(context: typer.Context, job: JobFile, as_json: Json = False) -> None:
     """
     text = read_text(job)
     with _client(context) as client:
-        found = client.check(text, job.name)
+        found = client.check(text, job.name, job.parent)
     if as_json:
         _print_json(found.payload())
     else:
@@ -119,10 +119,14 @@ def submit(context: typer.Context, job: JobFile, as_json: Json = False) -> None:
     """Sign a job and hand it in, once; a member must sponsor it before the vote opens."""
     text = read_text(job)
     with _client(context) as client:
-        job_hash = client.submit(text, job.name)
+        initial = _initial(text, job)
+        job_hash = client.submit(text, job.name, job.parent)
     if as_json:
-        return _print_json({"job": job_hash})
-    _out().print(f"Submitted: {job_hash}\nA member must now sponsor it. Follow it with: vicinia watch {job_hash[:12]}")
+        return _print_json({"job": job_hash, "initial": initial})
+    _out().print(f"Submitted: {job_hash}")
+    if initial is not None:
+        _out().print(f"With your model, from which it starts: sha256 {initial}")
+    _out().print(f"A member must now sponsor it. Follow it with: vicinia watch {job_hash[:12]}")
     return None
 
 
@@ -234,6 +238,15 @@ def _client(context: typer.Context) -> Any:
     from vicinia.coordinator.client import Client  # loads gRPC, which --help does not need
 
     return Client(context.obj)
+
+
+def _initial(text: str, job: Path) -> str | None:
+    """The SHA-256 of the model that a job brings along."""
+    from vicinia.assembly.toml import TomlFile
+    from vicinia.coordinator.client.initial import initial_model
+
+    model = initial_model(TomlFile.parse(text, job.name), job.parent)
+    return None if model is None else model.digest.hex()
 
 
 def _out() -> Console:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from vicinia.coordinator.console import show, show_training
+from vicinia.coordinator.console import show, show_evaluation, show_training
 from vicinia.coordinator.console.picture import svg
 from vicinia.errors import InvalidInput, StorageFault
 
@@ -64,7 +64,10 @@ def _model(found: TrainedModel, wanted: Wanted, out: Console) -> None:
     if wanted.as_csv:
         sys.stdout.write(found.csv())
         return None
-    show_training.model(out, found)
+    if found.training.plan.only_evaluates:
+        show_evaluation.evaluation(out, found)
+    else:
+        show_training.model(out, found)
     for path in written:
         out.print(f"Written: {path}", markup=False, soft_wrap=True)
     if wanted.directory is not None:

@@ -11,6 +11,7 @@ from vicinia.coordinator.console.curve import Point, curve, leading
 from vicinia.coordinator.console.metric_words import heading, meanings, metric
 from vicinia.coordinator.console.plot import ANYTHING
 from vicinia.coordinator.console.show import number
+from vicinia.coordinator.console.show_evaluation import calibration, proof
 from vicinia.training.schedule import Kind, kind_after
 
 if TYPE_CHECKING:
@@ -61,15 +62,10 @@ def model(out: Console, found: TrainedModel) -> None:
             f"{unmeasured} of {len(found.releases)} rounds have no metrics: too few of the homes that are held out "
             "took part, and a sum of few is never made."
         )
+    calibration(out, found.calibration)
     if found.card.ended:
         out.print(Text(found.card.ended, style="bold"))
-    rho = found.card.fields["rho_nano"] / 1e9
-    out.print(
-        f"\nEach home paid at most epsilon {found.epsilon:.3g} at delta {found.delta:.0e} (rho {rho:.6g}) of its "
-        f"privacy account, for all rounds together."
-    )
-    out.print(Text(found.provenance))
-    out.print(Text(f"The public log vouches for this model. Cite as: {found.citation}"))
+    proof(out, found)
 
 
 def _coefficients(out: Console, found: TrainedModel) -> None:

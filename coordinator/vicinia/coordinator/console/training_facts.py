@@ -14,14 +14,18 @@ def training_facts(found: TrainingTerms) -> tuple[tuple[str, str], ...]:
     """The lines of a check that are a training's own."""
     bytes_ = f"{size(found.upload_bytes)}, " if found.upload_bytes else ""
     spare = f", and {found.spare} spare for rounds that fail" if found.spare else ""
-    spare += ", and a closing one that only evaluates" if found.closing else ""
+    closing = ", and a closing one that only evaluates" if found.closing else ""
     first = "1 that standardises, then " if found.scaling else ""
+    rounds = f"{first}{found.rounds}{spare}{closing}" if found.rounds else f"1 that only evaluates{spare}"
     clip = (("Clipping", found.clip),) if found.clip else ()
+    what = "Starts from" if found.rounds else "Evaluates"
+    brought = ((what, f"your own model, sha256 {found.initial}"),) if found.initial else ()
     return (
         ("Recipe", f"{found.recipe}: {found.settings}"),
         ("Model", f"{found.parameters:,} numbers, from {found.inputs:,} input{'s' if found.inputs > 1 else ''}"),
         ("Inputs", found.inputs_scaled),
-        ("Rounds", f"{first}{found.rounds}{spare}"),
+        *brought,
+        ("Rounds", rounds),
         ("Upload", f"{bytes_}{found.length:,} numbers per home and round, masked and with noise"),
         ("Steps", found.steps),
         *clip,

@@ -126,7 +126,9 @@ def _phase(bars: _Bars, now: JobStatus, name: str, words: str, done: int, of: in
 
 
 def _round(now: JobStatus, place: int) -> str:
-    """The name of a round, counted from 0; the closing one evaluates the final model."""
+    """The name of a round, counted from 0; the closing one evaluates the final model, and is all of an evaluation."""
+    if not now.rounds_planned:
+        return "The evaluation"
     return f"Round {place + 1} of {now.rounds_planned}" if place < now.rounds_planned else "The closing round"
 
 
@@ -138,6 +140,7 @@ def _released(now: JobStatus, place: int) -> str:
     if not of_round.metrics:
         return released
     which = "The model that it began with" if place < now.rounds_planned else "The final model"
+    which = which if now.rounds_planned else "The model"
     return f"{released} {which}: {sentence(of_round.metrics)}"
 
 

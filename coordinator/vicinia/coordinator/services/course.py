@@ -27,9 +27,10 @@ __all__ = ["Course"]
 class Course:
     """One training under way; `take` takes the rounds in their order. A context manager: it may hold a process."""
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: Training, first: Model) -> None:
+        """`first`: the model before the first round (`vicinia.training.beginning`)."""
         self._training = training
-        self._model = training.first
+        self._model = first
         self._taken = 0
         self._strategist: Strategist | None = None
 

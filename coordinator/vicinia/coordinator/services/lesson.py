@@ -23,10 +23,12 @@ class Lesson:
     After any failure the course begins anew from what was released: a step that was taken halfway is never built upon.
     """
 
-    def __init__(self, job: Job, training: Training) -> None:
+    def __init__(self, job: Job, training: Training, first: Model) -> None:
+        """`first`: the model before the first round."""
         self.job = job
         self.training = training
-        self._course = Course(training)
+        self._first = first
+        self._course = Course(training, first)
         self._taken: list[int] = []
         self._working: Future[Model] | None = None
 
@@ -41,7 +43,7 @@ class Lesson:
             return done.result()
         except BaseException:
             self.close()
-            self._course, self._taken = Course(self.training), []
+            self._course, self._taken = Course(self.training, self._first), []
             raise
 
     def close(self) -> None:

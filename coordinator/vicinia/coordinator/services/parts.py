@@ -33,7 +33,10 @@ def require_survivors(live: LiveRun, survivors: bytes, assembly: Assembly) -> No
 
 
 def measures(live: LiveRun, assembly: Assembly) -> bool:
-    """Whether anybody evaluates in the run."""
+    """Whether anybody evaluates in the run: in one that only evaluates everybody does."""
+    plan = live.terms.plan
+    if isinstance(plan, Training) and plan.plan.only_evaluates:
+        return True
     split = _split(live, assembly)
     return split is not None and split.measures(to_indices(_members(live)))
 

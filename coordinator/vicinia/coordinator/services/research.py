@@ -11,11 +11,11 @@ from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services import learnt
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live_runs import LiveRuns
-from vicinia.coordinator.services.standing import Standing, rounds_planned
+from vicinia.coordinator.services.standing import Standing, is_training
 from vicinia.coordinator.services.statements import Statements
 from vicinia.coordinator.services.terms import check_job, compiled, datasets_of
 from vicinia.coordinator.services.words import shown
-from vicinia.coordinator.store import jobs, runs
+from vicinia.coordinator.store import artifacts, jobs, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.jobs import JobRow, Stage
 from vicinia.coordinator.store.runs import RunRow
@@ -23,7 +23,9 @@ from vicinia.errors import InvalidInput, NotAccepted, NotFound, PermissionDenied
 from vicinia.identity import Principal, Role
 from vicinia.tlog.canonical import canonical
 from vicinia.tlog.statement import Statement
-from vicinia.training.computation import require_possible
+from vicinia.training.beginning import bytes_expected, given_model
+from vicinia.training.compiled import Training
+from vicinia.training.computation import Computation, require_possible
 from vicinia.wire.research import (
     ArtifactPiece,
     ArtifactRequest,
@@ -74,10 +76,21 @@ class Research:
         }
         return canonical(terms)
 
-    def submit(self, caller: Principal, body: bytes, leaf: bytes) -> bytes:
-        """Take a job and its signed proposal; the job's hash.
+    def model_expected(self, caller: Principal, body: bytes) -> int:
+        """How many bytes of a researcher's model must come with this job; 0 for a job that needs none, is here
+        already, or is wrong, which `submit` tells."""
+        job = self._own_job(caller, body)
+        found = self._compile(job)
+        with self._database.read() as connection:
+            known = jobs.find(connection, job.hash)
+        return bytes_expected(found) if isinstance(found, Training) and known is None else 0
 
-        A job that the check finds wrong is kept as rejected, with the reason, which is raised, too.
+    def submit(self, caller: Principal, body: bytes, leaf: bytes, model: bytes = b"") -> bytes:
+        """Take a job and its signed proposal, and the researcher's model where its training begins with one; the
+        job's hash.
+
+        A job that the check finds wrong is kept as rejected, with the reason, which is raised, too; with a model that
+        is not the one that the job names, nothing is kept.
         """
         job = self._own_job(caller, body)
         statement = Statement.parse(leaf)
@@ -93,20 +106,23 @@ class Research:
                 return self._again(known, statement)
             self._check_quota(caller)
             try:
-                require_possible(check_job(job, self._ledger.assembly, now_ms), job, self._ledger.assembly)
+                found = check_job(job, self._ledger.assembly, now_ms)
+                require_possible(found, job, self._ledger.assembly)
             except ViciniaError as error:
                 self._keep(job, statement, Stage.REJECTED, str(error), now_ms)
                 raise
+            _check_model(found, model)
             self._check_proposal(job, proposal, statement, now_ms)
-            self._keep(job, statement, Stage.SUBMITTED, "", now_ms)
+            self._keep(job, statement, Stage.SUBMITTED, "", now_ms, model)
         return job_hash
 
-    def _compile(self, job: Job) -> None:
+    def _compile(self, job: Job) -> Computation | None:
         """What takes long, before the log is held still; what is wrong is told after what else may be."""
         with self._ledger.lock:
             definitions = datasets_of(job, self._ledger.assembly)
         with suppress(ViciniaError):
-            compiled(job, definitions)
+            return compiled(job, definitions)
+        return None
 
     def jobs(self, caller: Principal) -> tuple[JobStatus, ...]:
         """Every job, newest first; a rejected one is shown to its researcher alone."""
@@ -126,7 +142,7 @@ class Research:
         row, run = self._found(caller, job_hash)
         self._check_reader(caller, row)
         vote = self._ledger.assembly.votes.get(job_hash)
-        if rounds_planned(row.body) and vote is not None:
+        if is_training(row.body) and vote is not None:
             with self._database.read() as connection:
                 return learnt.card(connection, vote, row)
         if run is None or run.release is None or run.release_index is None:
@@ -155,7 +171,7 @@ class Research:
     def _rounds(self, row: JobRow) -> tuple[RoundStatus, ...]:
         """The released rounds of a training."""
         vote = self._ledger.assembly.votes.get(row.job_hash)
-        if vote is None or not vote.releases or not rounds_planned(row.body):
+        if vote is None or not vote.releases or not is_training(row.body):
             return ()
         with self._database.read() as connection:
             return learnt.rounds(connection, vote)
@@ -225,14 +241,24 @@ class Research:
             raise NotAccepted(known.reason, where="job")
         return known.job_hash
 
-    def _keep(self, job: Job, statement: Statement, stage: Stage, reason: str, now_ms: int) -> None:
+    def _keep(self, job: Job, statement: Statement, stage: Stage, reason: str, now_ms: int, model: bytes = b"") -> None:
         row = JobRow(
             job.hash, job.canonical(), job.title, job.researcher, statement.digest, stage, shown(reason), now_ms
         )
         with self._database.write(f"job is {stage}") as connection:
             jobs.add(connection, row)
+            if model:
+                artifacts.add(connection, job.hash, model)
             if stage is Stage.SUBMITTED:
                 self._statements.hold(connection, statement)
+
+
+def _check_model(found: Computation, model: bytes) -> None:
+    """The bytes themselves must come, though the coordinator may have them: a hash is public, a model need not be."""
+    if isinstance(found, Training) and found.plan.initial_given:
+        given_model(found, model)
+    elif model:
+        raise InvalidInput("A model came with a job that begins with none.", where="model")
 
 
 def _may_see(caller: Principal, row: JobRow) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from vicinia.assembly import Job
+from vicinia.assembly.learning import TrainingPlan
 from vicinia.assembly.statements import rounded_down
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live_runs import LiveRuns
@@ -15,7 +16,7 @@ from vicinia.errors import PhaseOver, ViciniaError
 from vicinia.wire.research import JobState, JobStatus
 from vicinia.wire.rounds import Phase
 
-__all__ = ["Standing", "rounds_planned"]
+__all__ = ["Standing", "is_training", "rounds_planned"]
 
 _STATES = {
     Stage.SUBMITTED: JobState.SUBMITTED,
@@ -81,11 +82,20 @@ class Standing:
         return live.row.phase, rounded_down(len(live.answered)), rounded_down(live.expected), deadline_ms
 
 
-@lru_cache(1_024)
 def rounds_planned(body: bytes) -> int:
-    """Of a training, the one that standardises included; 0 of a query, and of a job of another version."""
-    try:
-        plan = Job.from_canonical(body).training
-    except ViciniaError:
-        return 0
+    """Of a training, the one that standardises included; 0 of an evaluation, a query, and a job of another version."""
+    plan = _plan(body)
     return 0 if plan is None else plan.scaling + plan.rounds
+
+
+def is_training(body: bytes) -> bool:
+    """Whether the job has a plan to train or evaluate a model."""
+    return _plan(body) is not None
+
+
+@lru_cache(1_024)
+def _plan(body: bytes) -> TrainingPlan | None:
+    try:
+        return Job.from_canonical(body).training
+    except ViciniaError:
+        return None

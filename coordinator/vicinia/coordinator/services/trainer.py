@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 from vicinia.assembly import Job, Vote, build_model, build_trained
+from vicinia.assembly.learning import TrainingPlan
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.lesson import Lesson
@@ -20,6 +21,7 @@ from vicinia.coordinator.store import artifacts, jobs, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.jobs import JobRow, Stage
 from vicinia.errors import RoundFailed, StorageFault, Unavailable, ViciniaError
+from vicinia.training.beginning import beginning
 from vicinia.training.card import ModelCard
 from vicinia.training.compiled import Training
 from vicinia.training.model import Model
@@ -111,9 +113,8 @@ class Trainer:
         wanted = plan.scaling + plan.rounds + plan.closing
         over = len(vote.releases) >= wanted or number >= vote.certificate.max_runs
         over = over or attempt >= runs.MAX_ATTEMPTS or self._clock() >= vote.certificate.expires
-        if over and not trained_runs(plan, vote.releases):
-            but = "The inputs were standardised, but no" if vote.releases else "No"
-            self._end(row, Stage.FAILED, f"{but} round of the training succeeded.")
+        if over and not (trained_runs(plan, vote.releases) or (plan.only_evaluates and vote.releases)):
+            self._end(row, Stage.FAILED, _nothing_came_of(plan, vote))
             return
         logged = vote.models.get(number)
         if not over and logged is not None and self._is_kept(logged.model.digest):
@@ -169,10 +170,12 @@ class Trainer:
 
     def _finish(self, row: JobRow, lesson: Lesson, vote: Vote, model: Model) -> None:
         """Log the end of the training: its card, which names the model, in one transaction with both."""
-        releases = [self._load(row.job_hash, run).release for run in sorted(vote.releases)]
+        loaded = [self._load(row.job_hash, run) for run in sorted(vote.releases)]
+        releases = [one.release for one in loaded]
         delta = float(self._ledger.assembly.bylaws.delta_dp)
         training = standardised(lesson.training, {one.run: one for one in releases})
-        card = ModelCard.of(lesson.job, training, model, releases, vote, delta, self._clock())
+        bins = loaded[-1].calibration(training)
+        card = ModelCard.of(lesson.job, training, model, releases, bins, vote, delta, self._clock())
         statement = build_trained(self._ledger.coop, row.job_hash, card.digest, len(releases))
 
         def keep(connection: Connection, _: int) -> None:
@@ -193,8 +196,16 @@ class Trainer:
             training = compiled(job, datasets_of(job, self._ledger.assembly))
             if not isinstance(training, Training):
                 return None
-            self._lessons[row.job_hash] = Lesson(job, training)
+            self._lessons[row.job_hash] = Lesson(job, training, beginning(training, self._brought))
         return self._lessons[row.job_hash]
+
+    def _brought(self, digest: bytes) -> Model:
+        """The model that came with a job."""
+        with self._database.read() as connection:
+            body = artifacts.find(connection, digest)
+        if body is None:
+            raise RoundFailed("The researcher's model is no longer in the database.", where="training")
+        return Model.from_bytes(body)
 
     def _following(self, job_hash: bytes) -> tuple[int, int]:
         """(number, attempt) of the run that comes next."""
@@ -212,3 +223,10 @@ class Trainer:
         with self._database.write(f"training is {stage}") as connection:
             jobs.move(connection, row.job_hash, stage, shown(reason))
         self._drop(row.job_hash)
+
+
+def _nothing_came_of(plan: TrainingPlan, vote: Vote) -> str:
+    """Why there is no model, in words."""
+    if plan.only_evaluates:
+        return "No run of the evaluation succeeded."
+    return f"{'The inputs were standardised, but no' if vote.releases else 'No'} round of the training succeeded."

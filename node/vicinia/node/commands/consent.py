@@ -37,7 +37,8 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
         help="decide what your data may be used for",
         description="Decide what your data may be used for. Without a decision the answer is no, whatever the members "
         "voted; a decision counts for exactly the purpose and the kind of recipient that it names, and takes the place "
-        "of an earlier one in the same words. To let a model be trained is a permission of its own: allow --train.",
+        "of an earlier one in the same words. To let a model be trained or evaluated is a permission of its own: "
+        "allow --train.",
         epilog="example: vicinia-node consent allow --dataset budget --purpose dpv:NonCommercialResearch "
         "--recipient non-profit --epsilon 2 --days 365",
     )
@@ -52,7 +53,8 @@ def add(commands: Subparsers, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--train",
         action="store_true",
-        help="decide about training models only; without it allow is for queries, and every other decision for both",
+        help="decide about training and evaluating models only; without it allow is for queries, and every other "
+        "decision for both",
     )
     parser.add_argument(
         "--floor",

@@ -11,7 +11,7 @@ from vicinia.errors import ViciniaError
 from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.commands.naming import SHOWN
 from vicinia.node.output import counted, show, when
-from vicinia.node.services import standing
+from vicinia.node.services import consent, standing
 from vicinia.node.services.replica import Replica
 from vicinia.node.store.home import Home
 
@@ -118,7 +118,7 @@ def _consents(state: dict[str, Any]) -> list[str]:
             limits = f"epsilon {one['epsilon']}" + (f", {one['floor']} homes or more" if one["floor"] else "")
             end = "EXPIRED" if one["expired"] else f"until {when(one['expires_ms'])}"
             words = f"{words} ({limits}) {end}"
-        use = ", to train a model" if one["kind"] == "train" else ""
+        use = consent.TRAIN_USE if one["kind"] == consent.TRAIN else ""
         lines.append(f"  consent       {one['dataset']} for {one['purpose']} by {one['recipient']}{use}: {words}")
     return lines or ["  consents      none, so nothing is allowed"]
 

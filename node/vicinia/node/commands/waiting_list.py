@@ -131,6 +131,7 @@ def _lines(one: Waiting, now_ms: int) -> list[str]:
         f"  purpose  {job.purpose}",
         f"  why      {' '.join(job.why.split())}",
         f"  query    {' '.join(job.question.split())}",
+        *_begins(job),
         f"  cost     epsilon {one.epsilon:.2f}{_rounds(job)}; at least {job.floor} homes in a sum",
         f"  do       {todo}",
     ]
@@ -139,6 +140,11 @@ def _lines(one: Waiting, now_ms: int) -> list[str]:
 def _rounds(job: Job) -> str:
     """A training asks a home again in every round; its cost is of all of them."""
     return "" if job.training is None else f" for all of at most {counted(job.training.runs, 'round')} together"
+
+
+def _begins(job: Job) -> list[str]:
+    """Whose model a training starts from, where that is not the recipe's own."""
+    return [f"           {job.training.beginning}"] if job.training is not None and job.training.beginning else []
 
 
 def _homes(one: Waiting, stances: dict[str, Stance]) -> list[str]:

@@ -14,7 +14,8 @@ from vicinia.node.store.consents import Consents
 from vicinia.tlog.canonical import canonical, parse_canonical
 
 __all__ = [
-    "ANY", "NOTICES", "QUERY", "RECIPIENTS", "TRAIN", "ConsentRecord", "Use", "Verdict", "covers", "decide", "read",
+    "ANY", "NOTICES", "QUERY", "RECIPIENTS", "TRAIN", "TRAIN_USE", "ConsentRecord", "Use", "Verdict", "covers",
+    "decide", "read",
 ]  # fmt: skip
 
 ANY = "*"
@@ -45,8 +46,11 @@ TRAINING_NOTICE = (
     "its own rows would change it, cuts that to a fixed length, blurs it with noise, and masks it; only the sum over a "
     "group of homes can be read. The model is published and outlasts your consent: withdrawing stops every later "
     "round, and one in flight until its vector is sent, but what earlier rounds taught the model stays in it. Homes of "
-    "the same round see each other's registry numbers."
+    "the same round see each other's registry numbers. A job may also only evaluate a model that somebody brings: then "
+    "your home computes, once, how far the model's predictions lie from your rows, and no model learns from them."
 )
+TRAIN_USE = ", to train or evaluate a model"
+"""What is said of a use of that kind, after data set, purpose and recipient."""
 NOTICES = {QUERY: NOTICE, TRAIN: TRAINING_NOTICE, ANY: NOTICE}
 
 
@@ -54,9 +58,9 @@ NOTICES = {QUERY: NOTICE, TRAIN: TRAINING_NOTICE, ANY: NOTICE}
 class ConsentRecord:
     """One decision of the household. `floor`: smallest group it accepts; `epsilon`: the most that a job may cost.
 
-    `kind`: the kind of job that it is about. To train a model is a permission of its own: an `allow` is for queries or
-    for training, never for both; what denies is for both unless it says for which. `expires_ms` is 0 where the decision
-    does not expire (only for decisions that deny).
+    `kind`: the kind of job that it is about. To train a model, or to evaluate one, is a permission of its own: an
+    `allow` is for queries or for that, never for both; what denies is for both unless it says for which. `expires_ms`
+    is 0 where the decision does not expire (only for decisions that deny).
     """
 
     dataset: str
@@ -189,7 +193,7 @@ def decide(records: Sequence[ConsentRecord], use: Use, now_ms: int) -> Verdict:
 def _decide_one(records: Sequence[ConsentRecord], dataset: str, use: Use, now_ms: int) -> Verdict:
     what = f"{dataset} for {use.purpose} by a {use.recipient} recipient"
     if use.kind == TRAIN:
-        what += ", to train a model"
+        what += TRAIN_USE
     newest: dict[tuple[str, str, str], ConsentRecord] = {}
     last: ConsentRecord | None = None
     for record in records:

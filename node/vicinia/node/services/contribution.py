@@ -113,7 +113,7 @@ def depart(home: Home, terms: Terms, state: NodeRound, prepared: Prepared, packe
                 researcher=job.researcher,
                 recipient=job.recipient,
                 datasets=job.datasets,
-                query=terms.job.question,
+                query=job.question,
                 rho_nano=job.rho_nano,
                 price_cents=job.price_cents,
                 at_ms=now_ms,

@@ -12,7 +12,7 @@ from math import inf
 
 from vicinia.assembly.purposes import require_purpose
 from vicinia.errors import InvalidInput, NotFound
-from vicinia.node.services.consent import ANY, RECIPIENTS, TRAIN, ConsentRecord
+from vicinia.node.services.consent import ANY, RECIPIENTS, TRAIN, TRAIN_USE, ConsentRecord
 from vicinia.node.services.replica import Replica
 from vicinia.node.store.datasets import DataSets
 from vicinia.node.store.home import Home
@@ -176,5 +176,5 @@ def _covers(wide: ConsentRecord, narrow: ConsentRecord) -> bool:
 
 def words(record: ConsentRecord) -> str:
     """What a decision is about."""
-    use = ", to train a model" if record.kind == TRAIN else ""
+    use = TRAIN_USE if record.kind == TRAIN else ""
     return f"{record.dataset} for {record.purpose} by {record.recipient}{use}"

@@ -19,6 +19,7 @@ from vicinia.node.store.home import Home
 from vicinia.node.store.runs import Line
 from vicinia.training.compiled import Training
 from vicinia.training.rounds import check_round, releases_of
+from vicinia.training.schedule import Kind
 
 __all__ = ["Decision", "consent_line", "decide", "resolve"]
 
@@ -136,6 +137,8 @@ def _checked(
     lines.append(Line("query", True, f"This home computes {counted(terms.plan.layout.length, 'number')} by itself."))
     terms.require_noise()
     lines.append(Line("noise", True, "There is a noise that keeps its privacy cost."))
+    if job.training is not None and job.training.beginning:
+        lines.append(Line("begins", True, f"It {job.training.beginning}."))
     lines.append(_model_line(terms, replica, rounds))
     return terms
 
@@ -152,6 +155,8 @@ def _model_line(terms: Terms, replica: Replica, rounds: Sequence[bytes]) -> Line
         return Line("model", False, "The run does not rely on the log that names its model.")
     plan = terms.plan.plan
     left = f"round {len(releases) + 1} of {plan.scaling + plan.rounds}"
+    if terms.kind is Kind.CLOSES:
+        left = "in which a model is evaluated, and none is trained"
     return Line("model", True, f"Model and clip of this run ({left}) are those that the log says, and follow from it.")
 
 

@@ -80,8 +80,10 @@ def _summed(
 
 
 def _predictions(recipe: Recipe, model: Model, examples: Examples) -> NDArray[np.float64]:
-    """What is compared with the target; without one, what the model makes of the inputs themselves."""
-    if recipe.dimensions.target is TargetKind.NONE:
-        found: NDArray[np.float64] = cast("Reconstructing", recipe).reconstruct(model, examples.inputs)
-        return found
-    return recipe.predict(model, examples.inputs)
+    """What is compared with the target; without one, what the model makes of the inputs themselves. Not finite where
+    the model's numbers, which may be anything, are too large."""
+    with np.errstate(all="ignore"):
+        if recipe.dimensions.target is TargetKind.NONE:
+            found: NDArray[np.float64] = cast("Reconstructing", recipe).reconstruct(model, examples.inputs)
+            return found
+        return recipe.predict(model, examples.inputs)

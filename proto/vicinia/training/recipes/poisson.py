@@ -112,7 +112,7 @@ class Poisson:
             curvature_noise=released.noise * self.curvature_unit,
             slots=layout.blocks[1].length,
         )
-        if not kept.rounds:
+        if not kept.rounds and not view.values.any():  # a model that was brought has means of its own
             view = _at_the_mean(view)
         penalty = np.full(size, self.l2 / NANO * released.cohort)
         penalty[0] = 0.0
