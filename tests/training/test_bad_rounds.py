@@ -31,7 +31,7 @@ from vicinia.wire.rounds import Phase
 
 def paid_for(whole: Whole, job: Job, number: int, rounds: int) -> bool:
     """Whether a home was charged for so many rounds, has a record of each, and of nothing else."""
-    records = Departures(whole.stores[number].database).all()
+    records = Departures(whole.stores[number].database).links()
     return len(records) == rounds and spent(whole, number) == rounds * job.rho_nano
 
 
@@ -149,7 +149,7 @@ def test_rounds_that_a_home_can_only_pay_in_part(make: Make, checked: bool, monk
     Accounts(whole.stores[5].database).charge(Charge(bytes(32), 0, bytes(32), "", "", 10**12 - left, 1))
     job = whole.accepted_job(**fields)
     to_round(whole, job, 1)
-    records = Departures(whole.stores[5].database).all()
+    records = Departures(whole.stores[5].database).links()
     assert len(records) == (0 if checked else 1)
     if checked:
         (told,) = [run.reason for run in Runs(whole.stores[5].database).all()]

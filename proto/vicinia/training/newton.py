@@ -23,6 +23,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
+from vicinia.errors import InvalidInput
 from vicinia.training.regression import noise_covariance
 from vicinia.training.settings import Setting, real
 from vicinia.training.symmetric import Curvature, noise_floor, pack, settled, triangle, unpack
@@ -64,9 +65,11 @@ class Kept:
 
     @classmethod
     def of(cls, model: Model) -> Kept:
-        """From a model's arrays."""
+        """From a model's arrays, which may be a researcher's; InvalidInput where no rounds can have left them."""
         matrix, right, curvature, numbers = (model[name].astype(np.float64) for name in _NAMES)
         size = len(right)
+        if numbers.min() < 0:
+            raise InvalidInput("A model keeps a weight and variances of earlier rounds below zero.", where=_NAMES[-1])
         return cls(unpack(matrix, size), right, unpack(curvature, size), *map(float, numbers))
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:

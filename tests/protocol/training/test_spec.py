@@ -146,7 +146,7 @@ WRONG = {
         "1.5 is outside",
     ),
     "a number for a target": (
-        ('target = "kids"', 'target = "fuel"'),
+        ('target = "kids"', 'target = "balance"'),
         "JOB.toml:5: training.target",
         "take the recipe 'linear'",
     ),
