@@ -299,6 +299,16 @@ def release_of_run(vote: Vote, release: Release) -> None:
         raise AlreadyExists("This run has been released.", where=f"run {release.run}")
 
 
+def released_in_order(vote: Vote, run: int) -> None:
+    """A round is released before the model of a later one is in the log, or never.
+
+    What a round is for, and what its inputs are standardised by, follows from the releases before it: one that came
+    late would let a home be told another part than all others have, and stand alone in it.
+    """
+    if any(later > run for later in vote.models):
+        raise NotAccepted("A later round of this training has begun without this release.", where=f"run {run}")
+
+
 def by_special_vote(vote: Vote) -> None:
     """After the founding, a data set is registered by a special vote that accepted it."""
     if vote.certificate is None or vote.proposal.class_ != "special" or vote.revoked is not None:

@@ -215,6 +215,7 @@ def _roster(ledger: Ledger, roster: Roster) -> Change:
 def _release(ledger: Ledger, release: Release) -> Change:
     vote = ledger.vote_on(release.job)
     checks.release_of_run(vote, release)
+    checks.released_in_order(vote, release.run)
     return lambda: vote.releases.update({release.run: release})
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 from vicinia.errors import RoundFailed
 from vicinia.secagg.parameters import parameters
 
-__all__ = ["sizes", "works"]
+__all__ = ["largest", "sizes", "works"]
 
 EXACT = 600
 """Up to so many homes, every number of them is tried."""
@@ -22,17 +23,25 @@ def works(homes: int, corrupt: int, delta: Fraction, floor: int) -> bool:
     return True
 
 
+@lru_cache(maxsize=256)
+def largest(members: int, corrupt: int, delta: Fraction, floor: int) -> int:
+    """The most of the members whose sum is allowed; 0 where none is."""
+    homes = members
+    while homes > floor:
+        if works(homes, corrupt, delta, floor):
+            return homes
+        homes -= _step(homes)
+    return 0
+
+
 def sizes(members: int, corrupt: int, delta: Fraction, floor: int) -> tuple[int, int]:
     """The fewest and the most of the members whose sum is allowed, as are all numbers between; (0, 0) where none is.
 
     Not every number above the fewest that works does so: the least one from which on all do is told. Searched from
     above, in steps that are coarse where the numbers are large.
     """
-    most, homes = 0, members
-    while homes > floor and not most:
-        most = homes if works(homes, corrupt, delta, floor) else 0
-        homes -= _step(homes)
-    fewest = most
+    most = largest(members, corrupt, delta, floor)
+    fewest, homes = most, most - _step(most)
     while homes > floor and works(homes, corrupt, delta, floor):
         fewest = homes
         homes -= _step(homes)

@@ -13,7 +13,7 @@ from vicinia.privacy.noise import NoisePlan
 from vicinia.query.dataset import DataSet
 from vicinia.query.plan import Plan, compile_query
 from vicinia.secagg.parameters import corrupt_bound, parameters
-from vicinia.secagg.sizes import sizes
+from vicinia.secagg.sizes import largest
 from vicinia.training.compiled import Training, compile_training
 from vicinia.training.settings import NANO
 from vicinia.training.split import homes_needed
@@ -49,7 +49,7 @@ def require_noise(
 
     `corrupt` of them at the most are dishonest, the share `silent` may drop out, and a sum has `floor` honest ones.
     """
-    _, most = sizes(members, corrupt, silent, floor)
+    most = largest(members, corrupt, silent, floor)
     if not most:
         raise NotAccepted(
             f"No number of homes suffices: the electorate has {members:,}, and every sum must cover {floor:,} honest "

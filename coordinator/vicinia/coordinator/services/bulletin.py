@@ -37,6 +37,7 @@ class Bulletin:
         self._live = live
         self._clock = clock
         self._runs: tuple[LiveRun, ...] = ()
+        self._left_ms: dict[bytes, int | None] = {}  # how long the phase of each run may still take
         self._seen: dict[str, Seen] = {}
         self._lately: dict[str, int] = {}  # when each home polled last, as far back as two intervals
         self._due_ms: int | None = None  # when the first vote or round ends, or ended, after which a run may begin
@@ -73,13 +74,12 @@ class Bulletin:
 
     def next_step_ms(self, run_id: bytes) -> int:
         """When a home in this run should ask what comes next."""
-        live = self._live.known(run_id)
-        left_ms = None if live is None else live.left_ms(self._clock())
-        return self._pace.next_step(len(self._lately), left_ms)
+        return self._pace.next_step(len(self._lately), self._left_ms.get(run_id))
 
     def tick(self) -> None:
         """Look which runs are under way or may be soon; now and then write down who polled."""
-        self._runs = tuple(self._live.every())
+        self._runs, now_ms = tuple(self._live.every()), self._clock()
+        self._left_ms = {live.run_id: live.left_ms(now_ms) for live in self._runs}
         with self._database.read() as connection:
             ahead = jobs.in_stages(connection, (Stage.VOTING, Stage.CLOSING, Stage.ACCEPTED))
             due = [_due_ms(connection, row) for row in ahead if row.opening is not None]

@@ -30,7 +30,8 @@ class Scheduler:
         self._clock = clock
         self._due: list[tuple[float, int, Task]] = []
         self._order = itertools.count()
-        self._running = 0
+        self._busy: list[Task] = []
+        self._hastened: dict[Task, float] = {}  # tasks that run, and when they are wanted again
         self._watched = False  # whether a thread waits for the first of `_due`
         self._ended = False
         self._changed = threading.Condition()
@@ -41,9 +42,12 @@ class Scheduler:
             self._push(task, delay)
 
     def hasten(self, task: Task, delay: float) -> None:
-        """Call a task that waits after `delay` seconds, if that is sooner; one that runs or is not there is left."""
+        """Call a task after `delay` seconds, if that is sooner; one that runs is called again then, if at all."""
         with self._changed:
             at = self._clock() + delay
+            if task in self._busy:
+                self._hastened[task] = at
+                return
             for place, (due, _, waiting) in enumerate(self._due):
                 if waiting == task and due > at:
                     del self._due[place]
@@ -55,7 +59,7 @@ class Scheduler:
     def idle(self) -> bool:
         """Whether nothing is waiting or running."""
         with self._changed:
-            return not self._due and not self._running
+            return not self._due and not self._busy
 
     def run(self, stop: threading.Event, *, until_idle: float | None = None) -> None:
         """Serve until `stop` is set, or, with `until_idle`, until there was nothing to do for so many seconds."""
@@ -88,9 +92,10 @@ class Scheduler:
                 _log.exception("a task met a defect, and is not called again")
             finally:
                 with self._changed:
-                    self._running -= 1
+                    self._busy.remove(task)
+                    sooner = self._hastened.pop(task, None)
                     if delay is not None:
-                        self._push(task, delay)
+                        self._push(task, delay if sooner is None else min(delay, max(0.0, sooner - self._clock())))
 
     def _next(self) -> Task | None:
         """The first task that is due, once it is; None at the end."""
@@ -99,7 +104,7 @@ class Scheduler:
                 left = self._due[0][0] - self._clock() if self._due else None
                 if left is not None and left <= 0:
                     _, _, task = heapq.heappop(self._due)
-                    self._running += 1
+                    self._busy.append(task)
                     self._changed.notify()  # somebody else has the next one to wait for
                     return task
                 if left is None or self._watched:
