@@ -156,4 +156,4 @@ def test_a_home_that_comes_too_late_to_be_in_the_sum_sends_nothing_and_pays_noth
     assert world.step(0, run_id) == ended[0]
     assert ended[1] in world.reason(0, run_id)
     assert world.spent(0) == 0
-    assert Departures(world.homes[0].database).all() == []
+    assert Departures(world.homes[0].database).links() == []
