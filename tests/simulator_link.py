@@ -169,7 +169,7 @@ class Run:
 
     def published(self, household: int, after: Phase) -> Any:
         """What a home gets to see after a phase."""
-        if self.outcome is not None and after == Phase.UNMASK:
+        if self.outcome is not None:
             return self.outcome
         if self.phase <= after:
             return None

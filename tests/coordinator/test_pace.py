@@ -88,6 +88,31 @@ def test_who_comes_again_when_it_is_told_is_not_gone(accepted: tuple[Village, Jo
     assert village.run_of(job).survivor_count == 8
 
 
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_who_has_not_noticed_yet_that_the_coordinator_is_back_is_not_gone(
+    accepted: tuple[Village, Job], comes_back: bool
+) -> None:
+    """Homes wait up to a quarter of a phase, of a minute here, before they try again."""
+    village, job = accepted
+    village.until_phase(job, Phase.INPUT)
+    for home in village.village:
+        if home.number != 5:
+            village.answer(home)
+    village.restart()
+    for _ in range(2):
+        village.tick()
+        village.wait(14.9)
+    village.tick()
+    assert village.run_of(job).phase is Phase.INPUT
+    if comes_back:
+        village.answer(village.village[5])
+    village.wait(0.3)
+    village.tick()
+    assert village.run_of(job).phase is Phase.COMMIT
+    village.until(job, Stage.RELEASED)
+    assert village.run_of(job).survivor_count == (8 if comes_back else 7)
+
+
 def test_who_is_sending_is_heard(accepted: tuple[Village, Job]) -> None:
     village, job = accepted
     run_id = village.until_phase(job, Phase.INPUT).run_id

@@ -170,8 +170,8 @@ def test_a_lost_coordinator_is_told_once_and_asked_ever_less(
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
 
 
-@pytest.mark.parametrize(("phase", "longest"), [(1, 1), (8, 4), (30, 15), (3600, 60)])
-def test_a_home_comes_back_within_half_a_phase_and_not_when_the_others_do(
+@pytest.mark.parametrize(("phase", "longest"), [(1, 1), (8, 2), (30, 7.5), (3600, 60)])
+def test_a_home_comes_back_within_a_quarter_of_a_phase_and_not_when_the_others_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: int, longest: float
 ) -> None:
     coop = Cooperative.found(households=4, bylaws=replace(BYLAWS, phase_seconds=phase))

@@ -135,3 +135,25 @@ def test_a_crash_inside_the_charge_leaves_nothing_behind_and_the_home_goes_on(
     world.server.drive(world.take_part(run_id))
     assert world.step(0, run_id) == "finished"
     assert world.spent(0) == job.rho_nano
+
+
+@pytest.mark.parametrize("comes", [Phase.COMMIT, Phase.DONE], ids=["shown who dealt", "shown what came of it"])
+def test_a_home_that_comes_too_late_to_be_in_the_sum_sends_nothing_and_pays_nothing(world: World, comes: Phase) -> None:
+    run_id = world.server.start_run(world.server.accept_job())
+    run = world.server.run
+    assert run is not None
+    late, *others = world.take_part(run_id)
+    for phase in range(Phase.ADVERTISE, comes):
+        for one in others if phase >= Phase.INPUT else (late, *others):
+            for _ in range(3):  # to take in what was published, to prepare, to send
+                one.advance()
+        run.close_phase()
+    assert len(run.inputs) == HOUSEHOLDS - 1
+    assert world.step(0, run_id) == "share"
+    for _ in range(3):
+        late.advance()
+    ended = {Phase.COMMIT: ("failed", "went on before this home"), Phase.DONE: ("finished", "without this home")}[comes]
+    assert world.step(0, run_id) == ended[0]
+    assert ended[1] in world.reason(0, run_id)
+    assert world.spent(0) == 0
+    assert Departures(world.homes[0].database).links() == []

@@ -81,7 +81,8 @@ def test_whoever_is_killed_in_whatever_phase_nobody_is_counted_or_charged_twice(
     for name in gone:
         village.start_home(name)
     restarts = Watched(register, third.result())
-    restarted = _end(village, restarts, carry_out(coordinator_dies(village, restarts), END_SECONDS))
+    strikes = [coordinator_dies(village, restarts, phase) for phase in PHASES]
+    restarted = _end(village, restarts, carry_out(strikes, END_SECONDS))
     ask = village.coop
     homes = Homes(*village.processes.at_once([ask.left, ask.verify_left, ask.states, ask.reasons]))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from deploy.demo.cooperative import NODE, RECIPIENT, UNIVERSITY, Cooperative
 from deploy.demo.data import built_in, households
 from deploy.demo.processes import Supervisor
 
-__all__ = ["RHO", "Village"]
+__all__ = ["BYLAWS", "RHO", "Village", "is_flower"]
 
 RHO = 40
 # The noise is far below one household, so that a vector that was lost or counted twice shows. delta: of eleven homes
@@ -71,8 +72,9 @@ class Village:
         self.coop.standing_votes()
 
     def consent(self, purpose: str, names: Sequence[str], *, train: bool = False) -> None:
-        """These households, and no others, consent to a purpose, and to the training of models for it."""
-        view = Cooperative(self._folder, replace(self.cast, consenting=tuple(names)), self._data, self.processes)
+        """These households, and no others, consent to a purpose; with `train`, to models that are trained for it."""
+        alone = replace(self.cast, lone=tuple(names), hosted=(), consenting=tuple(names))
+        view = Cooperative(self._folder, alone, self._data, self.processes)
         view.consent(purpose, RECIPIENT, "100", train=train)
 
     def put(self, title: str, purpose: str) -> str:
@@ -115,11 +117,34 @@ class Village:
         """Start it again on the same ports."""
         self.coop.serve()
 
+    def flower(self) -> set[int]:
+        """The Flower processes of the coordinator."""
+        return {child for child in _children(self.processes.pid("coordinator")) if is_flower(child)}
+
+    def halt_flower(self) -> None:
+        """They do nothing until a SIGCONT; the coordinator does what it always does."""
+        for child in self.flower():
+            os.kill(child, signal.SIGSTOP)
+
     def _signal_worker(self, name: str, number: signal.Signals) -> None:
-        daemon = self.processes.pid(self.coop.daemon(name))
-        for children in Path(f"/proc/{daemon}/task").glob("*/children"):
-            for child in children.read_text().split():
-                os.kill(int(child), number)
+        for child in _children(self.processes.pid(self.coop.daemon(name))):
+            os.kill(child, number)
+
+
+def is_flower(pid: int) -> bool:
+    """Whether this is a Flower process that has not ended."""
+    try:
+        return b"vicinia.coordinator.flower" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # of a thread that has just ended
+            found += map(int, children.read_text().split())
+    return found
 
 
 def _cast(names: Sequence[str], lone: int) -> Cast:

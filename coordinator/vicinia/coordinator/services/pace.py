@@ -17,6 +17,7 @@ _LEAST_STEPS_A_PHASE = 5
 _LEAST_POLLS_A_VOTE = 4
 _WITNESS_POLLS = 3  # in the time in which another home polls once: every step of a job waits for witnesses
 _SHORTEST_MS = 50
+_RETURN_MS = 120_000  # homes that lost the coordinator ask again at least twice in this time
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,13 @@ class Pace:
     def gone(self, homes: int) -> int:
         """After this a home in a run of which neither daemon nor worker has been heard is gone."""
         return max(3 * self.beside(homes), self.phase_ms // 4)
+
+    def lost(self, homes: int) -> int:
+        """After this a home that has not been heard since the coordinator came back is gone.
+
+        Homes wait up to a quarter of a phase between two attempts to reach a coordinator that is away.
+        """
+        return max(self.gone(homes), min(self.phase_ms // 2, _RETURN_MS))
 
     def idle_poll(self, homes: int, due_ms: int | None = None) -> int:
         """What a home at rest is told, one of so many; `due_ms`: in what time there may be a run to hear of.

@@ -16,7 +16,8 @@ class Patience:
     """Ends phases early, never late, and never with fewer homes than the run needs.
 
     A home that has read a run's manifest and stays out for a while has declined, and so has one that was told of it
-    long ago; one that is in a run and has not been heard of for some time is gone. How long that is, the pace says.
+    long ago; one that is in a run and has not been heard of for some time is gone. How long that is, the pace says:
+    longer for one that has not been heard at all since the coordinator came back, for it may not know that yet.
     Nobody is waited for in a round of a training who stayed out of the one before.
     """
 
@@ -49,13 +50,14 @@ class Patience:
         return quiet and declined and _enough_adverts(live)
 
     def _rest_gone(self, live: LiveRun) -> bool:
-        since = self._clock() - self._pace.gone(
-            max(len(live.terms.members), live.polling)
-        )  # as homes are told, or more
+        homes = max(len(live.terms.members), live.polling)  # as homes are told, or more
+        since, back = self._clock() - self._pace.gone(homes), self._clock() - self._pace.lost(homes)
         return (
             live.counted_ms <= since
             and len(live.answered) >= live.round.parameters.min_survivors
-            and all(live.heard.get(index, live.since_ms) <= since for index in live.missing())
+            and all(
+                live.heard[index] <= since if index in live.heard else live.since_ms <= back for index in live.missing()
+            )
         )
 
 

@@ -10,14 +10,15 @@ __all__ = ["Backoff"]
 
 _FIRST = 0.5
 _SHORTEST, _LONGEST = 1.0, 60.0  # what a wait may grow to, whatever the by-laws say
-_OF_A_PHASE = 0.5
+_OF_A_PHASE = 0.25
 
 
 class Backoff:
-    """Doubles from half a second up to half a phase of a run, between 1 and 60 seconds.
+    """Doubles from half a second up to a quarter of a phase of a run, between 1 and 60 seconds.
 
-    A coordinator that comes back counts a run's phase anew: a home must ask while it lasts. Each wait is drawn from
-    the upper half, so that a city that lost its coordinator at one instant does not come back at one.
+    A coordinator that comes back counts a run's phase anew, and gives up who has not asked within half a phase, or two
+    minutes: a home must ask before. Each wait is drawn from the upper half, so that a city that lost its coordinator at
+    one instant does not come back at one.
     """
 
     def __init__(self, replica: Replica, longest: float = _LONGEST) -> None:

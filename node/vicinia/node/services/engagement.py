@@ -21,10 +21,10 @@ from vicinia.training.compiled import Training
 from vicinia.training.model import Model
 from vicinia.training.rounds import RoundRelease, releases_of
 
-__all__ = ["Engagement"]
+__all__ = ["BEFORE_INPUT", "Engagement"]
 
 _GRACE_MS = 600_000
-_BEFORE_INPUT = ("advertise", "share")
+BEFORE_INPUT = ("advertise", "share")  # the steps of a home from which no vector has left
 
 
 class Engagement:
@@ -70,7 +70,7 @@ class Engagement:
         """The terms and the state of a run, as they were before a restart."""
         manifest, job = read_manifest(self.run_id, run.manifest, run.job, self.member.coop)
         terms = Terms.of(manifest, job, self.replica.assembly, self.member.id)
-        if manifest.model_hash is not None and run.step in _BEFORE_INPUT:
+        if manifest.model_hash is not None and run.step in BEFORE_INPUT:
             terms = self.beginning(terms)
         return terms, NodeRound.load(self.entry().state, self.key)
 

@@ -27,7 +27,7 @@ from vicinia.node.services.admission import admit, meet
 from vicinia.node.services.backoff import Backoff
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.contribution import Prepared, prepare
-from vicinia.node.services.engagement import Engagement
+from vicinia.node.services.engagement import BEFORE_INPUT, Engagement
 from vicinia.node.services.phases import take
 from vicinia.node.services.ports import Link
 from vicinia.node.services.replica import Replica
@@ -177,7 +177,8 @@ class Participation:
             self._end("failed", outcome.reason or "the run ended without a result.")
             return
         released = Released(run.run_id, run.job_hash, run.number, outcome.release, "shown")
-        self._end("finished", f"released; {outcome.survivors} homes took part.", released)
+        without = " without this home" if run.step in BEFORE_INPUT else ""
+        self._end("finished", f"released{without}; {outcome.survivors} homes took part.", released)
         release.settle(self._home, self._engagement.replica, self._clock)
 
     def _end(self, step: str, reason: str, released: Released | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vicinia.errors import ProofInvalid, ProtocolViolation, RoundFailed
+from vicinia.errors import PhaseOver, ProofInvalid, ProtocolViolation, RoundFailed
 from vicinia.node.services import permit
 from vicinia.node.services.admission import check_logged
 from vicinia.node.services.contribution import Prepared, depart
@@ -16,7 +16,7 @@ from vicinia.secagg.bitmap import to_bits
 from vicinia.secagg.messages import Commitment, Dealers, RosterView, Survivors
 from vicinia.secagg.node import NodeRound
 from vicinia.wire import journal as codec
-from vicinia.wire.rounds import Published
+from vicinia.wire.rounds import Phase, Published
 
 __all__ = ["take"]
 
@@ -29,6 +29,7 @@ def take(
         expect(step, published)
         item = published.item
         if isinstance(item, Dealers):
+            _require_in_time(published)
             return "input", _input(engagement, item, terms, state, prepared)
         following, state, message = _answer(item, terms, state)
     except (ProofInvalid, ProtocolViolation) as error:
@@ -66,6 +67,12 @@ def _check_parts(terms: Terms, state: NodeRound, survivors: bytes) -> None:
     split = terms.split
     if split is not None:
         split.require_survivors(state.members, to_bits(survivors, state.n, where="survivors"))
+
+
+def _require_in_time(published: Published) -> None:
+    """PhaseOver where the vector would come too late: it would be charged, and be in no sum."""
+    if published.phase > Phase.INPUT:
+        raise PhaseOver("The others went on before this home had sent its part.", where="run")
 
 
 def _input(
