@@ -183,7 +183,7 @@ def _judge_model(training: Training, history: History, result: dict[str, Any]) -
     """The client accepts the model, and every model follows from what was released before it, bit for bit."""
     assert (result["planned"], result["ended"]) == (len(result["rounds"]), "")
     assert result["replayed"] == (training.strategy is None)
-    with Course(training) as course:
+    with Course(training, training.template) as course:
         for one in history.rounds:
             assert course.model == one.model
             course.take(Released(one.release, one.vector))
