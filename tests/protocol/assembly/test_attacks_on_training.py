@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from protocol.assembly.log_attacks import Attack, fails_only_for, nothing, raw_proposal
 from simulator_cooperative import Cooperative
-from vicinia.assembly import Job, Model, Revoke, Roster, Trained
+from vicinia.assembly import Job, Model, Release, Revoke, Roster, Trained
 from vicinia.tlog.statement import Statement
 
 
@@ -77,6 +77,15 @@ def _ended(coop: Cooperative) -> Job:
     return job
 
 
+def release_after_the_model_of_a_later_round(coop: Cooperative) -> Statement:
+    """One home was told what the round is for before it, the others after it."""
+    job = _accepted(coop)
+    coop.model(job)
+    coop.roster(job)
+    coop.append(_model(coop, job, run=1))
+    return coop.signed(Release(coop.coop, job.hash, 0, bytes(32), 10, job.rho_nano), coop.log_key)
+
+
 ATTACKS: list[tuple[Attack, str, Callable[..., Any]]] = [
     (second_model_for_a_run, "one_model_a_run", nothing),
     (model_after_the_roster, "one_model_a_run", nothing),
@@ -85,6 +94,7 @@ ATTACKS: list[tuple[Attack, str, Callable[..., Any]]] = [
     (round_after_the_end, "not_trained", nothing),
     (second_end, "not_trained", nothing),
     (model_of_rounds_that_never_were, "rounds_released", nothing),
+    (release_after_the_model_of_a_later_round, "released_in_order", nothing),
     (more_runs_in_an_ordinary_vote, "runs_as_bylaws", nothing),
     (more_rounds_than_the_by_laws, "runs_as_bylaws", nothing),
 ]
