@@ -275,6 +275,29 @@ def test_the_scheduler_calls_each_task_when_it_is_due() -> None:
     assert all(due <= seen < due + 0.1 for due, seen in calls)
 
 
+def test_a_task_that_is_hastened_is_called_sooner_whether_it_waits_or_runs() -> None:
+    scheduler, began, calls, stop = Scheduler(2), time.monotonic(), list[float](), threading.Event()
+
+    def task() -> float | None:
+        calls.append(time.monotonic() - began)
+        if len(calls) == 3:
+            stop.set()
+        elif len(calls) == 2:
+            scheduler.hasten(task, 0.1)  # while it runs
+        else:
+            threading.Timer(0.1, scheduler.hasten, [task, 0.1]).start()  # while it waits
+        return 60.0
+
+    scheduler.add(task)
+    limit = threading.Timer(10, stop.set)
+    limit.start()
+    scheduler.run(stop)
+    limit.cancel()
+    assert len(calls) == 3
+    assert calls[1] >= 0.2
+    assert calls[2] >= calls[1] + 0.1
+
+
 def test_a_task_with_a_defect_keeps_no_thread(caplog: pytest.LogCaptureFixture) -> None:
     scheduler, seen = Scheduler(1), []
 

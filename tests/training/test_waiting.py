@@ -35,6 +35,18 @@ def announced_seconds(whole: Whole, job: Job, most: float = 70) -> float:
     return (whole.now_ms - began) / 1000
 
 
+def with_a_lost_home(make: Make) -> tuple[Whole, Job]:
+    """The second round is announced; home 3 was lost in the first, before it had sent its part."""
+    whole = make()
+    job = whole.accepted_job(**training(LOGISTIC))
+    open_round(whole, job, 0)
+    while whole.run_of(job).phase < Phase.INPUT:
+        step(whole)
+    whole.silent = {3}
+    open_round(whole, job, 1)
+    return whole, job
+
+
 def test_a_later_round_does_not_wait_for_who_stayed_out_of_the_one_before(make: Make) -> None:
     whole = make()
     whole.withdraw(6)
@@ -60,13 +72,7 @@ def test_a_later_round_waits_for_those_of_the_round_before(make: Make) -> None:
 
 
 def test_a_home_that_was_lost_is_waited_for_once_it_is_back(make: Make) -> None:
-    whole = make()
-    job = whole.accepted_job(**training(LOGISTIC))
-    open_round(whole, job, 0)
-    while whole.run_of(job).phase < Phase.INPUT:
-        step(whole)
-    whole.silent = {3}
-    open_round(whole, job, 1)
+    whole, job = with_a_lost_home(make)
     whole.coordinator.bulletin.poll(whole.village[3].principal, PollRequest((1,), 0))
     assert announced_seconds(whole, job, most=5) >= 5
     whole.silent = set()
@@ -74,13 +80,7 @@ def test_a_home_that_was_lost_is_waited_for_once_it_is_back(make: Make) -> None:
 
 
 def test_a_home_that_stays_lost_is_not_waited_for_also_after_a_restart(make: Make) -> None:
-    whole = make()
-    job = whole.accepted_job(**training(LOGISTIC))
-    open_round(whole, job, 0)
-    while whole.run_of(job).phase < Phase.INPUT:
-        step(whole)
-    whole.silent = {3}
-    open_round(whole, job, 1)
+    whole, job = with_a_lost_home(make)
     whole.restart()
     assert announced_seconds(whole, job) < 5
 
