@@ -122,14 +122,15 @@ def test_a_file_without_an_invitation_makes_no_home(shell: Shell, content: str, 
 
 
 def refusing(monkeypatch: pytest.MonkeyPatch, error: ViciniaError) -> None:
-    """The coordinator answers the first application with this error, and the next as it should."""
-    enrol = Reception.enrol
+    """The coordinator answers one application with this error, and all others as it should, also those made at once."""
+    enrol, first = Reception.enrol, iter((error,))
 
-    def refused(desk: Reception, *application: bytes) -> tuple[bytes, bytes]:
-        monkeypatch.setattr(Reception, "enrol", enrol)
-        raise error
+    def answer(desk: Reception, *application: bytes) -> tuple[bytes, bytes]:
+        for refusal in first:
+            raise refusal
+        return enrol(desk, *application)
 
-    monkeypatch.setattr(Reception, "enrol", refused)
+    monkeypatch.setattr(Reception, "enrol", answer)
 
 
 def used_up() -> ViciniaError:
