@@ -11,6 +11,7 @@ from simulator_cooperative import BYLAWS, Cooperative, key
 from simulator_link import Link, Server, joined_home
 from vicinia.assembly import PAYLOADS
 from vicinia.assembly.build import build_roster
+from vicinia.assembly.state import Assembly
 from vicinia.errors import InvalidInput, NotAccepted, ProofInvalid
 from vicinia.node.services import replica as module
 from vicinia.node.services.histories import contradict
@@ -29,6 +30,7 @@ from vicinia.tlog.checkpoint import (
     witness_name,
 )
 from vicinia.tlog.merkle import Tree, leaf_hash, verify_inclusion
+from vicinia.tlog.statement import Statement
 
 
 @pytest.fixture
@@ -66,6 +68,38 @@ def test_two_replicas_of_one_file_follow_each_other(server: Server, tmp_path: Pa
     assert not first.contains(second.size, second.root(second.size))
     first.refresh()
     assert first.contains(second.size, second.root(second.size))
+
+
+@pytest.mark.parametrize("further", [0, 1])
+def test_a_copy_that_another_process_was_faster_with_is_not_read_anew(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, further: int
+) -> None:
+    first, second = server.replica(tmp_path), server.replica(tmp_path)
+    first.sync(server.link(1))
+    second.refresh()
+    server.propose_job()
+    taken: list[bytes] = []
+    append = Assembly.append
+
+    def watched(assembly: Assembly, leaf: bytes, *, verified: bool = False) -> Statement:
+        if assembly is second.assembly:
+            taken.append(leaf)
+        return append(assembly, leaf, verified=verified)
+
+    class Slow(Link):
+        def entries(self, start: int, end: int) -> list[bytes]:
+            leaves = super().entries(start, end)
+            for _ in range(further):
+                server.propose_job(title="Something else")
+            first.sync(server.link(1))
+            return leaves
+
+    monkeypatch.setattr(Assembly, "append", watched)
+    size = second.size
+    second.sync(Slow(server, 2))
+    assert second.size == first.size == len(server.coop.leaves)
+    assert taken == server.coop.leaves[size:]
+    assert second.root(second.size) == first.root(first.size) == server.coop.assembly.root()
 
 
 def test_before_the_first_sync_nothing_is_known(server: Server, tmp_path: Path) -> None:

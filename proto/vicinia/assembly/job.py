@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 from vicinia.assembly.bylaws import ByLaws
@@ -20,6 +21,7 @@ __all__ = ["COMMERCIAL", "KINDS", "RECIPIENTS", "Job", "Period", "Purpose", "pro
 KINDS = ("query", "train")
 COMMERCIAL = "commercial"
 MAX_JOB_BYTES = 32 * 1024
+_KEPT = 32
 
 Purpose = Annotated[str, Text(64, PURPOSE_PATTERN, "a DPV purpose such as dpv:NonCommercialResearch")]
 Quarter = Text(6, r"[0-9]{4}Q[1-4]", "a calendar quarter such as 2014Q1")
@@ -73,7 +75,7 @@ class Job(Payload):
 
     def canonical(self) -> bytes:
         """RFC 8785 JSON: the bytes that are sent, stored and hashed."""
-        return canonical(self.payload())
+        return _canonical(self)[0]
 
     @classmethod
     def from_canonical(cls, data: bytes) -> Job:
@@ -85,7 +87,14 @@ class Job(Payload):
     @property
     def hash(self) -> bytes:
         """SHA-256 of the canonical bytes, by which proposal, certificate and rosters name the job."""
-        return hashlib.sha256(self.canonical()).digest()
+        return _canonical(self)[1]
+
+
+@lru_cache(maxsize=_KEPT)
+def _canonical(job: Job) -> tuple[bytes, bytes]:
+    """The bytes and their hash; every home of a process asks for the same job's, several times a run."""
+    data = canonical(job.payload())
+    return data, hashlib.sha256(data).digest()
 
 
 def proposal_class(job: Job) -> str:

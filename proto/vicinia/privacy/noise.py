@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil, sqrt
 
 from vicinia.errors import InvalidInput
@@ -29,6 +30,7 @@ _VARIANCE_GRID = 1 << 20
 _PI_SQUARED_IN_BITS = Fraction(14_238, 1_000)
 # τ is below 2^-227 from σ = 4 on; a bound finer than this would only make long numbers.
 _TAU_BITS = 1024
+_KEPT = 64
 
 
 def encoding_scale(scale: int, group: int) -> int:
@@ -73,31 +75,7 @@ class NoisePlan:
         norm_squared: Δ₂²/S² of the layout, at least 1; length: slots; n: homes in the roster; honest: h = m_min - A;
         group: slots of the longest L2 group (by default the whole vector). InvalidInput when no plan exists.
         """
-        group = length if group is None else group
-        _check_arguments(norm_squared, length, rho_nano, n, honest, group)
-        rho = Fraction(rho_nano, NANO)
-        for exponent in range(RING_BITS - 2, -1, -1):
-            scale = 1 << exponent
-            sigma_squared = _local_variance(scale, norm_squared, length, rho, honest)
-            if sigma_squared <= MAX_SIGMA**2 and _fits(scale, sigma_squared, n, RING_BITS):
-                break
-        if sigma_squared < MIN_SIGMA**2:
-            raise InvalidInput(
-                f"Each home's share of the noise would fall below {MIN_SIGMA} grid units.",
-                where="noise plan",
-                hint="Ask for a smaller epsilon or a smaller cohort.",
-            )
-        return cls(
-            length=length,
-            n=n,
-            honest=honest,
-            norm_squared=norm_squared,
-            scale=scale,
-            unit=encoding_scale(scale, group),
-            sigma_squared=sigma_squared,
-            width=next(bits for bits in range(2, RING_BITS + 1) if _fits(scale, sigma_squared, n, bits)),
-            rho_nano=ceil(NANO * _rho_of_run(scale, norm_squared, length, sigma_squared, honest)),
-        )
+        return _derived(norm_squared, length, rho_nano, n, honest, length if group is None else group)
 
     @property
     def sigma_local(self) -> float:
@@ -111,6 +89,35 @@ class NoisePlan:
     def rounding_std(self, survivors: int) -> float:
         """Upper bound of the rounding's standard deviation in a decoded sum, in vector units, per slot."""
         return sqrt(survivors) / (2 * self.unit)
+
+
+@lru_cache(maxsize=_KEPT)
+def _derived(norm_squared: Fraction, length: int, rho_nano: int, n: int, honest: int, group: int) -> NoisePlan:
+    """The plan, derived once for all homes of a process."""
+    _check_arguments(norm_squared, length, rho_nano, n, honest, group)
+    rho = Fraction(rho_nano, NANO)
+    for exponent in range(RING_BITS - 2, -1, -1):
+        scale = 1 << exponent
+        sigma_squared = _local_variance(scale, norm_squared, length, rho, honest)
+        if sigma_squared <= MAX_SIGMA**2 and _fits(scale, sigma_squared, n, RING_BITS):
+            break
+    if sigma_squared < MIN_SIGMA**2:
+        raise InvalidInput(
+            f"Each home's share of the noise would fall below {MIN_SIGMA} grid units.",
+            where="noise plan",
+            hint="Ask for a smaller epsilon or a smaller cohort.",
+        )
+    return NoisePlan(
+        length=length,
+        n=n,
+        honest=honest,
+        norm_squared=norm_squared,
+        scale=scale,
+        unit=encoding_scale(scale, group),
+        sigma_squared=sigma_squared,
+        width=next(bits for bits in range(2, RING_BITS + 1) if _fits(scale, sigma_squared, n, bits)),
+        rho_nano=ceil(NANO * _rho_of_run(scale, norm_squared, length, sigma_squared, honest)),
+    )
 
 
 def _check_arguments(norm_squared: Fraction, length: int, rho_nano: int, n: int, honest: int, group: int) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["FIXED_CLIP_NANO", "MAX_SLOTS", "MAX_WORK", "Part", "Training", "compile_training"]
+__all__ = ["FIXED_CLIP_NANO", "MAX_SLOTS", "MAX_WORK", "Part", "Training", "compile_training", "part_of"]
 
 FIXED_CLIP_NANO = 10**9
 """What the log says as the clip of a recipe that has none."""
@@ -49,6 +49,16 @@ class Part(StrEnum):
     TRAINS = "trains"
     EVALUATES = "evaluates"
     NOTHING = "nothing"  # it trains, or evaluates, and this round does not, or too few would (`vicinia.training.split`)
+
+
+def part_of(plan: TrainingPlan, index: int, lot: bytes, kind: Kind) -> Part:
+    """What the home at this registry index does in a round of a job with this plan and this lot (`Assembly.lot`)."""
+    held = evaluation.held_out(lot, index, plan.holdout_nano)
+    if kind is Kind.SCALES:  # who measures leaves the scale to those who train, too
+        return Part.NOTHING if held else Part.SCALES
+    if held or plan.only_evaluates:
+        return Part.EVALUATES
+    return Part.NOTHING if kind is Kind.CLOSES else Part.TRAINS
 
 
 @dataclass(frozen=True)
@@ -118,12 +128,7 @@ class Training:
 
     def part_of(self, index: int, lot: bytes, kind: Kind) -> Part:
         """What the home at this registry index does in a round of a job with this lot (`Assembly.lot`)."""
-        held = evaluation.held_out(lot, index, self.plan.holdout_nano)
-        if kind is Kind.SCALES:  # who measures leaves the scale to those who train, too
-            return Part.NOTHING if held else Part.SCALES
-        if held or self.plan.only_evaluates:
-            return Part.EVALUATES
-        return Part.NOTHING if kind is Kind.CLOSES else Part.TRAINS
+        return part_of(self.plan, index, lot, kind)
 
     @property
     def first_clip_nano(self) -> int:

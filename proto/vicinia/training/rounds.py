@@ -20,6 +20,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from vicinia.assembly.learning import MAX_INPUTS
@@ -41,6 +42,7 @@ _FIELDS = {
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LIMIT = 64 * 1024
 _MAX_METRICS = 40
+_KEPT = 64
 _MAX_MOMENTS = 2 * MAX_INPUTS + 1
 
 
@@ -133,8 +135,14 @@ def releases_of(vote: Vote, bodies: Iterable[bytes], before: int | None = None) 
             raise ProofInvalid(
                 f"The release of round {run + 1} that was shown is not the one in the log.", where="round"
             )
-        found[run] = RoundRelease.from_canonical(body)
+        found[run] = _read(body)
     return found
+
+
+@lru_cache(maxsize=_KEPT)
+def _read(body: bytes) -> RoundRelease:
+    """A release, read once for all homes of a process and all rounds after it."""
+    return RoundRelease.from_canonical(body)
 
 
 def check_round(

@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
+from vicinia.assembly.learning import TrainingPlan
 from vicinia.errors import RoundFailed
 from vicinia.secagg.parameters import SECRECY
 from vicinia.secagg.tails import worst_count
-from vicinia.training.compiled import Part, Training
+from vicinia.training.compiled import Part, Training, part_of
 from vicinia.training.schedule import Kind
 from vicinia.training.settings import NANO
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Split", "homes_needed"]
+
+_KEPT = 4  # electorates
 
 # What those do who are not held out.
 _TRAINING = {Kind.SCALES: Part.SCALES, Kind.TRAINS: Part.TRAINS, Kind.CLOSES: Part.TRAINS}
@@ -76,14 +80,7 @@ class Split:
         floor: int,
     ) -> Split:
         """The parts of an electorate (registry indices) of which `corrupt` may be dishonest."""
-        parts = {index: training.part_of(index, lot, kind) for index in electorate}
-
-        def side(part: Part) -> _Side:
-            belongs = np.zeros(max(parts, default=-1) + 1, np.bool_)
-            belongs[[index for index, found in parts.items() if found is part]] = True
-            return _Side.of(belongs, len(parts), corrupt)
-
-        return cls(kind, side(_TRAINING[kind]), side(Part.EVALUATES), floor, silent)
+        return cls(kind, *_sides(training.plan, lot, kind, tuple(electorate), corrupt), floor, silent)
 
     def measures(self, members: NDArray[np.int64]) -> bool:
         """Whether those who are held out evaluate in a run of these homes."""
@@ -117,6 +114,22 @@ class Split:
                 where="training.holdout",
                 hint="Ask again when more members take part, or with another share of homes that are held out.",
             )
+
+
+@lru_cache(maxsize=_KEPT)
+def _sides(
+    plan: TrainingPlan, lot: bytes, kind: Kind, electorate: tuple[int, ...], corrupt: int
+) -> tuple[_Side, _Side]:
+    """Those who train and those who evaluate, sorted out once for all homes of a process."""
+    parts = {index: part_of(plan, index, lot, kind) for index in electorate}
+
+    def side(part: Part) -> _Side:
+        belongs = np.zeros(max(parts, default=-1) + 1, np.bool_)
+        belongs[[index for index, found in parts.items() if found is part]] = True
+        belongs.flags.writeable = False
+        return _Side.of(belongs, len(parts), corrupt)
+
+    return side(_TRAINING[kind]), side(Part.EVALUATES)
 
 
 def homes_needed(holdout_nano: int, members: int, corrupt: int, silent: Fraction, floor: int) -> int:

@@ -251,6 +251,8 @@ class Conductor:
             _changed(runs.change(connection, live.run_id, (Phase(phase - 1),), **values))
             if phase is Phase.SHARE:
                 jobs.move(connection, live.row.job_hash, Stage.RUNNING)
+        lasted = (self._clock() - live.counted_ms) / 1000
+        _log.info("run %s: %s, %.1f s after the phase before", live.run_id.hex()[:16], phase.name.lower(), lasted)
         live.answered, live.expected = set(), expected
         self._live.reread(live)
 

@@ -218,10 +218,12 @@ class Replica:
             if self._store.advance(start, leaves, note):
                 self._note = note
                 self._note_proposals(start, signed, earlier)
-            else:
-                # Another process was first; what it has stored, it has checked.
+                return
+            # Another process was first; what it has stored, it has checked. That is nearly always the same.
+            stored = self._store.leaves(start, size)
+            if stored != leaves:
                 self._assembly = None
-                self.refresh()
+            self.refresh()
         except BaseException:
             # Nothing half-checked stays in memory: what was accepted is what the store holds.
             self._assembly = None
