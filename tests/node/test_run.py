@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 from node.world import HOUSEHOLDS, World
+from simulator_link import Link
 from vicinia.node.services import departures
 from vicinia.node.services.participation import Participation
 from vicinia.node.store.accounts import Accounts
@@ -14,8 +15,9 @@ from vicinia.node.store.departures import Departures
 from vicinia.node.store.home import Home
 from vicinia.node.store.journal import Journal
 from vicinia.node.store.runs import Runs
+from vicinia.secagg import parameters
 from vicinia.wire import journal as codec
-from vicinia.wire.rounds import Outcome, Phase
+from vicinia.wire.rounds import Outcome, Phase, Published
 
 STEPS = ("advertise", "share", "input", "commit", "unmask")
 
@@ -48,6 +50,27 @@ def test_a_run_gives_the_sum_of_what_left(world: World) -> None:
         advert = codec.encode_advert(world.server.sent[i, f"advertise {run_id.hex()}"])
         shares = codec.encode_share_upload(world.server.sent[i, f"share {run_id.hex()}"])
         assert Runs(home.database).bytes_up(run_id) > len(advert) + len(shares) + len(sent)
+
+
+def test_who_is_no_notary_goes_on_when_the_survivors_are_attested(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parameters, "NOTARIES", HOUSEHOLDS - 3)
+    parameters.parameters.cache_clear()
+    calls: list[tuple[int, Phase]] = []
+    answer = Link.next
+
+    def asked(link: Link, run_id: bytes, after: Phase) -> Published:
+        calls.append((link._household, after))
+        return answer(link, run_id, after)
+
+    monkeypatch.setattr(Link, "next", asked)
+    run_id = world.run(world.server.accept_job())
+    parameters.parameters.cache_clear()
+    attested = {i for i in range(HOUSEHOLDS) if (i, f"commit {run_id.hex()}") in world.server.sent}
+    assert len(attested) == HOUSEHOLDS - 3
+    assert {i for i, after in calls if after is Phase.INPUT} == attested
+    assert {world.step(i, run_id) for i in range(HOUSEHOLDS)} == {"finished"}
 
 
 def test_a_run_is_attempted_again_where_no_roster_of_it_was_logged(world: World) -> None:

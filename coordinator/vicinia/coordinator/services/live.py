@@ -85,8 +85,14 @@ class LiveRun:
             return 0  # the witnesses are quick
         if not self.answered:
             return None
-        waited = self.undecided() if self.row.phase is Phase.ADVERTISE else self.missing()
-        return (now_ms - self.counted_ms) * len(waited) // len(self.answered)
+        match self.row.phase:
+            case Phase.ADVERTISE:
+                waited = len(self.undecided())
+            case Phase.COMMIT:  # as many notaries as it takes
+                waited = max(0, self.round.parameters.quorum - len(self.answered))
+            case _:
+                waited = len(self.missing())
+        return (now_ms - self.counted_ms) * waited // len(self.answered)
 
     def holds(self, index: int) -> bool:
         """Whether this member is in the frozen roster."""

@@ -33,7 +33,7 @@ from vicinia.node.services.ports import Link
 from vicinia.node.services.replica import Replica
 from vicinia.node.services.slot import slot_seconds
 from vicinia.node.services.terms import Terms
-from vicinia.node.services.transmission import AFTER, transmit
+from vicinia.node.services.transmission import after, transmit
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.home import Home
@@ -130,7 +130,7 @@ class Participation:
 
     def _listen(self, run: Run, terms: Terms, state: NodeRound) -> float | None:
         """Ask for what was published after this step, take it in, and send the next message."""
-        published = self._engagement.link.next(self._engagement.run_id, AFTER[run.step])
+        published = self._engagement.link.next(self._engagement.run_id, after(run.step, state))
         if isinstance(published.item, Outcome):
             self._finish(run, published.item)
             return None

@@ -26,7 +26,7 @@ def take(
 ) -> tuple[str, NodeRound]:
     """The next step and the state in it, both stored. A message that nobody honest sends is kept as evidence."""
     try:
-        expect(step, published)
+        expect(step, state, published)
         item = published.item
         if isinstance(item, Dealers):
             _require_in_time(published)
@@ -54,7 +54,9 @@ def _answer(item: object, terms: Terms, state: NodeRound) -> tuple[str, NodeRoun
         case Survivors():
             _check_parts(terms, state, item.survivors)
             state, attestation = state.on_survivors(item)
-            return "commit", state, b"" if attestation is None else codec.encode_attestation(attestation)
+            if attestation is None:
+                raise ProtocolViolation("This home is no notary.", where="run")
+            return "commit", state, codec.encode_attestation(attestation)
         case Commitment():
             _check_parts(terms, state, item.survivors)
             state, shares = state.on_commitment(item)

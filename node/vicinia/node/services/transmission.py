@@ -6,26 +6,36 @@ from vicinia.errors import ProtocolViolation
 from vicinia.node.services.ports import Link
 from vicinia.node.store.journal import Entry
 from vicinia.secagg.messages import Commitment, Dealers, RosterView, Survivors
+from vicinia.secagg.node import NodeRound
 from vicinia.wire import journal as codec
 from vicinia.wire.rounds import Outcome, Phase, Published
 
-__all__ = ["AFTER", "expect", "transmit"]
+__all__ = ["after", "expect", "transmit"]
 
 # After which phase a home in a step asks for what was published, and what that must be.
-AFTER = {
-    "advertise": Phase.ADVERTISE,
-    "share": Phase.SHARE,
-    "input": Phase.INPUT,
-    "commit": Phase.COMMIT,
-    "unmask": Phase.UNMASK,
+_FOLLOWING: dict[str, tuple[Phase, type]] = {
+    "advertise": (Phase.ADVERTISE, RosterView),
+    "share": (Phase.SHARE, Dealers),
+    "input": (Phase.INPUT, Survivors),
+    "commit": (Phase.COMMIT, Commitment),
+    "unmask": (Phase.UNMASK, Outcome),
 }
-_EXPECTED = {"advertise": RosterView, "share": Dealers, "input": Survivors, "commit": Commitment, "unmask": Outcome}
 
 
-def expect(step: str, published: Published) -> None:
+def after(step: str, state: NodeRound) -> Phase:
+    """The phase after which a home in this step goes on."""
+    return _following(step, state)[0]
+
+
+def expect(step: str, state: NodeRound, published: Published) -> None:
     """ProtocolViolation where something else was published than what follows a step."""
-    if not isinstance(published.item, _EXPECTED[step]):
+    if not isinstance(published.item, _following(step, state)[1]):
         raise ProtocolViolation("The coordinator published something else than this phase has.", where=step)
+
+
+def _following(step: str, state: NodeRound) -> tuple[Phase, type]:
+    """Only notaries attest to the survivors; the others have nothing to say before these are attested."""
+    return _FOLLOWING["commit" if step == "input" and not state.is_notary else step]
 
 
 def transmit(link: Link, run_id: bytes, step: str, entry: Entry, elements: int) -> int:
@@ -38,5 +48,5 @@ def transmit(link: Link, run_id: bytes, step: str, entry: Entry, elements: int) 
     if step == "input":
         return link.upload(run_id, elements, entry.width, message)
     if step == "commit":
-        return link.attest(run_id, codec.decode_attestation(message).signature) if message else 0
+        return link.attest(run_id, codec.decode_attestation(message).signature)
     return link.unmask(run_id, codec.decode_unmask_shares(message))
