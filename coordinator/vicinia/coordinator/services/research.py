@@ -78,12 +78,16 @@ class Research:
 
     def model_expected(self, caller: Principal, body: bytes) -> int:
         """How many bytes of a researcher's model must come with this job; 0 for a job that needs none, is here
-        already, or is wrong, which `submit` tells."""
+        already, or is wrong, which `submit` tells. TooLarge where too many of the researcher's jobs wait: then the
+        model is not even received."""
         job = self._own_job(caller, body)
         found = self._compile(job)
         with self._database.read() as connection:
             known = jobs.find(connection, job.hash)
-        return bytes_expected(found) if isinstance(found, Training) and known is None else 0
+        expected = bytes_expected(found) if isinstance(found, Training) and known is None else 0
+        if expected:
+            self._check_quota(caller)
+        return expected
 
     def submit(self, caller: Principal, body: bytes, leaf: bytes, model: bytes = b"") -> bytes:
         """Take a job and its signed proposal, and the researcher's model where its training begins with one; the
