@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
 from simulator_cooperative import BUDGET, Cooperative
 from simulator_village import COOP, Village
+from sqlalchemy import Connection
 from vicinia.assembly import Job, build_accredit, build_member, build_proposal, build_revoke
 from vicinia.coordinator.services import research as research_module
 from vicinia.coordinator.services.terms import Terms, check_job
-from vicinia.coordinator.store.jobs import Stage
+from vicinia.coordinator.store import jobs
+from vicinia.coordinator.store.jobs import JobRow, Stage
 from vicinia.errors import InvalidInput, NotAccepted, NotFound, PermissionDenied, TooLarge, ViciniaError
 from vicinia.identity import Principal, Role, SigningKey, TlsKey
 from vicinia.tlog.canonical import parse_canonical
@@ -219,6 +221,24 @@ def test_a_proposal_without_a_sponsor_expires(village: Village) -> None:
     settle(village, 1)
     assert (status(village, job).state, "sponsored" in status(village, job).reason) == (JobState.EXPIRED, True)
     assert village.coordinator.statements.pending(village.village[1].principal, ()) == []
+
+
+def test_a_proposal_that_is_sponsored_while_the_clerk_looks_at_it_does_not_expire(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, real = village.submit(village.job()), jobs.in_stages
+
+    def then_sponsored(connection: Connection, stages: Collection[Stage]) -> list[JobRow]:
+        rows = real(connection, stages)
+        sponsor = threading.Thread(target=lambda: village.sponsor(job))
+        sponsor.start()
+        sponsor.join(10)
+        return rows
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "in_stages", then_sponsored)
+        village.coordinator.clerk.tick()
+    assert village.row(job).stage is Stage.VOTING
 
 
 @pytest.mark.parametrize("when", ["voting", "accepted"])
