@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Collection
+from typing import Any
+
 import pytest
 from simulator_cooperative import BUDGET, Cooperative
 from simulator_village import COOP, Village
+from sqlalchemy import Connection
 from vicinia.assembly import Job, build_accredit, build_member, build_proposal, build_revoke
+from vicinia.coordinator.services import research as research_module
 from vicinia.coordinator.services.terms import Terms, check_job
-from vicinia.coordinator.store.jobs import Stage
+from vicinia.coordinator.store import jobs
+from vicinia.coordinator.store.jobs import JobRow, Stage
 from vicinia.errors import InvalidInput, NotAccepted, NotFound, PermissionDenied, TooLarge, ViciniaError
 from vicinia.identity import Principal, Role, SigningKey, TlsKey
 from vicinia.tlog.canonical import parse_canonical
 from vicinia.tlog.statement import Statement
+from vicinia.training import computation
 from vicinia.wire.research import JobState, JobStatus
 
 
@@ -215,6 +223,24 @@ def test_a_proposal_without_a_sponsor_expires(village: Village) -> None:
     assert village.coordinator.statements.pending(village.village[1].principal, ()) == []
 
 
+def test_a_proposal_that_is_sponsored_while_the_clerk_looks_at_it_does_not_expire(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, real = village.submit(village.job()), jobs.in_stages
+
+    def then_sponsored(connection: Connection, stages: Collection[Stage]) -> list[JobRow]:
+        rows = real(connection, stages)
+        sponsor = threading.Thread(target=lambda: village.sponsor(job))
+        sponsor.start()
+        sponsor.join(10)
+        return rows
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "in_stages", then_sponsored)
+        village.coordinator.clerk.tick()
+    assert village.row(job).stage is Stage.VOTING
+
+
 @pytest.mark.parametrize("when", ["voting", "accepted"])
 def test_a_job_is_revoked(village: Village, when: str) -> None:
     job = village.job()
@@ -281,6 +307,49 @@ def test_a_researcher_cannot_flood_the_list_of_jobs(village: Village) -> None:
     with pytest.raises(TooLarge, match="wait for a sponsor"):
         village.submit(village.job(title="One more"))
     assert len(research.jobs(village.village[0].principal)) == 20
+
+
+def while_it_is_checked(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Once, in the middle of the check that takes long, in another thread."""
+    real, left = computation.require_possible, [happens]
+
+    def slowly(*arguments: Any) -> None:
+        if left:
+            other = threading.Thread(target=left.pop(), daemon=True)
+            other.start()
+            other.join(10)
+            assert not other.is_alive(), "the log is held still"
+        real(*arguments)
+
+    monkeypatch.setattr(research_module, "require_possible", slowly)
+
+
+def test_the_log_goes_on_while_it_is_computed_whether_a_job_can_be_run(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting, size = village.submit(village.job()), village.coordinator.ledger.size
+    while_it_is_checked(monkeypatch, lambda: village.sponsor(waiting))
+    village.open_vote(village.job(title="Another"))
+    assert village.coordinator.ledger.size == size + 2
+
+
+def test_what_is_handed_in_twice_at_once_is_kept_once(village: Village, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, proposal, found = village.job(), village.proposal(village.job()).leaf(), list[bytes]()
+
+    def submit() -> None:
+        found.append(village.coordinator.research.submit(village.researcher_principal, job.canonical(), proposal))
+
+    while_it_is_checked(monkeypatch, submit)
+    submit()
+    assert found == [job.hash] * 2
+    assert len(village.coordinator.research.jobs(village.researcher_principal)) == 1
+
+
+def test_jobs_that_come_at_once_do_not_pass_the_quota(village: Village, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(research_module, "_MAX_WAITING", 1)
+    while_it_is_checked(monkeypatch, lambda: village.submit(village.job(title="First")))
+    with pytest.raises(TooLarge, match="wait for a sponsor"):
+        village.submit(village.job())
 
 
 def test_rejected_jobs_hide_no_others_and_only_the_newest_are_kept(village: Village) -> None:

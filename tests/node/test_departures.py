@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -50,18 +53,14 @@ def full(home: Home) -> Home:
     return home
 
 
-def check(home: Home) -> int:
-    return verify(Departures(home.database), Accounts(home.database), home.facts)
-
-
 def test_an_untouched_chain_verifies(full: Home) -> None:
-    assert check(full) == LINKS
+    assert verify(full) == LINKS
     record = describe(Departures(full.database).links()[1])
     assert (record["seq"], record["title"], record["bytes"], record["rho_nano"]) == (2, "job 2", 9, 1002)
 
 
 def test_an_empty_chain_verifies(home: Home) -> None:
-    assert check(home) == 0
+    assert verify(home) == 0
 
 
 @pytest.mark.parametrize(
@@ -84,7 +83,33 @@ def test_an_empty_chain_verifies(home: Home) -> None:
 def test_every_kind_of_change_is_found(full: Home, statement: str) -> None:
     assert full.database.run(statement)
     with pytest.raises(ProofInvalid):
-        check(full)
+        verify(full)
+
+
+@pytest.mark.parametrize("reads", range(1, 4 + LINKS))
+def test_a_record_that_is_added_meanwhile_is_no_tampering(
+    full: Home, monkeypatch: pytest.MonkeyPatch, reads: int
+) -> None:
+    """The daemon's worker writes beside the command, after any of its reads."""
+    database, worker, done = full.database, Home.open(full.directory), list[str]()
+
+    def then_written(read: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(query: str, values: Sequence[object] = ()) -> Any:
+            found = read(query, values)
+            done.append(query)
+            if len(done) == reads:
+                leave(worker, LINKS + 1)
+            return found
+
+        return wrapped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "all", then_written(database.all))
+        patch.setattr(database, "one", then_written(database.one))
+        assert verify(full) == LINKS
+    worker.close()
+    assert verify(full) == LINKS + 1
+    assert len(done) == 3 + LINKS
 
 
 @pytest.mark.parametrize("kept", [0, 2])
@@ -96,12 +121,12 @@ def test_records_removed_together_with_the_head_are_missed(full: Home, kept: int
     else:
         full.facts.put("left-head", last.seq.to_bytes(8, "big") + last.hash)
     with pytest.raises(ProofInvalid, match=f"{LINKS - kept} charge"):
-        check(full)
+        verify(full)
 
 
 def test_what_a_rotation_charged_needs_no_record(full: Home) -> None:
     Accounts(full.database).charge(Charge(bytes(32), 0, bytes(32), "", "", 7, 5, forgotten=True))
-    assert check(full) == LINKS
+    assert verify(full) == LINKS
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -117,6 +142,6 @@ def test_no_byte_can_be_changed(full: Home, link: int, column: str, data: st.Dat
     flipped[place] ^= data.draw(st.integers(1, 255))
     full.database.run(f"UPDATE departure SET {column} = ? WHERE seq = ?", (bytes(flipped), link))
     with pytest.raises(ProofInvalid):
-        check(full)
+        verify(full)
     full.database.run(f"UPDATE departure SET {column} = ? WHERE seq = ?", (content, link))
-    assert check(full) == LINKS
+    assert verify(full) == LINKS

@@ -10,7 +10,6 @@ from node.world import HOUSEHOLDS, World
 from simulator_link import Link
 from vicinia.node.services import departures
 from vicinia.node.services.participation import Participation
-from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.departures import Departures
 from vicinia.node.store.home import Home
 from vicinia.node.store.journal import Journal
@@ -42,7 +41,7 @@ def test_a_run_gives_the_sum_of_what_left(world: World) -> None:
         assert world.step(i, run_id) == "finished"
         assert world.spent(i) == job.rho_nano
         assert Journal(home.database).get(run_id) is None  # the keys are gone
-        assert departures.verify(Departures(home.database), Accounts(home.database), home.facts) == 1
+        assert departures.verify(home) == 1
         record = departures.describe(Departures(home.database).links()[0])
         sent = world.server.sent[i, f"input {run_id.hex()}"]
         assert record["sent_sha256"] == hashlib.sha256(sent).hexdigest()

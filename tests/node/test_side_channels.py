@@ -18,7 +18,6 @@ from simulator_cooperative import BUDGET
 from vicinia.node.services import contribution, departures
 from vicinia.node.services.participation import Participation
 from vicinia.node.services.slot import Slot, slot_seconds
-from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.datasets import DataSets
 from vicinia.node.store.departures import Departures
@@ -174,7 +173,7 @@ def test_the_record_of_a_long_vector_is_small_beside_it_and_labels_every_slot(tm
     values = world.vector(1, run_id)
     assert len(labels) == len(values) == len(set(labels))
     assert [label for label, value in zip(labels, values, strict=True) if value][1] == "has rows [kids = 2]"
-    assert departures.verify(Departures(home.database), Accounts(home.database), home.facts) == 1
+    assert departures.verify(home) == 1
 
 
 def test_a_store_that_cannot_answer_does_not_count_and_the_household_is_told(tmp_path: Path, allow: Any) -> None:

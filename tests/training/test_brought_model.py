@@ -17,20 +17,24 @@ from training.conftest import Make
 from training.jobs import LOGISTIC, MLP, training
 from training.researchers import client_of
 from training.test_attacks import Swapping, joined, nothing, opened, twice
+from training.test_trainer import to_round
 from training.test_whole import ended
-from vicinia.assembly import Job
+from vicinia.assembly import Job, build_revoke
 from vicinia.assembly.toml import TomlFile
 from vicinia.coordinator.client.connection import Client
 from vicinia.coordinator.console import show, show_training
+from vicinia.coordinator.services.research import Research
 from vicinia.coordinator.store import artifacts, jobs
 from vicinia.coordinator.store.jobs import Stage
 from vicinia.errors import InvalidInput, NotFound, ProofInvalid, ViciniaError
+from vicinia.identity import Principal, Role
 from vicinia.node.services.departures import describe
 from vicinia.node.store.departures import Departures
 from vicinia.node.store.runs import Runs
 from vicinia.query.mapping import parse_map
 from vicinia.training import rounds
 from vicinia.training.model import Model
+from vicinia.training.rounds import RoundRelease
 from vicinia.training.spec import training_of
 from vicinia.wire.research import ArtifactRequest
 from vicinia.wire.rounds import Phase
@@ -252,6 +256,29 @@ def test_a_file_that_cannot_be_begun_with_is_told_with_its_line_and_nothing_is_s
             action(JOB.replace("first.safetensors", name), folder=folder)
         assert refusal.value.where.startswith("JOB.toml:7: training.initial")
     assert client[0].jobs() == ()
+
+
+# ---- what stays
+
+
+def test_what_a_revoked_training_released_can_still_be_replayed(whole: Whole) -> None:
+    job = handed_in(whole, MLP, PLAIN)
+    to_round(whole, job, 1)
+    whole.coordinator.statements.submit(build_revoke(job.coop, job.hash).sign(whole.researcher).leaf())
+    for _ in range(5):
+        whole.tick()
+    assert whole.row(job).stage is Stage.REVOKED
+    research, vote = whole.coordinator.research, whole.coordinator.ledger.assembly.vote_on(job.hash)
+    assert vote.releases.keys() == {0}
+    release = RoundRelease.from_canonical(_fetched(research, job, vote.releases[0].digest))
+    assert _fetched(research, job, PLAIN.digest) == PLAIN.to_bytes()
+    assert len(_fetched(research, job, release.vector))
+
+
+def _fetched(research: Research, job: Job, digest: bytes) -> bytes:
+    """What the job's researcher may have."""
+    principal = Principal(job.coop, Role.RESEARCHER, job.researcher)
+    return research.artifact(principal, ArtifactRequest(job.hash, digest, 0)).data
 
 
 # ---- a coordinator that cheats

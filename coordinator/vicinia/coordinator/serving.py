@@ -14,6 +14,7 @@ from pathlib import Path
 
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.config import Folder, ServeOptions
+from vicinia.coordinator.memory import give_back_large
 from vicinia.coordinator.rpc.server import Servers
 from vicinia.coordinator.services.cooperative import Cooperative
 from vicinia.coordinator.services.ticker import Ticker
@@ -34,6 +35,7 @@ def serve(folder: Folder, options: ServeOptions, clock: Clock) -> None:
 
     One process at a time in a folder: two would write two histories of one log.
     """
+    give_back_large()
     with alone(folder):
         _serve(folder, options, clock)
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TypeAlias
 
+from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.job import Job
-from vicinia.assembly.state import Assembly
 from vicinia.errors import InvalidInput, NotAccepted
 from vicinia.privacy.noise import NoisePlan
 from vicinia.query.dataset import DataSet
@@ -88,12 +88,13 @@ def require_split(computation: Computation, members: int, corrupt: int, silent: 
     )
 
 
-def require_possible(computation: Computation, job: Job, assembly: Assembly) -> None:
+def require_possible(computation: Computation, job: Job, members: int, bylaws: ByLaws) -> None:
     """NotAccepted, with what to change, for a job that the members that there are could not run even if all took part.
 
-    No vote is to be held on it: the electorate is frozen with the proposal.
+    No vote is to be held on it: the electorate is frozen with the proposal. `members`: the active households. It can
+    take long: to be called without the lock of a log.
     """
-    members, bylaws = max(1, len(assembly.active_members)), assembly.bylaws
+    members = max(1, members)
     corrupt = corrupt_bound(members, bylaws.gamma)
     require_noise(computation, job.rho_nano, members, corrupt, bylaws.delta, job.floor)
     require_split(computation, members, corrupt, bylaws.delta, job.floor)

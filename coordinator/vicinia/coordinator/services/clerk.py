@@ -55,13 +55,21 @@ class Clerk:
 
     def _expire_unsponsored(self, row: JobRow) -> None:
         with self._database.read() as connection:
-            waiting = tray.find(connection, row.proposal)
-        deadline_ms = Proposal.from_payload(Statement.parse(waiting.body).payload).deadline if waiting else 0
-        if self._clock() >= deadline_ms:
+            due = self._waits_in_vain(connection, row)
+        if due:
             reason = "No member sponsored the proposal in time."
             with self._database.write("expire proposal") as connection:
-                tray.drop(connection, row.proposal)
-                jobs.move(connection, row.job_hash, Stage.EXPIRED, reason)
+                if self._waits_in_vain(connection, row):
+                    tray.drop(connection, row.proposal)
+                    jobs.move(connection, row.job_hash, Stage.EXPIRED, reason)
+
+    def _waits_in_vain(self, connection: Connection, row: JobRow) -> bool:
+        """Whether it waits still, beyond its time; a member may have sponsored it since the row was read."""
+        now, waiting = jobs.find(connection, row.job_hash), tray.find(connection, row.proposal)
+        if now is None or now.stage is not Stage.SUBMITTED:
+            return False
+        deadline_ms = Proposal.from_payload(Statement.parse(waiting.body).payload).deadline if waiting else 0
+        return self._clock() >= deadline_ms
 
     def _open(self, row: JobRow, vote: Vote) -> None:
         """Keep the first note under which witnesses saw the proposal: from there the vote's time runs."""

@@ -78,12 +78,16 @@ class Research:
 
     def model_expected(self, caller: Principal, body: bytes) -> int:
         """How many bytes of a researcher's model must come with this job; 0 for a job that needs none, is here
-        already, or is wrong, which `submit` tells."""
+        already, or is wrong, which `submit` tells. TooLarge where too many of the researcher's jobs wait: then the
+        model is not even received."""
         job = self._own_job(caller, body)
         found = self._compile(job)
         with self._database.read() as connection:
             known = jobs.find(connection, job.hash)
-        return bytes_expected(found) if isinstance(found, Training) and known is None else 0
+        expected = bytes_expected(found) if isinstance(found, Training) and known is None else 0
+        if expected:
+            self._check_quota(caller)
+        return expected
 
     def submit(self, caller: Principal, body: bytes, leaf: bytes, model: bytes = b"") -> bytes:
         """Take a job and its signed proposal, and the researcher's model where its training begins with one; the
@@ -99,22 +103,36 @@ class Research:
         proposal = Proposal.from_payload(statement.payload)
         job_hash, now_ms = job.hash, self._clock()
         self._compile(job)
+        found: Computation | ViciniaError
+        try:
+            found = self._checked(job, now_ms)
+        except ViciniaError as error:
+            found = error
         with self._ledger.lock:
             with self._database.read() as connection:
                 known = jobs.find(connection, job_hash)
             if known is not None:
                 return self._again(known, statement)
             self._check_quota(caller)
-            try:
-                found = check_job(job, self._ledger.assembly, now_ms)
-                require_possible(found, job, self._ledger.assembly)
-            except ViciniaError as error:
-                self._keep(job, statement, Stage.REJECTED, str(error), now_ms)
-                raise
+            if isinstance(found, ViciniaError):
+                self._keep(job, statement, Stage.REJECTED, str(found), now_ms)
+                raise found
             _check_model(found, model)
             self._check_proposal(job, proposal, statement, now_ms)
             self._keep(job, statement, Stage.SUBMITTED, "", now_ms, model)
         return job_hash
+
+    def _checked(self, job: Job, now_ms: int) -> Computation:
+        """What the job computes; raises what is wrong with it, such as that the members there are could not run it."""
+        with self._ledger.lock:
+            assembly = self._ledger.assembly
+            found, members = check_job(job, assembly, now_ms), len(assembly.active_members)
+        # Without the lock, since it can take long. The log may grow meanwhile, as it may between this call and the
+        # sponsor's, which fixes the electorate: that the job could be run is a look ahead, upon which nothing is built.
+        # The proposal becomes a leaf only under the log's rules at that leaf, and every run derives its noise from its
+        # own roster. Nor does a data set change what it means: a name is defined once.
+        require_possible(found, job, members, assembly.bylaws)
+        return found
 
     def _compile(self, job: Job) -> Computation | None:
         """What takes long, before the log is held still; what is wrong is told after what else may be."""

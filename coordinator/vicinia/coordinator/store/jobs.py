@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
-from vicinia.coordinator.store.schema import job
+from vicinia.coordinator.store import artifacts
+from vicinia.coordinator.store.schema import job, run
 
 __all__ = [
     "ENDS",
@@ -44,6 +45,12 @@ class Stage(StrEnum):
 
 
 ENDS = frozenset({Stage.REJECTED, Stage.NOT_ACCEPTED, Stage.RELEASED, Stage.FAILED, Stage.REVOKED, Stage.EXPIRED})
+_ENDS_WITHOUT = ENDS - {Stage.RELEASED}
+# What was released may be fetched and replayed, whatever became of the job afterwards.
+_NEEDS_ARTIFACTS = (
+    job.c.stage.not_in([end.value for end in _ENDS_WITHOUT])
+    | select(run.c.run_id).where(run.c.job_hash == job.c.job_hash, run.c.release_index.is_not(None)).exists()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +145,12 @@ def tallied(connection: Connection, job_hash: bytes, yes: int, no: int, abstain:
 def move(
     connection: Connection, job_hash: bytes, stage: Stage, reason: str = "", certificate_index: int | None = None
 ) -> None:
-    """Put a job into another stage; a job that has ended stays where it is."""
+    """Put a job into another stage; a job that has ended stays where it is. One that ends without having released
+    anything leaves no artifact behind, such as the model that it brought, unless another job needs it."""
     values: dict[str, str | int] = {"stage": stage.value, "reason": reason}
     if certificate_index is not None:
         values["certificate_index"] = certificate_index
     ended = [end.value for end in ENDS]
     connection.execute(update(job).where(job.c.job_hash == job_hash, job.c.stage.not_in(ended)).values(values))
+    if stage in _ENDS_WITHOUT:
+        artifacts.keep_for(connection, _NEEDS_ARTIFACTS)

@@ -11,7 +11,6 @@ from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.commands.naming import SHOWN, named
 from vicinia.node.output import counted, show, table, when
 from vicinia.node.services import departures as chain
-from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.departures import Departures
 from vicinia.node.store.home import Home
 from vicinia.node.store.runs import Runs
@@ -99,7 +98,7 @@ def _verify(context: Context, homes: dict[str, Home]) -> int:
     status = 0
     for name, home in homes.items():
         try:
-            count = chain.verify(Departures(home.database), Accounts(home.database), home.facts)
+            count = chain.verify(home)
             document[name] = {"ok": True, "records": count}
             lines.append(f"{name}: {counted(count, 'record')}, none changed or missing.")
         except ViciniaError as error:

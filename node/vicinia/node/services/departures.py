@@ -11,6 +11,7 @@ from vicinia.node.output import counted
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.departures import Departure, Departures, Link
 from vicinia.node.store.facts import Facts
+from vicinia.node.store.home import Home
 from vicinia.tlog.canonical import canonical, parse_canonical
 
 __all__ = ["Leaving", "Lesson", "append", "describe", "verify"]
@@ -109,12 +110,17 @@ def describe(link: Link) -> dict[str, object]:
     return {**parse_canonical(link.record, where=f"left #{link.seq}"), "hash": link.hash.hex()}
 
 
-def verify(departures: Departures, accounts: Accounts, facts: Facts) -> int:
+def verify(home: Home) -> int:
     """Recompute the whole chain; the number of links. A changed, missing, added or reordered link is a ProofInvalid.
 
     The chain is compared with its head, with the content that each record names, and with the account's charges: a
     charge without a record is one too many, unless it stands for what a restored store forgot.
     """
+    with home.database.snapshot("verify what left home"):  # the daemon's worker may be adding a record
+        return _verify(Departures(home.database), Accounts(home.database), home.facts)
+
+
+def _verify(departures: Departures, accounts: Accounts, facts: Facts) -> int:
     previous, number, links = _START, 0, departures.all()
     charged = {(c.job_hash.hex(), c.run, c.roster.hex(), c.rho_nano): c.forgotten for c in accounts.charges()}
     for number, link in enumerate(links, start=1):

@@ -119,7 +119,7 @@ def _check_possible(job: Job, assembly: Assembly, now_ms: int) -> None:
     failure = assembly.job_terms(job, now_ms).first_failure
     if failure is not None:
         raise NotAccepted(failure.sentence, where=f"job: {failure.name}")
-    require_possible(computation_of(job, assembly), job, assembly)
+    require_possible(computation_of(job, assembly), job, len(assembly.active_members), assembly.bylaws)
 
 
 def _endorse_each(home: Home, link: Link, statements: Iterable[Statement], clock: Clock, approval: Approval) -> None:

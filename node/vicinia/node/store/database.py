@@ -62,11 +62,23 @@ class Database:
     @contextmanager
     def transaction(self, name: str) -> Iterator[None]:
         """All or nothing, durable on leaving; `name` says in an error what was not done. Nests into the outer one."""
+        with self._bracket("BEGIN IMMEDIATE", name):
+            yield
+
+    @contextmanager
+    def snapshot(self, name: str) -> Iterator[None]:
+        """Everything read within is of one moment, whatever another process writes meanwhile, whom it does not keep
+        from writing. Nothing may be written within. Nests into the outer one."""
+        with self._bracket("BEGIN", name):
+            yield
+
+    @contextmanager
+    def _bracket(self, begin: str, name: str) -> Iterator[None]:
         with self._lock, self._faults(name):
             if self._depth:
                 yield
                 return
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(begin)
             self._depth = 1
             try:
                 yield
