@@ -18,6 +18,7 @@ from vicinia.assembly import Job
 from vicinia.coordinator.client.connection import Client
 from vicinia.coordinator.client.predictor import Predictor
 from vicinia.coordinator.client.saved import Saved, beside, read_card, read_job, read_model
+from vicinia.coordinator.client.trained_model import TrainedModel
 from vicinia.coordinator.console.show_training import curves_of
 from vicinia.coordinator.store.jobs import Stage
 from vicinia.node.services.departures import describe
@@ -170,6 +171,17 @@ def asked(
 ) -> tuple[Client, VillageLink, str]:
     client, link = client_of(evaluated[0], tmp_path, monkeypatch)
     return client, link, evaluated[1].hash.hex()
+
+
+def test_its_rounds_are_counted_from_the_first_that_trains(
+    asked: tuple[Client, VillageLink, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _, job = asked
+    status = client.status(job)
+    assert (status.rounds_scaling, status.rounds_planned, status.rounds_released) == (1, 2, 4)
+    monkeypatch.setattr(TrainedModel, "coefficients", ())  # as of a model that has none: a line a metric
+    lines = client.model(job).csv().splitlines()
+    assert {line.partition(",")[0] for line in lines} == {"round", "1", "2", "3"}
 
 
 def test_the_model_that_comes_predicts_raw_rows(asked: tuple[Client, VillageLink, str], tmp_path: Path) -> None:

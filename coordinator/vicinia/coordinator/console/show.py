@@ -210,6 +210,7 @@ def facts_of(now: JobStatus, at: float) -> dict[str, Any]:
         "phase_of": now.phase_of,
         "run": now.run,
         "rounds_planned": now.rounds_planned,
+        "rounds_scaling": now.rounds_scaling,
         "rounds_released": now.rounds_released,
         "rounds": [
             {
