@@ -66,16 +66,15 @@ class Outlook:
             found.append(f"This supposes {self.supposing}.")
         return tuple(found)
 
-    def warning(self, rho_nano: int, delta: float, most_nano: int | None = None) -> str:
+    def warning(self, rho_nano: int, delta: float, most_nano: int = MAX_RHO_NANO) -> str:
         """That the noise drowns what there is to learn, and what it takes for it not to; empty where it does not.
 
-        rho_nano: of all rounds together, 10^-9; most_nano: the most that may be asked for, if there is a most.
+        rho_nano: of all rounds together, 10^-9; most_nano: the most that may be asked for.
         """
         if not self.drowned:
             return ""
-        wanted = min(ceil(rho_nano * self.ratio**2), MAX_RHO_NANO)
-        enough = most_nano is None or wanted <= most_nano
-        budget = f", or an epsilon of about {rho_to_epsilon(wanted, delta):.2g}" if enough else ""
+        wanted = ceil(rho_nano * self.ratio**2)
+        budget = f", or an epsilon of about {rho_to_epsilon(wanted, delta):.2g}" if wanted <= most_nano else ""
         return (
             f"With {self._who} noise drowns what there is to learn: it is {self.ratio:.2g} times as large as "
             f"{self.beside}. It takes about {self.homes_needed:,} homes{budget}."
