@@ -89,11 +89,8 @@ def _play(options: Options, folder: Path, processes: Supervisor) -> Report:
             f"step is real all the same. A query shows something from {FIGURES_SHOW} homes on, a model from many more."
         )
     report = Story(options, folder, processes, tell).play()
-    if report.drowned:
-        tell.caution(
-            f"The figures above drown in noise, as they must: {report.survivors} homes took part, and no result may "
-            "tell whether any one of them did. The noise does not grow with the homes; what they have in common does."
-        )
+    if report.closing:
+        tell.caution(report.closing)
     if options.json is not None:
         options.json.write_text(json.dumps(report.payload(), indent=1) + "\n")
     return report

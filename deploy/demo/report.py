@@ -13,7 +13,8 @@ __all__ = ["Report"]
 
 @dataclass(slots=True)
 class Report:
-    """What came of it, as `--json` writes it; `promises` are the sentences that were tried."""
+    """What came of it, as `--json` writes it; `promises` are the sentences that were tried, `drowning` says that the
+    noise of a training drowns what there is to learn, or is empty."""
 
     households: int = 0
     consenting: int = 0
@@ -28,6 +29,7 @@ class Report:
     promises: list[tuple[str, bool]] = field(default_factory=list)
     model: Mapping[str, Any] | None = None
     advice: str = ""
+    drowning: str = ""
 
     @property
     def ok(self) -> bool:
@@ -45,8 +47,22 @@ class Report:
 
     @property
     def drowned(self) -> bool:
-        """Whether half of the figures or more cannot be told from nothing: no value, or zero within the interval."""
-        return 2 * sum(row.drowned for row in self.cells) >= max(1, len(self.cells))
+        """Whether half of the figures or more cannot be told from nothing: no value, or zero within the interval; of a
+        model without such figures, what its noise is beside what there is to learn."""
+        if not self.cells:
+            return bool(self.drowning)
+        return 2 * sum(row.drowned for row in self.cells) >= len(self.cells)
+
+    @property
+    def closing(self) -> str:
+        """What to say of results that drown in noise; empty where they do not."""
+        if not self.drowned:
+            return ""
+        words = (
+            f"The figures above drown in noise, as they must: {self.survivors} homes took part, and no result may tell "
+            "whether any one of them did. The noise does not grow with the homes; what they have in common does."
+        )
+        return f"{words} {self.drowning}".rstrip()
 
     def payload(self) -> dict[str, Any]:
         """The figures in the form that the issue fixes."""

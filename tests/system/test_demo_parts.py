@@ -248,6 +248,14 @@ def test_few_homes_drown_and_many_do_not() -> None:
     assert Row({}, "AVG(x)", 0.09, 0.05, 0.08).drowned
     assert Report(cells=(lost, lost, clear)).drowned
     assert not Report(cells=(lost, clear, clear)).drowned
+    assert not Report(cells=(lost, clear, clear), drowning="Beside the figures this counts for nothing.").closing
+    assert Report(cells=(lost,), survivors=12).closing.startswith(
+        "The figures above drown in noise, as they must: 12 homes"
+    )
+    assert not Report().closing
+    assert Report(survivors=12, drowning="It takes about 600 homes.").closing.endswith(
+        "does. It takes about 600 homes."
+    )
 
 
 def test_the_table_says_what_its_heads_mean() -> None:

@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -29,6 +30,7 @@ from deploy.demo.arguments import parse_arguments
 from deploy.demo.data import households
 from deploy.demo.question import Question
 from deploy.demo.show import Narrator
+from deploy.demo.training.history import History, Round
 from deploy.demo.training.live import Live
 from deploy.demo.training.plain import plain_flower
 from deploy.demo.training.pooled import fit, measured, of_model
@@ -37,7 +39,9 @@ from deploy.demo.training.sources import MODES, Material, material
 from deploy.demo.training.tables import Coefficients, Measured, tell_metrics
 
 if TYPE_CHECKING:
+    from vicinia.assembly import Job
     from vicinia.training.card import ModelCard
+    from vicinia.training.rounds import RoundRelease
 
 JOBS = PROJECT / "deploy" / "demo" / "training"
 HOMES = 40
@@ -191,6 +195,30 @@ def test_coefficients_are_compared_in_the_units_that_the_researcher_has(tmp_path
     found.tell(Narrator(Console(file=out, width=120)), "Children", "scikit-learn")
     assert "what scikit-learn makes of the same homes' rows" in out.getvalue()
     assert "◉" in out.getvalue()
+
+
+@pytest.mark.parametrize("recipe", ["mlp", "trees", "kmeans", "linear"])
+def test_a_model_that_drowns_in_noise_is_told_whatever_its_recipe(tmp_path: Path, recipe: str) -> None:
+    training = compiled(Material(((tmp_path, _maps("budget")[0]),), _job(tmp_path, recipe)))
+    for sigma, homes, drowns in ((30.0, 20, True), (30.0, 100_000, False)):
+        release = cast("RoundRelease", SimpleNamespace(sigma=sigma))
+        last = Round(0, "", frozenset(), frozenset(map(str, range(homes))), training.template, release, b"")
+        job = cast("Job", SimpleNamespace(rho_nano=10**7))
+        said = History(job, (last,), {}, {}, b"").drowning(training, 1e-8)
+        assert bool(said) == drowns
+        assert said.startswith(f"With {homes} homes noise drowns what there is to learn: it is ") == drowns
+
+
+def _job(folder: Path, recipe: str) -> Path:
+    """A training of that recipe over the budgets."""
+    target = {"kmeans": "", "linear": 'target = "income"\n'}.get(recipe, 'target = "kids"\n')
+    rounds = "rounds = 3\n" if recipe == "mlp" else ""
+    path = folder / "JOB.toml"
+    path.write_text(
+        'title = "T"\npurpose = "dpv:NonCommercialResearch"\nwhy = "W"\n[training]\ndataset = "budget"\n'
+        f'features = ["food", "age"]\nexamples = 1\nrecipe = "{recipe}"\n{target}{rounds}[privacy]\nepsilon = 4.0\n'
+    )
+    return path
 
 
 def test_the_table_of_metrics_says_what_its_words_mean() -> None:

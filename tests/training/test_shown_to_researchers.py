@@ -38,6 +38,7 @@ hidden_1 = 4
 epsilon = 70
 floor   = 3
 """
+QUERY = 'query = "SELECT AVG(fuel) FROM budget"\n' + JOB[JOB.index("[privacy]") :]
 LOGISTIC = JOB.replace('"mlp"', '"logistic"').replace("[training.parameters]\nhidden_1 = 4\n", "")
 
 
@@ -82,8 +83,7 @@ def test_the_terms_of_a_training_for_programs(client: Client) -> None:
     assert terms["epsilon"] < terms["epsilon_total"]
     assert terms["upload_bytes"] * 8 >= terms["length"] * 2
     assert terms["length"] == found.length
-    query = JOB[: JOB.index("[training]")] + 'query = "SELECT AVG(fuel) FROM budget"\n' + JOB[JOB.index("[privacy]") :]
-    assert client.check(query).payload()["training"] is None
+    assert client.check(JOB[: JOB.index("[training]")] + QUERY).payload()["training"] is None
 
 
 def test_steps_of_its_own_and_a_round_without_evaluation_are_said(client: Client) -> None:
@@ -91,6 +91,42 @@ def test_steps_of_its_own_and_a_round_without_evaluation_are_said(client: Client
     assert "the recipe's own, which anybody can compute again from what is released" in said
     assert "Nobody is held out, so no round has metrics" in said
     assert "Clipping" not in said
+
+
+def test_what_noise_will_leave_is_said_before_anybody_is_asked(client: Client) -> None:
+    said = checked(client, JOB)
+    for words in (
+        "How far off, if all 10 homes take part In the mean over 10 homes, of which 5 train, every round is off by",
+        "in each of 13 numbers (one standard error) and by 0.32 in all of them together, where 1 is the clip.",
+        "The noise is 0.32 times as large as the longest mean update that they could send.",
+        "With 5 homes, the fewest that may take part, it is 1.8 times as large. Nothing has been sent",
+    ):
+        assert words in said, words
+    regression = checked(client, LOGISTIC)
+    assert (
+        "Noise alone will put coefficients off by about (one standard error): (intercept) 0.27, fuel 5.4." in regression
+    )
+    assert "the fewest that may take part, it is 1.8 times as large, and drowns what there is to learn." in regression
+    terms = json.loads(json.dumps(client.check(LOGISTIC).payload()))["noise"]
+    assert (terms["most"]["homes"], terms["fewest"]["homes"], terms["warning"]) == (10, 5, "")
+    assert [one["name"] for one in terms["most"]["coefficients"]] == ["(intercept)", "fuel"]
+    assert not terms["most"]["drowned"]
+    assert terms["fewest"]["drowned"]
+
+
+def test_noise_that_drowns_what_there_is_to_learn_is_warned_of_and_stops_nothing(client: Client) -> None:
+    small = LOGISTIC.replace("epsilon = 70", "epsilon = 2")
+    said, found = checked(client, small), client.check(small)
+    assert "With 10 homes, of which 5 train, noise drowns what there is to learn: it is 15 times as large as" in said
+    assert "It takes about 160 homes, or an epsilon of about 46." in said
+    assert "Noise alone" not in said
+    assert not found.refusal
+    assert found.noise is not None
+    assert found.payload()["noise"]["warning"] == found.noise.warning
+    enough = client.check(small.replace("epsilon = 2", "epsilon = 47")).noise
+    assert enough is not None
+    assert not enough.most.drowned
+    assert client.check(JOB[: JOB.index("[training]")] + QUERY).payload()["noise"] is None
 
 
 def test_a_budget_that_drowns_everything_says_which_would_not(client: Client) -> None:

@@ -18,8 +18,10 @@ from vicinia.assembly import Job
 from vicinia.coordinator.client.connection import Client
 from vicinia.coordinator.client.predictor import Predictor
 from vicinia.coordinator.client.saved import Saved, beside, read_card, read_job, read_model
+from vicinia.coordinator.client.trained_model import TrainedModel
 from vicinia.coordinator.console.show_training import curves_of
 from vicinia.coordinator.store.jobs import Stage
+from vicinia.errors import InvalidInput
 from vicinia.node.services.departures import describe
 from vicinia.node.store.departures import Departures
 from vicinia.training.spread import REACH
@@ -170,6 +172,47 @@ def asked(
 ) -> tuple[Client, VillageLink, str]:
     client, link = client_of(evaluated[0], tmp_path, monkeypatch)
     return client, link, evaluated[1].hash.hex()
+
+
+@pytest.mark.parametrize(
+    ("section", "here"),
+    [
+        ('[evaluation]\nmodel = "mine.npz"', "here by their bounds"),
+        ('[training]\nrounds = 1\ninitial = "mine.npz"', "here by their bounds"),
+        (
+            '[training]\nrounds = 1\nstandardise = "private"\ninitial = "mine.npz"',
+            "which this training has to find yet",
+        ),
+    ],
+)
+def test_its_model_is_of_no_use_in_another_job_and_its_card_tells(
+    asked: tuple[Client, VillageLink, str], tmp_path: Path, section: str, here: str
+) -> None:
+    client, _, job = asked
+    paths = client.model(job).save(tmp_path / "out" / "model.npz")
+    paths[0].rename(tmp_path / "out" / "mine.npz")  # the card is found by the model's hash
+    text = (
+        'title = "T"\npurpose = "dpv:NonCommercialResearch"\nwhy = "W"\n[privacy]\nrho = 800\nfloor = 3\n'
+        f'{section}\ndataset = "budget"\nfeatures = ["fuel"]\ntarget = "kids"\nrecipe = "logistic"\n'
+    )
+    with pytest.raises(InvalidInput, match=f'trained with standardise = "private": .*{here}') as refusal:
+        client.check(text, folder=tmp_path / "out")
+    key = "evaluation.model" if "[evaluation]" in section else "training.initial"
+    assert refusal.value.where.startswith("JOB.toml:")
+    assert refusal.value.where.endswith(key)
+    paths[1].rename(tmp_path / "card.json")
+    assert not client.check(text, folder=tmp_path / "out").refusal
+
+
+def test_its_rounds_are_counted_from_the_first_that_trains(
+    asked: tuple[Client, VillageLink, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, _, job = asked
+    status = client.status(job)
+    assert (status.rounds_scaling, status.rounds_planned, status.rounds_released) == (1, 2, 4)
+    monkeypatch.setattr(TrainedModel, "coefficients", ())  # as of a model that has none: a line a metric
+    lines = client.model(job).csv().splitlines()
+    assert {line.partition(",")[0] for line in lines} == {"round", "1", "2", "3"}
 
 
 def test_the_model_that_comes_predicts_raw_rows(asked: tuple[Client, VillageLink, str], tmp_path: Path) -> None:

@@ -130,6 +130,7 @@ class Comparison:
         report.survivors = len(self._last)
         report.dropped = report.consenting - report.survivors
         report.cells = self.rows
+        report.drowning = self._history.drowning(self._training, told["delta"])
         report.promises += self.promises
         report.model = {
             "recipe": self._training.recipe.name,

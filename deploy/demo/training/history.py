@@ -17,7 +17,9 @@ from vicinia.coordinator.store import artifacts, jobs, leaves
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.schema import run as run_table
 from vicinia.errors import NotFound
+from vicinia.training.compiled import Training
 from vicinia.training.model import Model
+from vicinia.training.outlook import outlook
 from vicinia.training.rounds import RoundRelease
 from vicinia.wire.rounds import Phase
 
@@ -47,6 +49,12 @@ class History:
     others: Mapping[str, frozenset[str]]
     indices: Mapping[str, int]
     lot: bytes
+
+    def drowning(self, training: Training, delta: float) -> str:
+        """That the noise of its rounds drowns what there is to learn, with what would help; empty where it does not."""
+        last = self.rounds[-1]
+        found = outlook(training, last.release.sigma, len(last.survivors))
+        return "" if found is None else found.warning(self.job.rho_nano * training.plan.runs, delta)
 
 
 def read_history(coordinator: Path, job_hash: str) -> History:

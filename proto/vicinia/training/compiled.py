@@ -123,8 +123,11 @@ class Training:
 
     def aggregate(self, sums: NDArray[np.float64], noise: float, cohort: int) -> Aggregate:
         """The recipe's part of a round's noisy sums, float64[layout.length]; `cohort`: homes in them, rounded down."""
-        trained = cohort - cohort * self.plan.holdout_nano // NANO
-        return Aggregate(sums[self.training_slots], noise, trained)
+        return Aggregate(sums[self.training_slots], noise, self.trainers(cohort))
+
+    def trainers(self, cohort: int) -> int:
+        """How many of so many homes train: all but the share that is held out."""
+        return cohort - cohort * self.plan.holdout_nano // NANO
 
     def part_of(self, index: int, lot: bytes, kind: Kind) -> Part:
         """What the home at this registry index does in a round of a job with this lot (`Assembly.lot`)."""

@@ -15,13 +15,15 @@ __all__ = ["NANO", "Setting", "from_file", "from_payload", "real"]
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One parameter. `scale` is 1 for whole numbers and NANO for real ones, of which the plan holds 10^-9 units;
-    `low`, `high` and `default` are in the plan's units; without a default it must be given."""
+    `low`, `high` and `default` are in the plan's units; without a default it must be given. `of_model`: what a model's
+    numbers mean depends on it, and not only how many there are."""
 
     name: str
     low: int
     high: int
     default: int | None = None
     scale: int = 1
+    of_model: bool = False
 
 
 def real(name: str, low: str, high: str, default: str | None = None) -> Setting:

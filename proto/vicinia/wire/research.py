@@ -123,6 +123,7 @@ class JobStatus:
     run: int = 0
     rounds_released: int = 0
     rounds_planned: int = 0
+    rounds_scaling: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +228,7 @@ JOB_STATUS = Shape(
         "run": Number(limits.UINT32),
         "rounds_released": _COUNT,
         "rounds_planned": _COUNT,
+        "rounds_scaling": Number(1),
     },
 )
 _METRIC = Shape(

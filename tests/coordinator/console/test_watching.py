@@ -182,6 +182,26 @@ def test_a_training_shows_its_round_and_what_every_released_one_showed(capsys: p
     assert len(last["rounds"]) == 2
 
 
+def test_the_round_that_standardises_is_none_of_those_that_train(capsys: pytest.CaptureFixture[str]) -> None:
+    first = replace(VOTING, state="running", phase="share", phase_of=20, rounds_planned=2, rounds_scaling=1)
+    assert "The standardising round. The homes share their secrets" in at_work(VOTING, first)
+    done = tuple(RoundStatus(run, 20, (RoundMetric("auc", 0.75, 0.01),) * (run > 0)) for run in range(4))
+    second = replace(first, rounds_released=1, rounds=done[:1], run=1)
+    assert "Round 1 of 2. The homes share their secrets" in at_work(VOTING, second)
+    ended = replace(second, state="released", rounds_released=4, rounds=done)
+    lines = [line for line in live(first, ended).splitlines() if "is released" in line]
+    assert [line.partition(" is released, of 20 to 29 homes. ")[::2] for line in lines[1:]] == [
+        ("Round 1 of 2", "The model that it began with: AUC 0.750 ± 0.010"),
+        ("Round 2 of 2", "The model that it began with: AUC 0.750 ± 0.010"),
+        ("The closing round", "The final model: AUC 0.750 ± 0.010"),
+    ]
+    assert lines[0] == "The standardising round is released, of 20 to 29 homes."
+    client: Any = Watched(ended)
+    watch_json(client, START.job_hash, Console())
+    told = json.loads(capsys.readouterr().out)
+    assert (told["rounds_scaling"], told["rounds_planned"], told["rounds_released"]) == (1, 2, 4)
+
+
 def test_an_evaluation_has_no_rounds_to_count() -> None:
     running = replace(VOTING, state="running", phase="input", phase_done=10, phase_of=20)
     round_ = RoundStatus(0, 20, (RoundMetric("accuracy", 0.8, 0.01),))

@@ -17,7 +17,7 @@ from vicinia.coordinator.client.artifacts import Artifacts
 from vicinia.coordinator.client.compiling import compiled
 from vicinia.coordinator.client.expectation import Expectation
 from vicinia.coordinator.client.folder import Folder, Membership, default_folder
-from vicinia.coordinator.client.initial import initial_model, require_same_inputs
+from vicinia.coordinator.client.initial import initial_model, require_as_trained
 from vicinia.coordinator.client.limits import require_within
 from vicinia.coordinator.client.link import JobStatus, Link, Released
 from vicinia.coordinator.client.log_reader import LogReader
@@ -201,7 +201,7 @@ class Client:
         definitions, _ = self.datasets()
         plan = compiled(spec, definitions, name, model)
         if spec.file is not None and isinstance(plan, Training):
-            require_same_inputs(spec.file, folder or Path(), plan)
+            require_as_trained(spec.file, folder or Path(), plan)
         delta = float(self.bylaws.delta_dp)
         job = spec.job(
             coop=self.membership.coop,

@@ -10,15 +10,15 @@ from typing import Any
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.job import Job
 from vicinia.coordinator.client.cohort import Cohort
+from vicinia.coordinator.client.training_noise import TrainingNoise, noise_plan
 from vicinia.coordinator.client.training_terms import TrainingTerms
 from vicinia.errors import NotAccepted, ViciniaError
 from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.privacy.noise import NANO, NoisePlan
 from vicinia.query.explain import ExpectedError, Meaning, expected_error, explain
 from vicinia.query.plan import Plan
-from vicinia.secagg.parameters import parameters
 from vicinia.training.compiled import Training
-from vicinia.training.computation import Computation, noise_for, require_split
+from vicinia.training.computation import Computation, require_split
 
 __all__ = ["Expectation"]
 
@@ -27,8 +27,8 @@ __all__ = ["Expectation"]
 class Expectation:
     """The terms of a job, and its precision if all members' homes took part, spread evenly over the cells.
 
-    `sigma`: the noise in one slot of the sum, in vector units; `refusal`: why there could be no such run, or empty;
-    `help`: what would change that.
+    `sigma`: the noise in one slot of the sum, in vector units; `noise`: what that leaves of a training; `refusal`: why
+    there could be no such run, or empty; `help`: what would change that.
     """
 
     job: Job
@@ -47,6 +47,7 @@ class Expectation:
     refusal: str
     help: str
     training: TrainingTerms | None = None
+    noise: TrainingNoise | None = None
 
     @classmethod
     def of(cls, job: Job, plan: Computation, bylaws: ByLaws, class_: str, electorate: int) -> Expectation:
@@ -54,15 +55,18 @@ class Expectation:
         cohort = Cohort.of(job.floor, bylaws, electorate)
         sigma, refusal, help_, noise = 0.0, "", "", None
         errors: tuple[ExpectedError, ...] = ()
+        of_training = None
         if not cohort.needed:
             refusal, help_ = cohort.sentence, cohort.hint
         else:
             try:
-                noise = noise_plan(plan, bylaws, cohort, job.rho_nano)
+                noise = noise_plan(plan, cohort, job.rho_nano, cohort.most)
                 refusal, help_ = _unparted(plan, cohort)
                 sigma = noise.sum_std(cohort.most)
                 if isinstance(plan, Plan):
                     errors = expected_error(plan, math.hypot(sigma, noise.rounding_std(cohort.most)), cohort.most)
+                else:
+                    of_training = TrainingNoise.of(job, plan, cohort, bylaws)
             except ViciniaError as error:
                 refusal, help_ = _drowned(job, plan, bylaws, cohort, error)
         return cls(
@@ -82,6 +86,7 @@ class Expectation:
             refusal=refusal,
             help=help_,
             training=_training(job, plan, noise, float(bylaws.delta_dp), cohort),
+            noise=of_training,
         )
 
     @property
@@ -113,6 +118,7 @@ class Expectation:
             "refusal": self.refusal,
             "help": self.help,
             "training": None if self.training is None else self.training.payload(),
+            "noise": None if self.noise is None else self.noise.payload(),
         }
 
 
@@ -131,19 +137,13 @@ def _unparted(plan: Computation, cohort: Cohort) -> tuple[str, str]:
     return "", ""
 
 
-def noise_plan(plan: Computation, bylaws: ByLaws, cohort: Cohort, rho_nano: int) -> NoisePlan:
-    """The noise if as many as can took part; InvalidInput where there is no plan for it."""
-    of_run = parameters(cohort.most, cohort.corrupt, bylaws.delta, cohort.floor)
-    return noise_for(plan, rho_nano, cohort.most, of_run.honest)
-
-
 def _drowned(job: Job, plan: Computation, bylaws: ByLaws, cohort: Cohort, error: ViciniaError) -> tuple[str, str]:
     """Why there is no noise plan for a cohort that is large enough, and which budget would have one."""
     budget, runs = job.rho_nano, 1 if job.training is None else job.training.runs
     while budget * runs <= bylaws.rho_job_nano:
         budget *= 2
         try:
-            noise_plan(plan, bylaws, cohort, budget)
+            noise_plan(plan, cohort, budget, cohort.most)
         except ViciniaError:
             continue
         epsilon = rho_to_epsilon(budget * runs, float(bylaws.delta_dp))

@@ -38,8 +38,9 @@ _STATES = {
 class JobStatus:
     """Where a job stands; `yes`, `no` and `abstain` count only once the vote is closed.
 
-    Of a training: how many rounds were planned (0: no training) and released, and in `rounds` each that was with its
-    metrics, for those who may read its result and asked for this job alone.
+    Of a training: how many rounds that train were planned (0: it trains nothing), whether one that standardises comes
+    before them (1 or 0), how many were released in all, and in `rounds` each that was with its metrics, for those who
+    may read its result and asked for this job alone.
     """
 
     job_hash: str
@@ -60,6 +61,7 @@ class JobStatus:
     run: int
     rounds_released: int = 0
     rounds_planned: int = 0
+    rounds_scaling: int = 0
     rounds: tuple[RoundStatus, ...] = ()
 
     @classmethod
@@ -85,6 +87,7 @@ class JobStatus:
             run=status.run,
             rounds_released=status.rounds_released,
             rounds_planned=status.rounds_planned,
+            rounds_scaling=status.rounds_scaling,
             rounds=rounds,
         )
 

@@ -136,7 +136,7 @@ class TrainedModel:
         }
 
     def csv(self) -> str:
-        """One line a coefficient, where there are any, else one line a metric of a round."""
+        """A line a coefficient where there are any, else a line a metric of a round; rounds that train begin at 1."""
         table = io.StringIO()
         writer = csv.writer(table, lineterminator="\n")
         if self.coefficients:
@@ -145,8 +145,9 @@ class TrainedModel:
                 writer.writerow([one.outcome, one.name, repr(one.value), repr(one.stderr), repr(one.noise)])
             return table.getvalue()
         writer.writerow(["round", "cohort", "metric", "value", "stderr"])
+        scaling = self.training.plan.scaling
         for place, release in enumerate(self.releases):
             for metric in release.metrics:
                 numbers = ["" if number is None else repr(number) for number in (metric.value, metric.stderr)]
-                writer.writerow([place + 1, release.cohort, metric.name, *numbers])
+                writer.writerow([place + 1 - scaling, release.cohort, metric.name, *numbers])
         return table.getvalue()

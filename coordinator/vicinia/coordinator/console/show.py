@@ -112,7 +112,7 @@ def checked(out: Console, found: Expectation) -> None:
         out.print("\nNothing has been sent to any home.")
         return
     homes = f"{'all ' if cohort.most == cohort.members else ''}{cohort.most:,} homes"
-    if found.errors:
+    if found.errors or found.noise is not None:
         out.print(f"\n[bold]How far off, if {homes} take part[/bold]")
     for error in found.errors:
         half = error.cohort_needed(error.stderr / 2)
@@ -120,6 +120,8 @@ def checked(out: Console, found: Expectation) -> None:
             f" Half of that needs {half:,} homes." if error.shrinks and not error.drowned and half is not None else ""
         )
         _item(out, f"{error.sentence}{more}")
+    for sentence in found.noise.sentences if found.noise is not None else ():
+        _item(out, sentence)
     if found.filtered:
         _item(out, "WHERE leaves homes out: the fewer match, the larger the error of every mean.")
     out.print("\nNothing has been sent to any home. Hand it in with: vicinia submit JOB.toml")
@@ -210,6 +212,7 @@ def facts_of(now: JobStatus, at: float) -> dict[str, Any]:
         "phase_of": now.phase_of,
         "run": now.run,
         "rounds_planned": now.rounds_planned,
+        "rounds_scaling": now.rounds_scaling,
         "rounds_released": now.rounds_released,
         "rounds": [
             {

@@ -126,10 +126,14 @@ def _phase(bars: _Bars, now: JobStatus, name: str, words: str, done: int, of: in
 
 
 def _round(now: JobStatus, place: int) -> str:
-    """The name of a round, counted from 0; the closing one evaluates the final model, and is all of an evaluation."""
+    """The name of a round, counted from 0: of those that train by their number, of the others by what they are for; the
+    closing one evaluates the final model, and is all of an evaluation."""
     if not now.rounds_planned:
         return "The evaluation"
-    return f"Round {place + 1} of {now.rounds_planned}" if place < now.rounds_planned else "The closing round"
+    if place < now.rounds_scaling:
+        return "The standardising round"
+    trains = place - now.rounds_scaling < now.rounds_planned
+    return f"Round {place + 1 - now.rounds_scaling} of {now.rounds_planned}" if trains else "The closing round"
 
 
 def _released(now: JobStatus, place: int) -> str:
@@ -139,7 +143,8 @@ def _released(now: JobStatus, place: int) -> str:
     released = f"{_round(now, place)} is released, of {homes}."
     if not of_round.metrics:
         return released
-    which = "The model that it began with" if place < now.rounds_planned else "The final model"
+    final = place >= now.rounds_scaling + now.rounds_planned
+    which = "The final model" if final else "The model that it began with"
     which = which if now.rounds_planned else "The model"
     return f"{released} {which}: {sentence(of_round.metrics)}"
 

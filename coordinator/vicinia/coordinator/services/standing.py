@@ -16,7 +16,7 @@ from vicinia.errors import PhaseOver, ViciniaError
 from vicinia.wire.research import JobState, JobStatus
 from vicinia.wire.rounds import Phase
 
-__all__ = ["Standing", "is_training", "rounds_planned"]
+__all__ = ["Standing", "is_training"]
 
 _STATES = {
     Stage.SUBMITTED: JobState.SUBMITTED,
@@ -47,6 +47,7 @@ class Standing:
         vote = self._ledger.assembly.votes.get(row.job_hash)
         counted = row.stage in _COUNTED
         phase, done, of, ends_ms = self._progress(run)
+        plan = _plan(row.body)
         return JobStatus(
             job_hash=row.job_hash,
             title=row.title,
@@ -65,7 +66,8 @@ class Standing:
             phase_deadline_ms=ends_ms,
             run=run.number if run is not None else 0,
             rounds_released=len(vote.releases) if vote else 0,
-            rounds_planned=rounds_planned(row.body),
+            rounds_planned=plan.rounds if plan else 0,
+            rounds_scaling=plan.scaling if plan else 0,
         )
 
     def _progress(self, run: RunRow | None) -> tuple[Phase, int, int, int]:
@@ -82,12 +84,6 @@ class Standing:
         return live.row.phase, rounded_down(len(live.answered)), rounded_down(live.expected), deadline_ms
 
 
-def rounds_planned(body: bytes) -> int:
-    """Of a training, the one that standardises included; 0 of an evaluation, a query, and a job of another version."""
-    plan = _plan(body)
-    return 0 if plan is None else plan.scaling + plan.rounds
-
-
 def is_training(body: bytes) -> bool:
     """Whether the job has a plan to train or evaluate a model."""
     return _plan(body) is not None
@@ -95,6 +91,7 @@ def is_training(body: bytes) -> bool:
 
 @lru_cache(1_024)
 def _plan(body: bytes) -> TrainingPlan | None:
+    """None of a query, and of a job of another version."""
     try:
         return Job.from_canonical(body).training
     except ViciniaError:

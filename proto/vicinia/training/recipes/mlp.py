@@ -57,7 +57,7 @@ class Mlp:
     name: ClassVar[str] = "mlp"
     version: ClassVar[int] = 1
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting("activation", 0, 1, 0),  # 0 relu, 1 tanh
+        Setting("activation", 0, 1, 0, of_model=True),  # 0 relu, 1 tanh
         Setting("batch", 1, 10_000, 8),
         Setting("by_examples", 0, 1, 0),
         Setting("epochs", 1, 100, 2),
