@@ -14,6 +14,7 @@ from vicinia.secagg.manifest import Deadlines
 __all__ = ["Slot", "slot_seconds"]
 
 _SHORT_PHASES = 1.0
+_SLOTS_A_PHASE = 16
 _MARGIN = 0.25
 
 
@@ -39,8 +40,8 @@ class Slot:
 def slot_seconds(deadlines: Deadlines) -> float:
     """The length of a run's slots: public, for it follows from the manifest alone.
 
-    A tenth of the shortest phase, so that two of them pass before the coordinator takes a silent home for gone; but
-    a second, or a fifth of the phase, where phases are short.
+    A sixteenth of the shortest phase, so that two of them pass long before the coordinator takes a silent home for
+    gone (a quarter); but a second, or a fifth of the phase, where phases are short.
     """
     phase = min(later - earlier for earlier, later in pairwise(deadlines.in_order())) / 1000
-    return max(min(_SHORT_PHASES, phase / 5), phase / 10)
+    return max(min(_SHORT_PHASES, phase / 5), phase / _SLOTS_A_PHASE)
