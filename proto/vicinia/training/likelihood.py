@@ -17,8 +17,9 @@ from vicinia.training.dimensions import Dimensions
 from vicinia.training.layout import Block, VectorLayout
 from vicinia.training.model import MAX_PARAMETERS, Model, too_large
 from vicinia.training.newton import TRUST, Kept, LocalView, newton
+from vicinia.training.parameter import NANO
 from vicinia.training.regression import L2, RADIUS, Estimate, length_squared
-from vicinia.training.settings import NANO, Setting, from_payload
+from vicinia.training.settings import Settings, from_payload
 from vicinia.training.symmetric import triangle, unpack
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Likelihood(ABC):
     `_sampling` (deviations, the latter times √m); and what `Kept` keeps.
     """
 
-    settings: ClassVar[tuple[Setting, ...]] = (L2, RADIUS, TRUST)
+    settings: ClassVar[Settings] = {"l2": L2, "radius": RADIUS, "trust": TRUST}
 
     dimensions: Dimensions
     l2: int

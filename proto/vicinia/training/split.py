@@ -19,8 +19,8 @@ from vicinia.errors import RoundFailed
 from vicinia.secagg.parameters import SECRECY
 from vicinia.secagg.tails import worst_count
 from vicinia.training.compiled import Part, Training
+from vicinia.training.parameter import NANO
 from vicinia.training.schedule import Kind
-from vicinia.training.settings import NANO
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

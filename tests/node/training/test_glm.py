@@ -18,10 +18,11 @@ from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.examples import Examples
 from vicinia.training.likelihood import CURVATURE, GRADIENT
 from vicinia.training.model import Model
+from vicinia.training.parameter import NANO
 from vicinia.training.recipes.linear import Linear
 from vicinia.training.recipes.logistic import Logistic, contrasts
 from vicinia.training.recipes.poisson import Poisson
-from vicinia.training.settings import NANO, from_file
+from vicinia.training.settings import from_file
 
 INPUTS = 3
 DIRTY = st.floats(allow_nan=True, allow_infinity=True, width=64)

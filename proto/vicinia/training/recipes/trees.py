@@ -25,9 +25,10 @@ from vicinia.training.boosting import first_round, next_round
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
 from vicinia.training.model import MAX_PARAMETERS, Model, too_large
+from vicinia.training.parameter import NANO, real, whole
 from vicinia.training.partition import Pruning, Sums
 from vicinia.training.radius import NORM, NORM_EDGES, SUMS_SHARE, next_radius
-from vicinia.training.settings import NANO, Setting, from_payload, real
+from vicinia.training.settings import Settings, from_payload
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,16 +64,16 @@ class Trees:
 
     name: ClassVar[str] = "trees"
     version: ClassVar[int] = 1
-    settings: ClassVar[tuple[Setting, ...]] = (
-        Setting("tree_rounds", 1, 500, 12),
-        Setting("bins", 2, 64, 16),
-        Setting("contexts", 1, 16, 4),
-        Setting("trees", 1, 64, 3),
-        real("learning_rate", "0.01", "1", "0.5"),
-        real("l2", "0", "10000", "2"),
-        real("caution", "0", "100", "5"),
-        real("unclipped", "0.05", "1", "0.6"),
-    )
+    settings: ClassVar[Settings] = {
+        "tree_rounds": whole(1, 500, 12),
+        "bins": whole(2, 64, 16),
+        "contexts": whole(1, 16, 4),
+        "trees": whole(1, 64, 3),
+        "learning_rate": real("0.01", "1", "0.5"),
+        "l2": real("0", "10000", "2"),
+        "caution": real("0", "100", "5"),
+        "unclipped": real("0.05", "1", "0.6"),
+    }
 
     dimensions: Dimensions
     tree_rounds: int
