@@ -18,12 +18,14 @@ from deploy.demo.arguments import FEWEST, Options
 from deploy.demo.breakin import BreakIn
 from deploy.demo.choices import cast_homes, require_cohort, require_parts
 from deploy.demo.cohort import read_cohort
-from deploy.demo.cooperative import AGENCY, BYLAWS, RECIPIENT, UNIVERSITY, Cooperative
+from deploy.demo.cooperative import Cooperative
 from deploy.demo.data import Table, households
 from deploy.demo.processes import Supervisor, resident_mb
 from deploy.demo.question import Question
 from deploy.demo.report import Report
+from deploy.demo.researchers import AGENCY, RECIPIENT, UNIVERSITY
 from deploy.demo.show import Narrator
+from deploy.demo.steward import BYLAWS
 from deploy.demo.training.comparison import Comparison, Homes
 from deploy.demo.training.live import Live, plan_in_words
 from deploy.demo.training.published import Published
@@ -92,18 +94,24 @@ class Story:
         everybody = len(self._cast.everybody)
         with self._tell.step("found", "Founded: 3 registrars, 1 witness, each a home with its own keys"):
             self._coop.found()
-            self._coop.serve()
+            self._coop.steward.serve()
         if self._coop.machine.words:
             self._tell.note(f"{self._coop.machine.words} So the by-laws give each phase of a run more time")
-            self._tell.note(f"phase_seconds = {self._coop.phase_seconds}; a phase ends sooner when all have answered")
+            self._tell.note(
+                f"phase_seconds = {self._coop.steward.phase_seconds}; a phase ends sooner when all have answered"
+            )
         self._report.advice = self._coop.machine.advice(everybody, FEWEST)
         with self._tell.step("join", f"{everybody} households and 2 researchers join, over mutual TLS"):
-            self._coop.invite()
             self._coop.join()
         with self._tell.step("start", "Endorsed by 2 of 3 registrars, started, filled with own rows") as step:
-            self._coop.run_homes()
+            self._coop.members.run()
             self._processes.at_once(
-                [self._coop.approve, self._coop.standing_votes, self._fill_homes, self._coop.await_homes]
+                [
+                    self._coop.members.approve,
+                    self._coop.members.standing_votes,
+                    self._fill_homes,
+                    self._coop.await_members,
+                ]
             )
             hosts = f"{len(self._cast.hosted)} hosting process{'' if len(self._cast.hosted) == 1 else 'es'}"
             step.say(f"{hosts}, {len(self._cast.lone)} homes alone in theirs")
@@ -112,8 +120,8 @@ class Story:
         self._tell.note(f"{self._report.consenting} consent to this use of their rows, {refusing} {but}")
 
     def _fill_homes(self) -> None:
-        self._coop.import_data()
-        self._coop.consent(self._spec.purpose, RECIPIENT, self._question.epsilon, train=self._question.trains)
+        self._coop.members.import_data()
+        self._coop.members.consent(self._spec.purpose, RECIPIENT, self._question.epsilon, train=self._question.trains)
 
     def _ask(self) -> tuple[str, str]:
         self._tell.heading("A researcher asks")
@@ -121,12 +129,14 @@ class Story:
         with self._tell.step("submit", "Checked, submitted and sponsored by a member") as step:
             expected, job, commercial = self._processes.at_once(
                 [
-                    lambda: self._coop.check(UNIVERSITY, self._question.path),
-                    lambda: self._coop.submit(UNIVERSITY, self._question.path),
-                    lambda: self._coop.submit(AGENCY, self._question.commercial(self._folder)),
+                    lambda: self._coop.researchers.check(UNIVERSITY, self._question.path),
+                    lambda: self._coop.researchers.submit(UNIVERSITY, self._question.path),
+                    lambda: self._coop.researchers.submit(AGENCY, self._question.commercial(self._folder)),
                 ]
             )
-            self._processes.at_once([lambda: self._coop.sponsor(job), lambda: self._coop.sponsor(commercial)])
+            self._processes.at_once(
+                [lambda: self._coop.members.sponsor(job), lambda: self._coop.members.sponsor(commercial)]
+            )
             step.say(f"job {job[:12]}, and a commercial one, {commercial[:12]}")
         errors = [f"{one['column']} ± {one['stderr']:.2g}" for one in expected["errors"]]
         if self._question.training is not None:
@@ -138,9 +148,9 @@ class Story:
     def _vote(self, job: str, commercial: str) -> None:
         self._tell.heading("The members decide")
         with self._tell.step("vote", "Standing votes, and one by hand") as step:
-            self._followed = self._coop.follow(UNIVERSITY, job)
-            self._other = self._coop.follow(AGENCY, commercial)
-            self._coop.vote_by_hand(job, "yes")
+            self._followed = self._coop.researchers.follow(UNIVERSITY, job)
+            self._other = self._coop.researchers.follow(AGENCY, commercial)
+            self._coop.members.vote_by_hand(job, "yes")
             last = self._followed.until(lambda now: now["state"] not in ("submitted", "voting"), step.say)
             step.say(f"yes {last['yes']}, no {last['no']}, abstained {last['abstain']} of {last['electorate']}")
         self._note_memory()
@@ -148,14 +158,14 @@ class Story:
     def _note_memory(self) -> None:
         """Resident memory of one lone home at rest, before its first run."""
         keeper = next(name for name in self._cast.lone if name not in self._cast.dropped)
-        self._report.node_rss_mb = round(resident_mb(self._processes.pid(self._coop.daemon(keeper))), 1)
+        self._report.node_rss_mb = round(resident_mb(self._processes.pid(self._coop.members.daemon(keeper))), 1)
 
     def _break_in(self, commercial: str) -> BreakIn:
         """The members have said no; whoever broke into the coordinator starts the job all the same."""
         last = self._other.until(lambda now: bool(now["final"]), lambda _: None)
         self._promise("the members' no ended the commercial job", last["state"] == "not accepted")
         self._tell.note(f"the commercial job: {last['state']} (yes {last['yes']}, no {last['no']})")
-        attack = BreakIn(self._coop.coordinator_folder(), commercial)
+        attack = BreakIn(self._coop.steward.coordinator, commercial)
         attack.send()
         self._tell.note("a coordinator that was broken into now sends it to every home all the same")
         return attack
@@ -166,7 +176,7 @@ class Story:
             if self._cast.dropped:
                 self._followed.until(_roster_is_fixed, step.say)
                 for name in self._cast.dropped:
-                    self._processes.kill(self._coop.daemon(name))
+                    self._processes.kill(self._coop.members.daemon(name))
             live = Live(self._tell, self._question.training)
             last = self._followed.until(
                 lambda now: bool(now["final"]), lambda text: step.say(live.words(self._followed.last, text))
@@ -183,12 +193,12 @@ class Story:
 
     def _reasons(self) -> Mapping[str, Any]:
         """Why every home ran or refused each job, as they say it now."""
-        self._answers = self._coop.reasons()
+        self._answers = self._coop.members.reasons()
         return self._answers
 
     def _refused(self, attack: BreakIn) -> None:
         with self._tell.step("refusals", "Why the homes did not run the rejected job") as step:
-            found = attack.wait(self._reasons, self._alive(), self._coop.phase_seconds, step.say)
+            found = attack.wait(self._reasons, self._alive(), self._coop.steward.phase_seconds, step.say)
             step.ok = found.held
         for reason, homes in Counter(found.refused.values()).most_common(3):
             self._tell.note(f"{verdict.counted(homes)}: {reason}")
@@ -211,10 +221,10 @@ class Story:
         ) as step:
             told, left, verified, states = self._processes.at_once(
                 [
-                    lambda: self._coop.model(UNIVERSITY, job),
-                    self._coop.left,
-                    self._coop.verify_left,
-                    self._coop.states,
+                    lambda: self._coop.researchers.model(UNIVERSITY, job),
+                    self._coop.members.left,
+                    self._coop.members.verify_left,
+                    self._coop.members.states,
                 ]
             )
             homes = Homes(self._cast.everybody, self._cast.consenting, self._cast.survivors, left, verified, states)
@@ -233,19 +243,19 @@ class Story:
         with self._tell.step("compare", "The homes' own records, which only this demo can see") as step:
             result, left, verified, ids = self._processes.at_once(
                 [
-                    lambda: self._coop.result(UNIVERSITY, job),
-                    self._coop.left,
-                    self._coop.verify_left,
-                    self._coop.households,
+                    lambda: self._coop.researchers.result(UNIVERSITY, job),
+                    self._coop.members.left,
+                    self._coop.members.verify_left,
+                    self._coop.members.households,
                 ]
             )
-            vectors = self._coop.left(vector_of=_run_of(job, left))
+            vectors = self._coop.members.left(vector_of=_run_of(job, left))
             step.say(f"{sum(len(records) for records in left.values())} records")
         sizes = [record["bytes_of_run"] for records in left.values() for record in records if record["job"] == job]
         self._report.bytes_up_per_home = sum(sizes) / len(sizes)
         self._report.privacy = {name: result[name] for name in ("rho", "epsilon", "delta", "sigma")}
         self._report.log = {name: result["log"][name] for name in ("size", "root")}
-        cohort = read_cohort(self._coop.coordinator_folder(), job)
+        cohort = read_cohort(self._coop.steward.coordinator, job)
         survivors = [name for name in self._cast.everybody if ids[name] in cohort.survivors]
         self._report.survivors = len(survivors)
         self._report.dropped = self._report.consenting - len(survivors)

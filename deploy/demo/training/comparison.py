@@ -77,7 +77,7 @@ class Comparison:
         answers: Mapping[str, Any],
     ) -> None:
         self._job, self._published, self._homes = job, published, homes
-        self._history = history = read_history(coop.coordinator_folder(), job)
+        self._history = history = read_history(coop.steward.coordinator, job)
         training = standardised(training, {one.number: one.release for one in history.rounds})
         self._training, plan = training, training.plan
         self._last = homes.names(history.rounds[-1].survivors)
@@ -163,7 +163,7 @@ class Comparison:
         for name in self._homes.everybody:
             if not any(name in there for there in members.values()):
                 continue
-            home = Home.open(coop.stores() / name)
+            home = Home.open(coop.members.stores() / name)
             try:
                 sent = Departures(home.database)
                 for run_id, there in members.items():
