@@ -22,9 +22,9 @@ from simulator_cooperative import Cooperative
 from vicinia.assembly import Job
 from vicinia.errors import NotFound, PhaseOver, Unavailable
 from vicinia.identity import SigningKey, TlsKey
+from vicinia.node.services.cooperative import Cooperative as Pinned
 from vicinia.node.services.keyring import identity
 from vicinia.node.services.participation import Participation
-from vicinia.node.services.replica import Cooperative as Pinned
 from vicinia.node.services.replica import Replica
 from vicinia.node.store.home import Home
 from vicinia.node.store.replica import ReplicaStore

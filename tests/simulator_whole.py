@@ -24,8 +24,8 @@ from vicinia.coordinator.services.cooperative import Cooperative
 from vicinia.errors import Unavailable
 from vicinia.identity import Principal, TlsKey, VerifyingKey
 from vicinia.node.services.consent import ConsentRecord
+from vicinia.node.services.cooperative import Cooperative as Pinned
 from vicinia.node.services.participation import Participation
-from vicinia.node.services.replica import Cooperative as Pinned
 from vicinia.node.services.replica import Replica
 from vicinia.node.store.consents import Consents
 from vicinia.node.store.datasets import DataSets

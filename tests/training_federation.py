@@ -19,9 +19,9 @@ from vicinia.training.clipping import next_clip, to_nano
 from vicinia.training.examples import Examples
 from vicinia.training.layout import VectorLayout
 from vicinia.training.model import Model
+from vicinia.training.parameter import NANO
 from vicinia.training.recipe import Aggregate
 from vicinia.training.recipes.mlp import Mlp
-from vicinia.training.settings import NANO
 
 __all__ = ["Clipping", "federated", "noise_of", "released"]
 

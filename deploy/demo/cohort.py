@@ -13,7 +13,7 @@ from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.schema import person
 from vicinia.errors import NotFound
 
-__all__ = ["Cohort", "phase_of", "read_cohort", "synchronised"]
+__all__ = ["Cohort", "ones", "phase_of", "read_cohort", "synchronised"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ def read_cohort(coordinator: Path, job_hash: str) -> Cohort:
         database.close()
     if run is None or run.roster is None or run.survivors is None:
         raise NotFound("The run did not come so far as to have survivors.", where=f"job {job_hash[:12]}")
-    roster = _ones(run.roster)
+    roster = ones(run.roster)
     return Cohort(
         roster=frozenset(assembly.members[index].id for index in roster),
-        survivors=frozenset(assembly.members[roster[position]].id for position in _ones(run.survivors)),
+        survivors=frozenset(assembly.members[roster[position]].id for position in ones(run.survivors)),
     )
 
 
@@ -64,7 +64,7 @@ def phase_of(coordinator: Path, job_hash: str) -> int:
     return 0 if run is None else int(run.phase)
 
 
-def _ones(bitmap: bytes) -> list[int]:
+def ones(bitmap: bytes) -> list[int]:
     """The places of the ones in a little-endian bitmap, ascending."""
     number = int.from_bytes(bitmap, "little")
     return [place for place in range(number.bit_length()) if number >> place & 1]

@@ -53,9 +53,14 @@ class Machine:
         }
 
     @property
+    def busy(self) -> bool:
+        """Whether it is worth telling."""
+        return self.slowness >= WORTH_TELLING
+
+    @property
     def words(self) -> str:
         """A sentence for people, empty where there is nothing to tell."""
-        if self.slowness < WORTH_TELLING:
+        if not self.busy:
             return ""
         return f"This machine is busy, or slow: a program takes {self.slowness:.1f} times as long as on an idle one."
 

@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vicinia.assembly.bylaws import ByLaws
-from vicinia.query.mapping import parse_map
 from vicinia.query.plan import compile_query
 from vicinia.training.compiled import Training
 
-from deploy.demo import truth, verdict
+from deploy.demo import verdict
+from deploy.demo.answer import Answer
 from deploy.demo.arguments import FEWEST, Options
 from deploy.demo.breakin import BreakIn
-from deploy.demo.choices import cast_homes, require_cohort, require_parts
-from deploy.demo.cohort import read_cohort
-from deploy.demo.cooperative import AGENCY, BYLAWS, RECIPIENT, UNIVERSITY, Cooperative
-from deploy.demo.data import Table, households
+from deploy.demo.cooperative import Cooperative
+from deploy.demo.homes import Homes
 from deploy.demo.processes import Supervisor, resident_mb
-from deploy.demo.question import Question
 from deploy.demo.report import Report
+from deploy.demo.researchers import AGENCY, RECIPIENT, UNIVERSITY
+from deploy.demo.scene import Scene
 from deploy.demo.show import Narrator
-from deploy.demo.training.comparison import Comparison, Homes
+from deploy.demo.training.comparison import Comparison
 from deploy.demo.training.live import Live, plan_in_words
 from deploy.demo.training.published import Published
-from deploy.demo.training.sources import material
 
 __all__ = ["Story"]
-
-DEFAULT_HOUSEHOLDS = 320
 
 
 class Story:
@@ -60,50 +54,31 @@ class Story:
 
     def _prepare(self) -> None:
         with self._tell.step("prepare", "The data") as step:
-            options = self._options
-            given = material(options, self._folder)
-            maps = [(source, path, *parse_map(path.read_text())) for source, path in given.tables]
-            definition = maps[0][2]
-            self._question = question = Question(given.job)
-            question.check({one.name: one for _, _, one, _ in maps})
-            wanted = options.households or DEFAULT_HOUSEHOLDS
-            least = options.households or FEWEST
-            data = households(definition.name, maps[0][3], *given.tables[0], wanted, least)
-            more = tuple(Table(one.name, source, path) for source, path, one, _ in maps[1:])
-            data = replace(data, tables=data.tables + more)
-            bylaws = ByLaws.from_toml(BYLAWS.read_text(), BYLAWS.name)
-            cast = cast_homes(
-                data.names, data.dataset, options.refuse, processes=options.processes, lone=options.lone,
-                drop=options.drop, seed=options.seed,
-            )  # fmt: skip
-            floor = question.spec.floor or bylaws.floor
-            require_cohort(cast, data.dataset, bylaws, floor, options.seed)
-            require_parts(cast, question.training, bylaws, floor)
-            step.say(f"{definition.description}: {len(data.names)} households, {len(definition.columns)} columns")
-        self._cast = cast
-        self._spec = question.spec
-        self._definition = definition
-        self._coop = Cooperative(self._folder, cast, data, self._processes)
-        self._report.households = len(data.names)
-        self._report.consenting = len(cast.consenting)
+            self._scene = scene = Scene.of(self._options, self._folder)
+            step.say(scene.words)
+        self._question, self._cast = scene.question, scene.cast
+        self._coop = Cooperative(self._folder, scene.cast, scene.data, self._processes)
+        self._members, self._researchers = self._coop.members, self._coop.researchers
+        self._report.households = len(scene.data.names)
+        self._report.consenting = len(scene.cast.consenting)
 
     def _found(self) -> None:
         self._tell.heading("A cooperative")
         everybody = len(self._cast.everybody)
         with self._tell.step("found", "Founded: 3 registrars, 1 witness, each a home with its own keys"):
             self._coop.found()
-            self._coop.serve()
-        if self._coop.machine.words:
+            self._coop.steward.serve()
+        if self._coop.machine.busy:
             self._tell.note(f"{self._coop.machine.words} So the by-laws give each phase of a run more time")
-            self._tell.note(f"phase_seconds = {self._coop.phase_seconds}; a phase ends sooner when all have answered")
+            seconds = self._coop.steward.phase_seconds
+            self._tell.note(f"phase_seconds = {seconds}; a phase ends sooner when all have answered")
         self._report.advice = self._coop.machine.advice(everybody, FEWEST)
         with self._tell.step("join", f"{everybody} households and 2 researchers join, over mutual TLS"):
-            self._coop.invite()
             self._coop.join()
         with self._tell.step("start", "Endorsed by 2 of 3 registrars, started, filled with own rows") as step:
-            self._coop.run_homes()
+            self._members.run()
             self._processes.at_once(
-                [self._coop.approve, self._coop.standing_votes, self._fill_homes, self._coop.await_homes]
+                [self._members.approve, self._members.standing_votes, self._fill_homes, self._coop.await_members]
             )
             hosts = f"{len(self._cast.hosted)} hosting process{'' if len(self._cast.hosted) == 1 else 'es'}"
             step.say(f"{hosts}, {len(self._cast.lone)} homes alone in theirs")
@@ -112,8 +87,9 @@ class Story:
         self._tell.note(f"{self._report.consenting} consent to this use of their rows, {refusing} {but}")
 
     def _fill_homes(self) -> None:
-        self._coop.import_data()
-        self._coop.consent(self._spec.purpose, RECIPIENT, self._question.epsilon, train=self._question.trains)
+        self._members.import_data()
+        asked = self._question
+        self._members.consent(asked.spec.purpose, RECIPIENT, asked.epsilon, train=asked.trains)
 
     def _ask(self) -> tuple[str, str]:
         self._tell.heading("A researcher asks")
@@ -121,12 +97,12 @@ class Story:
         with self._tell.step("submit", "Checked, submitted and sponsored by a member") as step:
             expected, job, commercial = self._processes.at_once(
                 [
-                    lambda: self._coop.check(UNIVERSITY, self._question.path),
-                    lambda: self._coop.submit(UNIVERSITY, self._question.path),
-                    lambda: self._coop.submit(AGENCY, self._question.commercial(self._folder)),
+                    lambda: self._researchers.check(UNIVERSITY, self._question.path),
+                    lambda: self._researchers.submit(UNIVERSITY, self._question.path),
+                    lambda: self._researchers.submit(AGENCY, self._question.commercial(self._folder)),
                 ]
             )
-            self._processes.at_once([lambda: self._coop.sponsor(job), lambda: self._coop.sponsor(commercial)])
+            self._processes.at_once([lambda: self._members.sponsor(job), lambda: self._members.sponsor(commercial)])
             step.say(f"job {job[:12]}, and a commercial one, {commercial[:12]}")
         errors = [f"{one['column']} ± {one['stderr']:.2g}" for one in expected["errors"]]
         if self._question.training is not None:
@@ -138,9 +114,9 @@ class Story:
     def _vote(self, job: str, commercial: str) -> None:
         self._tell.heading("The members decide")
         with self._tell.step("vote", "Standing votes, and one by hand") as step:
-            self._followed = self._coop.follow(UNIVERSITY, job)
-            self._other = self._coop.follow(AGENCY, commercial)
-            self._coop.vote_by_hand(job, "yes")
+            self._followed = self._researchers.follow(UNIVERSITY, job)
+            self._other = self._researchers.follow(AGENCY, commercial)
+            self._members.vote_by_hand(job, "yes")
             last = self._followed.until(lambda now: now["state"] not in ("submitted", "voting"), step.say)
             step.say(f"yes {last['yes']}, no {last['no']}, abstained {last['abstain']} of {last['electorate']}")
         self._note_memory()
@@ -148,14 +124,14 @@ class Story:
     def _note_memory(self) -> None:
         """Resident memory of one lone home at rest, before its first run."""
         keeper = next(name for name in self._cast.lone if name not in self._cast.dropped)
-        self._report.node_rss_mb = round(resident_mb(self._processes.pid(self._coop.daemon(keeper))), 1)
+        self._report.node_rss_mb = round(resident_mb(self._processes.pid(self._members.daemon(keeper))), 1)
 
     def _break_in(self, commercial: str) -> BreakIn:
         """The members have said no; whoever broke into the coordinator starts the job all the same."""
         last = self._other.until(lambda now: bool(now["final"]), lambda _: None)
         self._promise("the members' no ended the commercial job", last["state"] == "not accepted")
         self._tell.note(f"the commercial job: {last['state']} (yes {last['yes']}, no {last['no']})")
-        attack = BreakIn(self._coop.coordinator_folder(), commercial)
+        attack = BreakIn(self._coop.steward.coordinator, commercial)
         attack.send()
         self._tell.note("a coordinator that was broken into now sends it to every home all the same")
         return attack
@@ -166,7 +142,7 @@ class Story:
             if self._cast.dropped:
                 self._followed.until(_roster_is_fixed, step.say)
                 for name in self._cast.dropped:
-                    self._processes.kill(self._coop.daemon(name))
+                    self._processes.kill(self._members.daemon(name))
             live = Live(self._tell, self._question.training)
             last = self._followed.until(
                 lambda now: bool(now["final"]), lambda text: step.say(live.words(self._followed.last, text))
@@ -183,12 +159,12 @@ class Story:
 
     def _reasons(self) -> Mapping[str, Any]:
         """Why every home ran or refused each job, as they say it now."""
-        self._answers = self._coop.reasons()
+        self._answers = self._members.reasons()
         return self._answers
 
     def _refused(self, attack: BreakIn) -> None:
         with self._tell.step("refusals", "Why the homes did not run the rejected job") as step:
-            found = attack.wait(self._reasons, self._alive(), self._coop.phase_seconds, step.say)
+            found = attack.wait(self._reasons, self._alive(), self._coop.steward.phase_seconds, step.say)
             step.ok = found.held
         for reason, homes in Counter(found.refused.values()).most_common(3):
             self._tell.note(f"{verdict.counted(homes)}: {reason}")
@@ -203,75 +179,38 @@ class Story:
         if self._question.training is not None:
             self._compare_model(job, self._question.training)
         else:
-            self._compare_query(job)
+            self._compare_answer(job)
 
     def _compare_model(self, job: str, training: Training) -> None:
-        with self._tell.step(
-            "compare", "The researcher fetches the model; the homes' own records, and the same rows in one place"
-        ) as step:
-            told, left, verified, states = self._processes.at_once(
-                [
-                    lambda: self._coop.model(UNIVERSITY, job),
-                    self._coop.left,
-                    self._coop.verify_left,
-                    self._coop.states,
-                ]
-            )
-            homes = Homes(self._cast.everybody, self._cast.consenting, self._cast.survivors, left, verified, states)
-            found = Comparison(self._coop, job, training, Published.of(told), homes, self._answers)
-            step.say(f"{sum(len(records) for records in left.values())} records")
-        found.tell(self._tell, self._spec.title)
+        what = "The researcher fetches the model; the homes' own records, and the same rows in one place"
+        with self._tell.step("compare", what) as step:
+            told, homes = self._told(job, self._researchers.model)
+            published = Published.of(told)
+            found = Comparison(self._coop, job, training, published, homes, self._answers)
+            step.say(f"{homes.records} records")
+        found.tell(self._tell, self._question.spec.title)
         found.into(self._report, self._seconds_of_rounds)
         for sentence in found.late:
             self._tell.note(sentence)
-        excused = bool(found.late) and bool(self._coop.machine.words)
-        who = "consented, lived and was in time" if excused else "consented and lived"
-        held = not found.unwilling and (excused or not found.late)
-        self._promise(f"every home that {who} took part in every round", held)
 
-    def _compare_query(self, job: str) -> None:
+    def _compare_answer(self, job: str) -> None:
         with self._tell.step("compare", "The homes' own records, which only this demo can see") as step:
-            result, left, verified, ids = self._processes.at_once(
-                [
-                    lambda: self._coop.result(UNIVERSITY, job),
-                    self._coop.left,
-                    self._coop.verify_left,
-                    self._coop.households,
-                ]
-            )
-            vectors = self._coop.left(vector_of=_run_of(job, left))
-            step.say(f"{sum(len(records) for records in left.values())} records")
-        sizes = [record["bytes_of_run"] for records in left.values() for record in records if record["job"] == job]
-        self._report.bytes_up_per_home = sum(sizes) / len(sizes)
-        self._report.privacy = {name: result[name] for name in ("rho", "epsilon", "delta", "sigma")}
-        self._report.log = {name: result["log"][name] for name in ("size", "root")}
-        cohort = read_cohort(self._coop.coordinator_folder(), job)
-        survivors = [name for name in self._cast.everybody if ids[name] in cohort.survivors]
-        self._report.survivors = len(survivors)
-        self._report.dropped = self._report.consenting - len(survivors)
-        self._report.promises += verdict.of_records(job, left, verified, self._cast.consenting, survivors)
-        self._judge_absent(job, survivors)
-        self._promise("nobody else took part", set(survivors) <= set(self._cast.consenting))
-        plan = compile_query(self._question.query, {self._definition.name: self._definition})
-        rows = truth.beside(plan, result["cells"], {name: vectors[name]["vector"] for name in survivors})
-        self._report.cells = rows
-        self._tell.result(self._spec.title, rows)
-        bound = truth.deviation_bound(len(rows))
-        off = [row.deviation for row in rows if row.deviation is not None]
-        self._promise(
-            f"every difference from the truth is noise of the announced size (at most {bound:.1f} standard errors)",
-            all(abs(one) <= bound for one in off),
-        )
+            told, homes = self._told(job, self._researchers.result)
+            plan = compile_query(self._question.query, {self._scene.definition.name: self._scene.definition})
+            found = Answer(self._coop, job, plan, told, homes, self._answers)
+            step.say(f"{homes.records} records")
+        found.into(self._report)
+        for sentence in found.late:
+            self._tell.note(sentence)
+        self._tell.result(self._question.spec.title, found.rows)
 
-    def _judge_absent(self, job: str, survivors: Collection[str]) -> None:
-        """Who consented and lived belongs into the sum; on a busy machine a home may be late, which it says."""
-        missing = [name for name in self._cast.survivors if name not in set(survivors)]
-        found = verdict.absent(self._answers, job, missing)
-        if found.late:
-            self._tell.note(found.sentence)
-        excused = bool(found.late) and bool(self._coop.machine.words)
-        who = "consented, lived and was in time" if excused else "consented and lived"
-        self._promise(f"every home that {who} took part", not found.unwilling and (excused or not found.late))
+    def _told(self, job: str, fetch: Callable[[str, str], Any]) -> tuple[Any, Homes]:
+        """What the researcher is told, and what the homes say."""
+        told, left, verified, states = self._processes.at_once(
+            [lambda: fetch(UNIVERSITY, job), self._members.left, self._members.verify_left, self._members.states]
+        )
+        cast = self._cast
+        return told, Homes(cast.everybody, cast.consenting, cast.survivors, left, verified, states)
 
     def _alive(self) -> list[str]:
         gone = set(self._cast.dropped)
@@ -283,8 +222,3 @@ class Story:
 
 def _roster_is_fixed(now: Mapping[str, Any]) -> bool:
     return now["final"] or now["phase"] not in ("", "advertise")
-
-
-def _run_of(job: str, left: Mapping[str, Any]) -> str:
-    """The id of the one run of a job, from what left the homes."""
-    return str(next(record["run_id"] for records in left.values() for record in records if record["job"] == job))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from vicinia.errors import RoundFailed
 
-__all__ = ["Absent", "absent", "counted", "failure", "of_records"]
+from deploy.demo.homes import Homes
+
+__all__ = ["Absent", "absent", "counted", "failure", "of_attendance", "of_records"]
 
 
 def counted(number: int, noun: str = "home") -> str:
@@ -60,22 +62,20 @@ def failure(last: Mapping[str, Any], answers: Mapping[str, Any], job: str, asked
     return RoundFailed(what.strip())
 
 
-def of_records(
-    job: str,
-    left: Mapping[str, Any],
-    verified: Mapping[str, Any],
-    consenting: Collection[str],
-    survivors: Collection[str],
-) -> list[tuple[str, bool]]:
-    """The promises about what left, from the homes' own records."""
-    sent = {name: sum(record["job"] == job for record in records) for name, records in left.items()}
-    others = [record for records in left.values() for record in records if record["job"] != job]
+def of_records(job: str, homes: Homes, counted: Sequence[tuple[str, bool]]) -> list[tuple[str, bool]]:
+    """The promises about what left, from the homes' own records; `counted`: those about how often."""
+    sent = homes.sent(job)
+    others = [record for records in homes.left.values() for record in records if record["job"] != job]
     return [
-        ("nothing left a home that had not consented", {name for name in sent if sent[name]} <= set(consenting)),
-        (
-            "every home in the sum has exactly one record of what left",
-            all(sent.get(name) == 1 for name in survivors),
-        ),
+        ("nothing left a home that had not consented", {n for n in sent if sent[n]} <= set(homes.consenting)),
+        *counted,
         ("nothing left for any other job", not others),
-        ("the records of all homes are unchanged", all(one["ok"] for one in verified.values())),
+        ("the records of all homes are unchanged", all(one["ok"] for one in homes.verified.values())),
     ]
+
+
+def of_attendance(unwilling: Collection[str], late: Collection[str], *, busy: bool, when: str = "") -> tuple[str, bool]:
+    """Who consented and lived belongs into a sum; on a busy machine a home may be late, which it says."""
+    excused = bool(late) and busy
+    who = "consented, lived and was in time" if excused else "consented and lived"
+    return f"every home that {who} took part{when}", not unwilling and (excused or not late)

@@ -59,20 +59,20 @@ def measure() -> list[tuple[str, str]]:
         try:
             village.found()
             village.consent(PURPOSE, village.cast.everybody, train=True)
-            village.coop.run_homes()
-            village.coop.await_homes()
+            village.coop.members.run()
+            village.coop.await_members()
             return _round(village)
         finally:
             village.processes.end_all()
 
 
 def _round(village: Village) -> list[tuple[str, str]]:
-    homes = [Tree(village.processes.pid(village.coop.daemon(name))) for name in village.cast.lone]
+    homes = [Tree(village.processes.pid(village.coop.members.daemon(name))) for name in village.cast.lone]
     server = Tree(village.processes.pid("coordinator"))
     before = server.own()
     with _watching([*homes, server]):
         job = Watched(
-            Register(village.coop.coordinator_folder(), village.coop.households()), village.ask("large", JOB)
+            Register(village.coop.steward.coordinator, village.coop.members.households()), village.ask("large", JOB)
         ).end(END_SECONDS)
         if job.stage is not Stage.RELEASED:
             raise RuntimeError(f"the round came to nothing: {job.stage} {job.reason}")

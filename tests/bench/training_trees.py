@@ -16,8 +16,9 @@ from vicinia.privacy.conversion import epsilon_to_rho_nano
 from vicinia.privacy.noise import NoisePlan
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.model import Model
+from vicinia.training.radius import NORM_EDGES, NORM_SHARE, SUMS_SHARE
 from vicinia.training.recipe import Aggregate
-from vicinia.training.recipes.trees import HESSIAN_WEIGHT, NORM_EDGES, NORM_SHARE, SUMS_SHARE, Trees
+from vicinia.training.recipes.trees import HESSIAN_WEIGHT, Trees
 from vicinia.training.settings import from_file
 
 __all__ = ["auc", "cohort_sum", "crossed", "measure", "noise_of", "train"]

@@ -13,9 +13,9 @@ from vicinia.assembly import PAYLOADS
 from vicinia.assembly.build import build_roster
 from vicinia.assembly.state import Assembly
 from vicinia.errors import InvalidInput, NotAccepted, ProofInvalid
-from vicinia.node.services import replica as module
+from vicinia.node.services import accepted as module
+from vicinia.node.services.cooperative import Cooperative as Pinned
 from vicinia.node.services.histories import contradict
-from vicinia.node.services.replica import Cooperative as Pinned
 from vicinia.node.services.replica import Replica
 from vicinia.node.services.witness import witness_checkpoint
 from vicinia.node.store.home import Home

@@ -11,7 +11,7 @@ from simulator_cooperative import Cooperative
 from simulator_link import Server
 from vicinia.assembly import checks
 from vicinia.errors import ProofInvalid, StorageFault
-from vicinia.node.services.replica import Cooperative as Pinned
+from vicinia.node.services.cooperative import Cooperative as Pinned
 from vicinia.node.services.replica import Replica
 from vicinia.node.store.replica import ReplicaStore
 from vicinia.tlog.canonical import canonical

@@ -24,12 +24,12 @@ from vicinia.query.mapping import parse_map
 
 from deploy.demo.arguments import FEWEST, Refusal, parse_arguments, parse_refusal
 from deploy.demo.choices import cast_homes, refuses, require_cohort, require_parts
-from deploy.demo.cooperative import BYLAWS
 from deploy.demo.data import built_in, households
 from deploy.demo.processes import Supervisor
 from deploy.demo.question import Question
 from deploy.demo.report import Report
 from deploy.demo.show import Narrator, Row
+from deploy.demo.steward import BYLAWS
 from deploy.demo.waiting import wait_until
 
 DEMO = PROJECT / "deploy" / "demo"

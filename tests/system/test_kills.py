@@ -53,7 +53,7 @@ def village(tmp_path: Path) -> Iterator[Village]:
     made = Village(tmp_path, HOMES, LONE)
     try:
         made.found()
-        made.coop.run_homes()
+        made.coop.members.run()
         yield made
     finally:
         made.processes.end_all()
@@ -67,7 +67,7 @@ def test_whoever_is_killed_in_whatever_phase_nobody_is_counted_or_charged_twice(
     back, gone, others = village.cast.lone[:5], village.cast.lone[5:], village.cast.hosted[0]
     for purpose, names in ((DEATHS, gone + others), (RETURNS, back + others), (RESTARTS, village.cast.everybody)):
         village.consent(purpose, names)
-    register = Register(village.coop.coordinator_folder(), village.coop.households())
+    register = Register(village.coop.steward.coordinator, village.coop.members.households())
     returns = Watched(register, village.put("Homes come back", RETURNS))
     deaths = Watched(register, village.put("Homes stay dead", DEATHS))
 
@@ -83,7 +83,7 @@ def test_whoever_is_killed_in_whatever_phase_nobody_is_counted_or_charged_twice(
     restarts = Watched(register, third.result())
     strikes = [coordinator_dies(village, restarts, phase) for phase in PHASES]
     restarted = _end(village, restarts, carry_out(strikes, END_SECONDS))
-    ask = village.coop
+    ask = village.coop.members
     homes = Homes(*village.processes.at_once([ask.left, ask.verify_left, ask.states, ask.reasons]))
 
     for phase, name, one in zip(PHASES, gone, dead.struck, strict=True):

@@ -62,7 +62,7 @@ def village(tmp_path: Path) -> Iterator[Village]:
     made = Village(tmp_path, HOMES, LONE, BYLAWS.replace("vote_seconds = 12", "vote_seconds = 6"))
     try:
         made.found()
-        made.coop.run_homes()
+        made.coop.members.run()
         yield made
     finally:
         made.processes.end_all()
@@ -79,11 +79,11 @@ def test_trainings_go_on_where_they_were_whoever_is_killed(village: Village, sub
     _until(lambda: not village.flower(), "Flower's process to end with the training")
     ask: list[Callable[[], Any]] = [
         *(partial(village.result, one.run.job) for one in lessons),
-        village.coop.left,
-        village.coop.verify_left,
+        village.coop.members.left,
+        village.coop.members.verify_left,
     ]
     *results, left, verified = village.processes.at_once(ask)
-    histories = [read_history(village.coop.coordinator_folder(), one.run.job) for one in lessons]
+    histories = [read_history(village.coop.steward.coordinator, one.run.job) for one in lessons]
 
     for strike in struck:
         with subtests.test("the moment", phase=strike.meant.name):
@@ -115,8 +115,8 @@ def _begin(village: Village) -> tuple[Register, tuple[Lesson, Lesson, Lesson]]:
         for (purpose, _), mine in zip(kinds, victims, strict=True):
             village.consent(purpose, (*mine, witness, *village.cast.hosted[0]), train=True)
 
-    ids, _ = village.processes.at_once([village.coop.households, consent])
-    register = Register(village.coop.coordinator_folder(), ids)
+    ids, _ = village.processes.at_once([village.coop.members.households, consent])
+    register = Register(village.coop.steward.coordinator, ids)
     runs = [
         Watched(register, job) for job in village.processes.at_once([partial(_put, village, *one) for one in kinds])
     ]
@@ -203,7 +203,7 @@ def _judge_homes(
     assert sorted((name, one["run_id"]) for name, records in left.items() for one in records) == sorted(counted)
     cost = {one.run_id: history.job.rho_nano for history in histories for one in history.rounds}
     for name in village.cast.everybody:
-        with closing(Home.open(village.coop.stores() / name)) as home:
+        with closing(Home.open(village.coop.members.stores() / name)) as home:
             charges = [one.rho_nano for one in Accounts(home.database).charges()]
             assert sorted(charges) == sorted(cost[one["run_id"]] for one in left.get(name, ()))
             _until(partial(_is_settled, home), f"home {name} to see that all is over")

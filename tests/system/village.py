@@ -17,9 +17,11 @@ from typing import Any
 from vicinia.query.mapping import parse_map
 
 from deploy.demo.choices import Cast
-from deploy.demo.cooperative import NODE, RECIPIENT, UNIVERSITY, Cooperative
+from deploy.demo.cooperative import Cooperative
 from deploy.demo.data import built_in, households
+from deploy.demo.members import NODE, Members
 from deploy.demo.processes import Supervisor
+from deploy.demo.researchers import RECIPIENT, UNIVERSITY
 
 __all__ = ["BYLAWS", "RHO", "Village", "is_flower"]
 
@@ -65,16 +67,15 @@ class Village:
     def found(self) -> None:
         """From nothing to homes that have data and will vote; they are not running yet."""
         self.coop.found()
-        self.coop.serve()
-        self.coop.invite()
+        self.coop.steward.serve()
         self.coop.join()
-        self.processes.at_once([self.coop.approve, self.coop.import_data])
-        self.coop.standing_votes()
+        self.processes.at_once([self.coop.members.approve, self.coop.members.import_data])
+        self.coop.members.standing_votes()
 
     def consent(self, purpose: str, names: Sequence[str], *, train: bool = False) -> None:
         """These households, and no others, consent to a purpose; with `train`, to models that are trained for it."""
         alone = replace(self.cast, lone=tuple(names), hosted=(), consenting=tuple(names))
-        view = Cooperative(self._folder, alone, self._data, self.processes)
+        view = Members(self._folder, alone, self._data, self.processes)
         view.consent(purpose, RECIPIENT, "100", train=train)
 
     def put(self, title: str, purpose: str) -> str:
@@ -85,21 +86,21 @@ class Village:
         """The same with a whole JOB.toml."""
         path = self._folder / f"{name}.toml"
         path.write_text(text)
-        job = self.coop.submit(UNIVERSITY, path)
-        self.coop.sponsor(job)
+        job = self.coop.researchers.submit(UNIVERSITY, path)
+        self.coop.members.sponsor(job)
         return job
 
     def result(self, job: str) -> dict[str, Any]:
         """What the researcher gets."""
-        return dict(self.coop.result(UNIVERSITY, job))
+        return dict(self.coop.researchers.result(UNIVERSITY, job))
 
     def kill_home(self, name: str) -> None:
         """Kill a home that is alone in its process, with its worker."""
-        self.processes.kill(self.coop.daemon(name))
+        self.processes.kill(self.coop.members.daemon(name))
 
     def start_home(self, name: str) -> None:
         """Start it again."""
-        self.processes.start(self.coop.daemon(name), NODE, "run", "--dir", self.coop.home(name))
+        self.processes.start(self.coop.members.daemon(name), NODE, "run", "--dir", self.coop.members.home(name))
 
     def halt_worker(self, name: str) -> None:
         """The home's worker does nothing until `let_worker_go_on`; its daemon does what it always does."""
@@ -115,7 +116,7 @@ class Village:
 
     def start_coordinator(self) -> None:
         """Start it again on the same ports."""
-        self.coop.serve()
+        self.coop.steward.serve()
 
     def flower(self) -> set[int]:
         """The Flower processes of the coordinator."""
@@ -127,7 +128,7 @@ class Village:
             os.kill(child, signal.SIGSTOP)
 
     def _signal_worker(self, name: str, number: signal.Signals) -> None:
-        for child in _children(self.processes.pid(self.coop.daemon(name))):
+        for child in _children(self.processes.pid(self.coop.members.daemon(name))):
             os.kill(child, number)
 
 

@@ -6,62 +6,30 @@ coordinator's database.
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from vicinia.coordinator.services.course import Course
-from vicinia.node.store.departures import Departures
-from vicinia.node.store.home import Home
-from vicinia.privacy.stream import chacha_stream
 from vicinia.training.compiled import Part, Training
 from vicinia.training.examples import Examples
-from vicinia.training.reading import read_examples
-from vicinia.training.replay import Released
-from vicinia.training.schedule import Kind, trained_runs
+from vicinia.training.schedule import Kind
 from vicinia.training.standardisation import standardised
 
-from deploy.demo import truth, verdict
+from deploy.demo import verdict
 from deploy.demo.cooperative import Cooperative
+from deploy.demo.homes import Homes
 from deploy.demo.report import Report
 from deploy.demo.show import Narrator
+from deploy.demo.training import promises
 from deploy.demo.training.history import read_history
 from deploy.demo.training.live import round_in_words
 from deploy.demo.training.plain import PlainFlower, plain_flower
 from deploy.demo.training.pooled import Pooled, fit, measured, of_model
 from deploy.demo.training.published import Published
+from deploy.demo.training.stores import held_examples, sent_vectors
 from deploy.demo.training.tables import Coefficients, Measured, tell_metrics
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Comparison", "Homes"]
-
-
-@dataclass(frozen=True, slots=True)
-class Homes:
-    """The homes by name, and what they say of themselves: what left, whether its record is whole, how they stand."""
-
-    everybody: Sequence[str]
-    consenting: Sequence[str]
-    lived: Sequence[str]
-    left: Mapping[str, Any]
-    verified: Mapping[str, Any]
-    states: Mapping[str, Any]
-
-    def names(self, ids: frozenset[str]) -> list[str]:
-        """Those with these ids, in their order."""
-        return [name for name in self.everybody if str(self.states[name]["household"]) in ids]
-
-    def sent(self, job: str) -> dict[str, Counter[str]]:
-        """How many records there are of each run of a job, by home."""
-        return {
-            name: Counter(record["run_id"] for record in records if record["job"] == job)
-            for name, records in self.left.items()
-        }
+__all__ = ["Comparison"]
 
 
 class Comparison:
@@ -77,11 +45,12 @@ class Comparison:
         answers: Mapping[str, Any],
     ) -> None:
         self._job, self._published, self._homes = job, published, homes
-        self._history = history = read_history(coop.coordinator_folder(), job)
+        self._history = history = read_history(coop.steward.coordinator, job)
         training = standardised(training, {one.number: one.release for one in history.rounds})
         self._training, plan = training, training.plan
         self._last = homes.names(history.rounds[-1].survivors)
-        examples, self._vectors = self._opened(coop)
+        vectors = sent_vectors(coop.members.stores(), history, homes)
+        examples = held_examples(coop.members.stores(), training, history, self._last)
         trained = [examples[name] for name in self._last if self._part(name) is Part.TRAINS]
         held = [examples[name] for name in self._last if self._part(name) is Part.EVALUATES]
         judged = held or trained
@@ -108,7 +77,13 @@ class Comparison:
         self.unwilling: dict[str, str] = {}
         self.late: list[str] = []
         self._judge_absent(answers)
-        self.promises = [*self._of_records(), *self._of_accounts(), *self._of_sums(), self._of_model()]
+        self.promises = [
+            *verdict.of_records(job, homes, promises.of_counts(job, history, homes)),
+            promises.of_accounts(job, history, homes),
+            promises.of_sums(history, vectors),
+            promises.of_model(training, history, published),
+            verdict.of_attendance(self.unwilling, self.late, busy=coop.machine.busy, when=" in every round"),
+        ]
 
     def tell(self, tell: Narrator, title: str) -> None:
         """Coefficients where the model has some, then the metrics."""
@@ -154,45 +129,6 @@ class Comparison:
         index = self._history.indices[str(self._homes.states[name]["household"])]
         return self._training.part_of(index, self._history.lot, Kind.TRAINS)
 
-    def _opened(self, coop: Cooperative) -> tuple[dict[str, Examples], dict[str, list[NDArray[np.float64]]]]:
-        """Out of the homes' own stores: the examples of each that is in the last sum, and what each home in a sum sent
-        for it, before noise and mask; by run."""
-        rounds = self._history.rounds
-        members = {one.run_id: self._homes.names(one.survivors) for one in rounds}
-        examples: dict[str, Examples] = {}
-        vectors: dict[str, list[NDArray[np.float64]]] = {one.run_id: [] for one in rounds}
-        for name in self._homes.everybody:
-            if not any(name in there for there in members.values()):
-                continue
-            home = Home.open(coop.stores() / name)
-            try:
-                sent = Departures(home.database)
-                for run_id, there in members.items():
-                    record = sent.of_run(bytes.fromhex(run_id)) if name in there else None
-                    if record is not None:
-                        vectors[run_id].append(np.frombuffer(record.vector, "<f8"))
-                if name in self._last:
-                    examples[name] = self._read(home, name)
-            finally:
-                home.close()
-        return examples, vectors
-
-    def _read(self, home: Home, name: str) -> Examples:
-        """A home's examples, read as it reads them."""
-        reader = home.reader()
-        try:
-            return read_examples(
-                self._training.design,
-                {one.name: reader.connection for one in self._training.datasets},
-                self._history.job.period,
-                self._training.plan.examples,
-                chacha_stream(hashlib.sha256(name.encode()).digest()).bytes,
-                lambda: False,
-                lambda _: None,
-            )
-        finally:
-            reader.close()
-
     def _references(self, judged: Sequence[Examples]) -> list[Measured]:
         found = []
         if self._pooled is not None:
@@ -221,55 +157,3 @@ class Comparison:
             self.unwilling |= found.unwilling
             if found.late:
                 self.late.append(f"{round_in_words(place, self._training.plan)}: {found.sentence}")
-
-    def _of_records(self) -> list[tuple[str, bool]]:
-        homes, history, sent = self._homes, self._history, self._homes.sent(self._job)
-        rosters: dict[str, frozenset[str]] = {one.run_id: one.roster for one in history.rounds} | dict(history.others)
-        ids = {name: str(homes.states[name]["household"]) for name in sent}
-        others = [record for records in homes.left.values() for record in records if record["job"] != self._job]
-        return [
-            ("nothing left a home that had not consented", {n for n in sent if sent[n]} <= set(homes.consenting)),
-            (
-                "every home has exactly one record of what left for each round that it was in",
-                all(sent[name][one.run_id] == 1 for one in history.rounds for name in homes.names(one.survivors)),
-            ),
-            (
-                "no home sent anything for a round that it was not in, or twice for one",
-                all(
-                    count == 1 and ids[name] in rosters.get(run_id, ())
-                    for name, runs in sent.items()
-                    for run_id, count in runs.items()
-                ),
-            ),
-            ("nothing left for any other job", not others),
-            ("the records of all homes are unchanged", all(one["ok"] for one in homes.verified.values())),
-        ]
-
-    def _of_accounts(self) -> list[tuple[str, bool]]:
-        cost, sent = self._history.job.rho_nano, self._homes.sent(self._job)
-        charged = {name: int(state["spent_lifetime_rho_nano"]) for name, state in self._homes.states.items()}
-        right = all(charged[name] == cost * sum(sent.get(name, Counter()).values()) for name in charged)
-        return [("every home's privacy account was charged for its own rounds, and for nothing else", right)]
-
-    def _of_sums(self) -> list[tuple[str, bool]]:
-        off: list[NDArray[np.float64]] = []
-        for one in self._history.rounds:
-            exact = np.sum(self._vectors[one.run_id], axis=0)
-            off.append((np.frombuffer(one.vector, "<f8") - exact) / one.release.sigma)
-        largest = float(np.abs(np.concatenate(off)).max())
-        bound = truth.deviation_bound(sum(len(part) for part in off))
-        what = "in every round what was released differs from the homes' own sum by noise of the announced size"
-        return [(f"{what} (at most {bound:.1f} standard errors)", 0 < largest <= bound)]
-
-    def _of_model(self) -> tuple[str, bool]:
-        """Where the recipe takes the steps, the console has computed them again; Flower's are taken again here."""
-        if self._training.strategy is None:
-            what = "the researcher's console computed the model again from what the rounds released"
-            return f"{what}, and checked its card against the log", self._published.replayed
-        moved = trained_runs(self._training.plan, [one.number for one in self._history.rounds])
-        taken = [Released(one.release, one.vector) for one in self._history.rounds if one.number in moved]
-        with Course(self._training, self._history.rounds[0].model) as course:  # the one that the log begins with
-            for released in taken:
-                course.take(released)
-            again = course.model
-        return "the model follows from what the rounds released, and from nothing else", again == self._published.model

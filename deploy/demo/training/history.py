@@ -23,6 +23,8 @@ from vicinia.training.outlook import outlook
 from vicinia.training.rounds import RoundRelease
 from vicinia.wire.rounds import Phase
 
+from deploy.demo.cohort import ones
+
 __all__ = ["History", "Round", "read_history"]
 
 
@@ -78,7 +80,7 @@ def _read(connection: Connection, job_hash: str) -> History:
     for one in _rows(connection, job_hash):
         if one.roster is None:
             continue
-        members = _ones(one.roster)
+        members = ones(one.roster)
         roster = frozenset(assembly.members[index].id for index in members)
         if one.phase != Phase.DONE or one.release is None or one.survivors is None:
             others[one.run_id.hex()] = roster
@@ -89,7 +91,7 @@ def _read(connection: Connection, job_hash: str) -> History:
                 number=int(one.number),
                 run_id=one.run_id.hex(),
                 roster=roster,
-                survivors=frozenset(assembly.members[members[place]].id for place in _ones(one.survivors)),
+                survivors=frozenset(assembly.members[members[place]].id for place in ones(one.survivors)),
                 model=Model.from_bytes(_artifact(connection, vote.models[one.number].model.digest)),
                 release=release,
                 vector=_artifact(connection, release.vector),
@@ -116,8 +118,3 @@ def _artifact(connection: Connection, digest: bytes) -> bytes:
     if found is None:
         raise NotFound("What the log names is no longer in the database.", where=digest.hex()[:16])
     return found
-
-
-def _ones(bitmap: bytes) -> list[int]:
-    number = int.from_bytes(bitmap, "little")
-    return [place for place in range(number.bit_length()) if number >> place & 1]

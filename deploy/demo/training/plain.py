@@ -16,8 +16,8 @@ from vicinia.training.compiled import Training
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.examples import Examples
 from vicinia.training.model import Model
+from vicinia.training.parameter import NANO
 from vicinia.training.recipes.mlp import UPDATE, Mlp
-from vicinia.training.settings import NANO
 from vicinia.training.strategy import Strategy
 
 __all__ = ["PlainFlower", "plain_flower"]
@@ -49,7 +49,7 @@ def plain_flower(training: Training, homes: Sequence[Examples], first: Model) ->
     strategy, recipe, rounds = training.strategy, training.recipe, training.plan.rounds
     if strategy is None or not isinstance(recipe, Mlp):
         hidden = 16 if recipe.name == "trees" else 0
-        defaults = {one.name: one.default for one in Mlp.settings if one.default is not None}
+        defaults = {name: one.default for name, one in Mlp.settings.items() if one.default is not None}
         recipe = Mlp.of(dimensions, defaults | _steps(dimensions) | {"hidden_1": hidden})
         strategy, rounds, first = Strategy("FedAvg"), ROUNDS, recipe.initial()
     model = _run(strategy, recipe, present, rounds, first)

@@ -13,8 +13,8 @@ from vicinia.training.compiled import Training
 from vicinia.training.dimensions import TargetKind
 from vicinia.training.examples import Examples
 from vicinia.training.metrics import Metric, metrics
+from vicinia.training.parameter import NANO
 from vicinia.training.regression import weights
-from vicinia.training.settings import NANO
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

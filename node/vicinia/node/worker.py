@@ -20,10 +20,11 @@ from vicinia.node.homes import Selection
 from vicinia.node.link import connect
 from vicinia.node.services import memory
 from vicinia.node.services.clock import HomeClock, system_clock
+from vicinia.node.services.cooperative import cooperative_of
 from vicinia.node.services.keyring import membership
 from vicinia.node.services.participation import Participation
 from vicinia.node.services.ports import Link
-from vicinia.node.services.replica import Replica, cooperative_of, open_replica
+from vicinia.node.services.replica import Replica, open_replica
 from vicinia.node.services.scheduler import Scheduler
 from vicinia.node.services.spawn import task_line
 from vicinia.node.store.hold import Hold

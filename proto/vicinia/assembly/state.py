@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from vicinia.assembly import checks, permission, signers
+from vicinia.assembly import checks, permission, signers, terms
 from vicinia.assembly.bylaws import ByLaws
 from vicinia.assembly.job import Job
 from vicinia.assembly.ledger import Ledger, LoggedDataset
@@ -233,4 +233,4 @@ class Assembly:
 
     def job_terms(self, job: Job, now_ms: int) -> Verdict:
         """What can be said of a job before the vote: privacy, floor, data sets, researcher, recipient."""
-        return Verdict(permission.terms(self._ledger, job, now_ms))
+        return Verdict(terms.lines(self._ledger, job, now_ms))

@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
 from vicinia.errors import InvalidInput
-from vicinia.training.settings import NANO
+from vicinia.training.parameter import NANO
 
 __all__ = ["MAX_CLIP_NANO", "MAX_RATE_NANO", "MIN_CLIP_NANO", "next_clip", "to_nano"]
 

@@ -20,10 +20,10 @@ from vicinia.training.clipping import next_clip
 from vicinia.training.design import Design, compile_design
 from vicinia.training.layout import VectorLayout
 from vicinia.training.model import Model, megabytes
+from vicinia.training.parameter import NANO
 from vicinia.training.recipe import Aggregate, Recipe
 from vicinia.training.registry import recipe_class
 from vicinia.training.schedule import Kind
-from vicinia.training.settings import NANO
 from vicinia.training.spread import Spread
 from vicinia.training.standardisation import require_standardisable
 from vicinia.training.strategy import Strategy

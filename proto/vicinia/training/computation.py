@@ -15,7 +15,7 @@ from vicinia.query.plan import Plan, compile_query
 from vicinia.secagg.parameters import corrupt_bound, parameters
 from vicinia.secagg.sizes import largest
 from vicinia.training.compiled import Training, compile_training
-from vicinia.training.settings import NANO
+from vicinia.training.parameter import NANO
 from vicinia.training.split import homes_needed
 
 __all__ = ["Computation", "compile_job", "noise_for", "require_noise", "require_possible", "require_split"]

@@ -16,7 +16,7 @@ import numpy as np
 from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
-from vicinia.training.settings import NANO
+from vicinia.training.parameter import NANO
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

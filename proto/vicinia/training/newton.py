@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from vicinia.errors import InvalidInput
+from vicinia.training.parameter import real
 from vicinia.training.regression import noise_covariance
-from vicinia.training.settings import Setting, real
 from vicinia.training.symmetric import Curvature, noise_floor, pack, settled, triangle, unpack
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TRUST", "Kept", "LocalView", "NewtonStep", "newton"]
 
-TRUST: Setting = real("trust", "0.01", "10000", "20")
+TRUST = real("0.01", "10000", "20")
 """The longest step of a round: length of the change of all parameters, intercepts included."""
 _LARGEST = 1e6
 _NAMES = ("kept_matrix", "kept_right", "kept_curvature", "kept_rounds")

@@ -7,7 +7,7 @@ from math import ceil, log10, sqrt
 from typing import TYPE_CHECKING, Any
 
 from vicinia.privacy.conversion import MAX_RHO_NANO, rho_to_epsilon
-from vicinia.training.settings import NANO
+from vicinia.training.parameter import NANO
 from vicinia.training.signal import ExpectedCoefficient, signal
 
 if TYPE_CHECKING:

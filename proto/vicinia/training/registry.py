@@ -11,7 +11,7 @@ from vicinia.errors import InvalidInput, nearest
 if TYPE_CHECKING:
     from vicinia.training.dimensions import Dimensions
     from vicinia.training.recipe import Recipe
-    from vicinia.training.settings import Setting
+    from vicinia.training.settings import Settings
 
 __all__ = ["RECIPES", "RecipeClass", "recipe_class"]
 
@@ -32,7 +32,7 @@ class RecipeClass(Protocol):
 
     name: ClassVar[str]
     version: ClassVar[int]
-    settings: ClassVar[tuple[Setting, ...]]
+    settings: ClassVar[Settings]
 
     def of(self, dimensions: Dimensions, parameters: Mapping[str, int]) -> Recipe:
         """The recipe with a plan's parameters; InvalidInput for what cannot be."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from vicinia.training.model import Model
-from vicinia.training.settings import NANO, Setting, real
+from vicinia.training.parameter import NANO, real
 from vicinia.training.symmetric import Curvature, settled
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["L2", "RADIUS", "Estimate", "StandardErrors", "length_squared", "standard_errors", "weights"]
 
-RADIUS: Setting = real("radius", "0.01", "1", "0.5")
+RADIUS = real("0.01", "1", "0.5")
 """R in units of √p, the length that p inputs can have: 1 weights nothing down, and has the most noise."""
-L2: Setting = real("l2", "0", "1000", "0.0001")
+L2 = real("0", "1000", "0.0001")
 """The penalty l2/2·|coefficients|² per home of the released cohort, beside the home's sum over its examples / m.
 
 scikit-learn's `Ridge` has alpha = l2·cohort·m for the same, `LogisticRegression` has C = 1/(l2·cohort·m), and

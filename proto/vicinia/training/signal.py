@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from vicinia.training.coefficients import coefficients
 from vicinia.training.model import Model
+from vicinia.training.parameter import NANO
 from vicinia.training.regression import Estimate, noise_covariance
-from vicinia.training.settings import NANO
 from vicinia.training.spread import REACH, Spread
 from vicinia.training.symmetric import Curvature, noise_floor
 

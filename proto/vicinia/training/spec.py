@@ -16,9 +16,9 @@ from vicinia.training.beginning import require_arrays
 from vicinia.training.compiled import Training, compile_training
 from vicinia.training.design import compile_design, registered
 from vicinia.training.model import Model
-from vicinia.training.parameter import Parameter
+from vicinia.training.parameter import NANO, Parameter
 from vicinia.training.registry import recipe_class
-from vicinia.training.settings import NANO, from_file
+from vicinia.training.settings import from_file
 from vicinia.training.strategy import Strategy
 
 __all__ = ["training_of"]

@@ -21,8 +21,8 @@ from vicinia.errors import RoundFailed
 from vicinia.secagg.parameters import SECRECY
 from vicinia.secagg.tails import worst_count
 from vicinia.training.compiled import Part, Training, part_of
+from vicinia.training.parameter import NANO
 from vicinia.training.schedule import Kind
-from vicinia.training.settings import NANO
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

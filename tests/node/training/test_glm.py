@@ -13,13 +13,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from vicinia.node.training import linear, logistic, poisson
+from vicinia.training import likelihood
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.examples import Examples
+from vicinia.training.likelihood import CURVATURE, GRADIENT
 from vicinia.training.model import Model
+from vicinia.training.parameter import NANO
 from vicinia.training.recipes.linear import Linear
-from vicinia.training.recipes.logistic import CURVATURE, GRADIENT, Logistic, contrasts
+from vicinia.training.recipes.logistic import Logistic, contrasts
 from vicinia.training.recipes.poisson import Poisson
-from vicinia.training.settings import NANO, from_file
+from vicinia.training.settings import from_file
 
 INPUTS = 3
 DIRTY = st.floats(allow_nan=True, allow_infinity=True, width=64)
@@ -161,8 +164,7 @@ def test_gradient_and_curvature_are_those_of_the_loss(name: str) -> None:
 
     captured: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
-        recipe_module = "vicinia.training.recipes." + type(recipe).name
-        patch.setattr(recipe_module + ".newton", lambda kept, view, *rest: _stop(_kept(captured, view)))
+        patch.setattr(likelihood, "newton", lambda kept, view, *rest: _stop(_kept(captured, view)))
         with pytest.raises(StopIteration):
             recipe.step(_started(recipe), _released(vector))
     curvature = captured[0].curvature

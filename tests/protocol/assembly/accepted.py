@@ -1,17 +1,26 @@
-"""A job that the members accepted, and a check of the verdict that says yes to everything."""
+"""A job that the members accepted, and a verdict without one of its lines."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from simulator_cooperative import Cooperative
 from vicinia.assembly import Check, Job, Proposal, proposal_class
 
+Line = Callable[..., Check]
 
-def passes(*args: Any) -> Check:
-    """A line of the verdict that was taken out."""
-    return Check("taken out", True, "This check was taken out.")
+
+def take_out(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on this line of the verdict says yes to everything."""
+
+    def passes(*args: Any) -> Check:
+        return Check("taken out", True, "This check was taken out.")
+
+    monkeypatch.setattr(inspect.getmodule(line), line.__name__, passes)
 
 
 def accepted(coop: Cooperative, job: Job, **changes: Any) -> Job:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 
 from protocol.assembly import (
     test_attacks_on_counts,
@@ -23,7 +25,12 @@ THEMES = (
 
 
 def test_every_defence_has_its_attack() -> None:
-    functions = inspect.getmembers(checks, inspect.isfunction)
-    defences = {name for name, one in functions if one.__module__ == checks.__name__ and name[0] != "_"}
+    defences = {
+        name
+        for theme in pkgutil.iter_modules(checks.__path__, f"{checks.__name__}.")
+        for name, one in inspect.getmembers(importlib.import_module(theme.name), inspect.isfunction)
+        if one.__module__ == theme.name and name[0] != "_"
+    }
+    assert set(checks.__all__) == defences
     attacked = {defence for theme in THEMES for _, defence, _ in theme.ATTACKS}
     assert defences == attacked | {"genesis_pinned"}

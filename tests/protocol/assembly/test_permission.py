@@ -10,9 +10,20 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from protocol.assembly.accepted import accepted, passes
+from protocol.assembly.accepted import Line, accepted, take_out
 from simulator_cooperative import BUDGET, DAY_MS, Cooperative
-from vicinia.assembly import Accredit, Dataset, Proposal, Revoke, Verdict, dataset_hash, permission, statement
+from vicinia.assembly import (
+    Accredit,
+    Dataset,
+    Proposal,
+    Revoke,
+    Verdict,
+    dataset_hash,
+    permission,
+    statement,
+    terms,
+    voted,
+)
 from vicinia.tlog.checkpoint import Checkpoint, SignedCheckpoint, sign_checkpoint
 
 Answer = Callable[[Cooperative], Verdict]
@@ -173,44 +184,44 @@ def run_beyond_the_maximum(coop: Cooperative) -> Verdict:
     return coop.may_run(accepted(coop, coop.job()), run=1)
 
 
-ATTACKS: list[tuple[Answer, str, str]] = [
-    (altered_after_the_vote, "job", "job_certified"),
-    (stale_checkpoint, "checkpoint", "checkpoint_accepted"),
-    (checkpoint_without_witness, "checkpoint", "checkpoint_accepted"),
-    (checkpoint_of_another_history, "checkpoint", "checkpoint_accepted"),
-    (certificate_outside_the_checkpoint, "evidence", "evidence_covered"),
-    (too_much_privacy_loss, "privacy", "privacy_within"),
-    (too_small_a_floor, "floor", "floor_kept"),
-    (rounds_beyond_the_privacy_limit, "privacy", "privacy_within"),
-    (more_runs_than_were_voted_on, "runs asked", "runs_as_voted"),
-    (training_by_an_ordinary_vote, "class", "majority_class"),
-    (unregistered_data_set, "data sets", "data_sets_registered"),
-    (expired_researcher, "researcher", "researcher_accredited"),
-    (researcher_of_the_future, "researcher", "researcher_accredited"),
-    (dishonest_recipient, "recipient", "recipient_honest"),
-    (proposed_by_somebody_else, "proposal", "proposer"),
-    (commercial_by_an_ordinary_vote, "class", "majority_class"),
-    (commercial_purpose_by_an_ordinary_vote, "class", "majority_class"),
-    (sold_by_an_ordinary_vote, "class", "majority_class"),
-    (data_set_defined_after_the_vote, "definitions", "data_sets_before_vote"),
-    (certificate_that_ended, "certificate", "certificate_valid"),
-    (certificate_that_has_not_begun, "certificate", "certificate_valid"),
-    (revoked_by_the_researcher, "not revoked", "permission_stands"),
-    (revoked_by_the_registrars_beyond_the_checkpoint, "not revoked", "permission_stands"),
-    (replayed_run, "runs", "runs_left"),
-    (run_beyond_the_maximum, "runs", "runs_left"),
+ATTACKS: list[tuple[Answer, str, Line]] = [
+    (altered_after_the_vote, "job", permission.job_certified),
+    (stale_checkpoint, "checkpoint", permission.checkpoint_accepted),
+    (checkpoint_without_witness, "checkpoint", permission.checkpoint_accepted),
+    (checkpoint_of_another_history, "checkpoint", permission.checkpoint_accepted),
+    (certificate_outside_the_checkpoint, "evidence", permission.evidence_covered),
+    (too_much_privacy_loss, "privacy", terms.privacy_within),
+    (too_small_a_floor, "floor", terms.floor_kept),
+    (rounds_beyond_the_privacy_limit, "privacy", terms.privacy_within),
+    (more_runs_than_were_voted_on, "runs asked", voted.runs_as_voted),
+    (training_by_an_ordinary_vote, "class", voted.majority_class),
+    (unregistered_data_set, "data sets", terms.data_sets_registered),
+    (expired_researcher, "researcher", terms.researcher_accredited),
+    (researcher_of_the_future, "researcher", terms.researcher_accredited),
+    (dishonest_recipient, "recipient", terms.recipient_honest),
+    (proposed_by_somebody_else, "proposal", voted.proposer),
+    (commercial_by_an_ordinary_vote, "class", voted.majority_class),
+    (commercial_purpose_by_an_ordinary_vote, "class", voted.majority_class),
+    (sold_by_an_ordinary_vote, "class", voted.majority_class),
+    (data_set_defined_after_the_vote, "definitions", voted.data_sets_before_vote),
+    (certificate_that_ended, "certificate", permission.certificate_valid),
+    (certificate_that_has_not_begun, "certificate", permission.certificate_valid),
+    (revoked_by_the_researcher, "not revoked", permission.permission_stands),
+    (revoked_by_the_registrars_beyond_the_checkpoint, "not revoked", permission.permission_stands),
+    (replayed_run, "runs", permission.runs_left),
+    (run_beyond_the_maximum, "runs", permission.runs_left),
 ]
 
 
 @pytest.mark.parametrize(("attack", "line", "defence"), ATTACKS, ids=[attack.__name__ for attack, _, _ in ATTACKS])
 def test_the_verdict_is_no_and_only_for_this_line(
-    attack: Answer, line: str, defence: str, monkeypatch: pytest.MonkeyPatch
+    attack: Answer, line: str, defence: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verdict = attack(Cooperative.found())
     assert not verdict.ok
     assert verdict.first_failure is not None
     assert verdict.first_failure.name == line
-    monkeypatch.setattr(permission, defence, passes)
+    take_out(defence, monkeypatch)
     verdict = attack(Cooperative.found())
     assert verdict.ok, verdict.first_failure
 
@@ -220,11 +231,11 @@ def test_more_rounds_than_the_by_laws_allow(monkeypatch: pytest.MonkeyPatch) -> 
     found = too_many_rounds(Cooperative.found())
     assert found.first_failure is not None
     assert found.first_failure.name == "rounds"
-    monkeypatch.setattr(permission, "rounds_within", passes)
+    take_out(terms.rounds_within, monkeypatch)
     found = too_many_rounds(Cooperative.found())
     assert found.first_failure is not None
     assert found.first_failure.name == "runs asked"
-    monkeypatch.setattr(permission, "runs_as_voted", passes)
+    take_out(voted.runs_as_voted, monkeypatch)
     assert too_many_rounds(Cooperative.found()).ok
 
 

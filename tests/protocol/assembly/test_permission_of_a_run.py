@@ -7,17 +7,22 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from protocol.assembly.accepted import accepted, passes
+from protocol.assembly.accepted import Line, accepted, take_out
 from simulator_cooperative import DAY_MS, Cooperative
-from vicinia.assembly import ByLaws, Certificate, Job, Revoke, Verdict, checks, permission, proposal_class
+from vicinia.assembly import ByLaws, Certificate, Job, Revoke, Verdict, checks, permission, proposal_class, voted
 from vicinia.tlog.checkpoint import SignedCheckpoint
 
 
 @pytest.mark.parametrize(
-    ("ballots", "line"), [({"yes": 2}, "quorum"), ({"yes": 2, "no": 3}, "majority"), ({"abstain": 9}, "majority")]
+    ("ballots", "line", "counted"),
+    [
+        ({"yes": 2}, "quorum", voted.quorum_reached),
+        ({"yes": 2, "no": 3}, "majority", voted.majority_reached),
+        ({"abstain": 9}, "majority", voted.majority_reached),
+    ],
 )
 def test_a_certificate_alone_is_never_trusted(
-    ballots: dict[str, int], line: str, monkeypatch: pytest.MonkeyPatch
+    ballots: dict[str, int], line: str, counted: Line, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even a log in which a false certificate was taken gives no permission: the ballots are counted again."""
     coop = Cooperative.found()
@@ -31,7 +36,7 @@ def test_a_certificate_alone_is_never_trusted(
     verdict = coop.may_run(job)
     assert verdict.first_failure is not None
     assert verdict.first_failure.name == line
-    monkeypatch.setattr(permission, f"{line}_reached", passes)
+    take_out(counted, monkeypatch)
     assert coop.may_run(job).ok
 
 
@@ -43,7 +48,7 @@ def test_a_vote_that_was_closed_early_shows_in_the_verdict(monkeypatch: pytest.M
     verdict = coop.may_run(job)
     assert verdict.first_failure is not None
     assert verdict.first_failure.name == "window"
-    monkeypatch.setattr(permission, "window_kept", passes)
+    take_out(voted.window_kept, monkeypatch)
     assert coop.may_run(job).ok
 
 
@@ -59,7 +64,7 @@ def test_a_vote_that_was_closed_late_shows_in_the_verdict(monkeypatch: pytest.Mo
     verdict = coop.may_run(job)
     assert verdict.first_failure is not None
     assert verdict.first_failure.name == "window"
-    monkeypatch.setattr(permission, "window_kept", passes)
+    take_out(voted.window_kept, monkeypatch)
     assert coop.may_run(job).ok
 
 
@@ -94,7 +99,7 @@ def test_a_roster_that_is_not_the_logged_one(
     verdict = attack(coop, job, leaf, signed)
     assert verdict.first_failure is not None
     assert verdict.first_failure.name == "roster"
-    monkeypatch.setattr(permission, "roster_bound", passes)
+    take_out(permission.roster_bound, monkeypatch)
     assert attack(coop, job, leaf, signed).ok
 
 

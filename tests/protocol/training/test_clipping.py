@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vicinia.errors import InvalidInput
 from vicinia.training.clipping import MAX_CLIP_NANO, MAX_RATE_NANO, MIN_CLIP_NANO, next_clip, to_nano
-from vicinia.training.settings import NANO
+from vicinia.training.parameter import NANO
 
 CLIPS = st.integers(MIN_CLIP_NANO, MAX_CLIP_NANO)
 SHARES = st.integers(0, NANO)

@@ -24,7 +24,7 @@ from vicinia.training.evaluation import (
 from vicinia.training.examples import Examples
 from vicinia.training.layout import Block, VectorLayout
 from vicinia.training.metrics import Metric, calibration, metrics
-from vicinia.training.settings import NANO
+from vicinia.training.parameter import NANO
 
 LIMIT = 10
 NONE = Dimensions(3, TargetKind.NONE)

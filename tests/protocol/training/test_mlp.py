@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from vicinia.errors import InvalidInput, TooLarge
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.model import Model
+from vicinia.training.parameter import NANO
 from vicinia.training.recipe import Aggregate, UpdateRecipe
 from vicinia.training.recipes.mlp import BELOW, UPDATE, WEIGHT, Mlp
-from vicinia.training.settings import NANO, from_file
+from vicinia.training.settings import from_file
 
 TWO = Dimensions(3, TargetKind.CLASSES, 2)
 THREE = Dimensions(3, TargetKind.CLASSES, 3)
@@ -165,4 +166,4 @@ def test_the_share_below_the_clip(told: float, share: float) -> None:
 def test_parameters_are_what_the_plan_says() -> None:
     recipe = made(TWO, learning_rate=1, by_examples=1, activation=1)
     assert (recipe.learning_rate, recipe.by_examples, recipe.activation) == (1.0, True, "tanh")
-    assert next(setting for setting in Mlp.settings if setting.name == "learning_rate").default == NANO // 10
+    assert Mlp.settings["learning_rate"].default == NANO // 10

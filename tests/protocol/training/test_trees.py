@@ -14,8 +14,9 @@ from vicinia.errors import InvalidInput, TooLarge
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.model import Model
 from vicinia.training.partition import Pruning, Sums, pair_tables, step_functions
+from vicinia.training.radius import NORM_EDGES
 from vicinia.training.recipe import Aggregate
-from vicinia.training.recipes.trees import NORM_EDGES, Trees
+from vicinia.training.recipes.trees import Trees
 from vicinia.training.settings import from_file
 
 BINARY = Dimensions(12, TargetKind.CLASSES, 2)

@@ -67,12 +67,12 @@ def _require_recipe(file: TomlFile, section: str, card: ModelCard | None) -> Non
 def _differing(card: ModelCard, training: Training) -> tuple[str, str]:
     """What the card says that is not so in the job, and what to do; empty where all is the same."""
     here, trained = seen_by(training), _recipe(card)
-    for setting in recipe_class(training.recipe.name).settings:
-        asked = training.plan.recipe.values[setting.name]
-        mine = trained.values.get(setting.name, asked)
-        if setting.of_model and mine != asked:
-            hint = f"Write {setting.name} = {mine} under the recipe's parameters."
-            return f"The model was trained with {setting.name} = {mine}, and this job has {asked}", hint
+    for name, parameter in recipe_class(training.recipe.name).settings.items():
+        asked = training.plan.recipe.values[name]
+        mine = trained.values.get(name, asked)
+        if parameter.of_model and mine != asked:
+            hint = f"Write {name} = {mine} under the recipe's parameters."
+            return f"The model was trained with {name} = {mine}, and this job has {asked}", hint
     found = "mean and deviation, which that training has found"
     own = "mean and deviation, which this training has to find yet"
     if card.spreads:

@@ -139,11 +139,8 @@ def _parts_needed(holdout_nano: int, cohort: Cohort) -> int:
 def _settings(training: Training) -> str:
     """Every parameter of the recipe, as people write them."""
     chosen = training.plan.recipe
-    scales = {setting.name: setting.scale for setting in recipe_class(chosen.name, chosen.version).settings}
-    values = {
-        name: decimal_text(value) if scales[name] == NANO else str(value) for name, value in chosen.values.items()
-    }
-    return ", ".join(f"{name} = {value}" for name, value in values.items())
+    declared = recipe_class(chosen.name, chosen.version).settings
+    return ", ".join(f"{name} = {declared[name].text(value)}" for name, value in chosen.values.items())
 
 
 def _steps(training: Training) -> str:

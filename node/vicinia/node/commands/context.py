@@ -11,9 +11,10 @@ from typing import Any
 from vicinia.errors import InvalidInput, Unavailable
 from vicinia.node.homes import Selection
 from vicinia.node.services.clock import Clock
+from vicinia.node.services.cooperative import cooperative_of
 from vicinia.node.services.keyring import is_joined, membership
 from vicinia.node.services.ports import Enroller, Link
-from vicinia.node.services.replica import Replica, cooperative_of, open_replica
+from vicinia.node.services.replica import Replica, open_replica
 from vicinia.node.store.home import Home
 
 __all__ = ["Command", "Context"]

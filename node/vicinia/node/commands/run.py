@@ -10,7 +10,8 @@ import threading
 from contextlib import ExitStack, closing
 
 from vicinia.node.commands.context import Context, Subparsers
-from vicinia.node.services.replica import cooperative_of, open_replica
+from vicinia.node.services.cooperative import cooperative_of
+from vicinia.node.services.replica import open_replica
 from vicinia.node.store.hold import Hold
 
 __all__ = ["add", "run"]

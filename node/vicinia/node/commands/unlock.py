@@ -8,7 +8,8 @@ from vicinia.errors import InvalidInput
 from vicinia.node.commands.context import Context, Subparsers
 from vicinia.node.output import show
 from vicinia.node.services import guard
-from vicinia.node.services.replica import cooperative_of, open_replica
+from vicinia.node.services.cooperative import cooperative_of
+from vicinia.node.services.replica import open_replica
 
 __all__ = ["add", "run"]
 

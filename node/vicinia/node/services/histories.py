@@ -10,15 +10,27 @@ Evidence is two notes that the log has signed and a consistency proof (RFC 9162,
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from vicinia.errors import ProofInvalid, Unavailable
 from vicinia.node.services.ports import Link
 from vicinia.tlog.canonical import canonical, parse_canonical
 from vicinia.tlog.checkpoint import Checkpoint
 from vicinia.tlog.merkle import Tree, verify_consistency
 
-__all__ = ["contradict", "everything_under", "proof_of"]
+__all__ = ["contradict", "does_not_add_up", "everything_under", "fetched", "place_of", "proof_of"]
 
 _BATCH = 1000
+
+
+def fetched(link: Link, start: int, end: int) -> Iterator[list[bytes]]:
+    """The log's leaves [start, end), in parts; Unavailable where the coordinator does not send them."""
+    while start < end:
+        leaves = link.entries(start, min(end, start + _BATCH))
+        if not leaves or len(leaves) > end - start:
+            raise Unavailable("The coordinator did not send the leaves of its checkpoint.", where="log")
+        yield leaves
+        start += len(leaves)
 
 
 def everything_under(link: Link, checkpoint: Checkpoint) -> tuple[Tree, bytes]:
@@ -27,10 +39,7 @@ def everything_under(link: Link, checkpoint: Checkpoint) -> tuple[Tree, bytes]:
     ProofInvalid, which accuses nobody, where they do not add up to it.
     """
     tree, first = Tree(), b""
-    while tree.size < checkpoint.size:
-        leaves = link.entries(tree.size, min(checkpoint.size, tree.size + _BATCH))
-        if not leaves or len(leaves) > checkpoint.size - tree.size:
-            raise Unavailable("The coordinator did not send the leaves of its checkpoint.", where="log")
+    for leaves in fetched(link, 0, checkpoint.size):
         first = first or leaves[0]
         for leaf in leaves:
             tree.append(leaf)
@@ -52,6 +61,11 @@ def proof_of(tree: Tree, size: int) -> bytes:
     """What the whole of a tree says about its first `size` leaves, for somebody who has only its root."""
     hashes = [one.hex() for one in tree.consistency(size, tree.size)]
     return canonical({"size": size, "root": tree.root(size).hex(), "consistency": hashes})
+
+
+def place_of(tree: Tree, index: int) -> bytes:
+    """Where a leaf of a tree stands, for somebody who has only the tree's root."""
+    return canonical({"index": index, "inclusion": [one.hex() for one in tree.inclusion(index, tree.size)]})
 
 
 def contradict(one: Checkpoint, other: Checkpoint, proof: bytes) -> None:

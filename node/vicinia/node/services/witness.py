@@ -13,7 +13,6 @@ from vicinia.node.services.ports import Link
 from vicinia.node.services.replica import Replica
 from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.home import Home
-from vicinia.tlog.canonical import canonical
 from vicinia.tlog.checkpoint import Checkpoint, cosign, log_origin, open_checkpoint, witness_name
 from vicinia.tlog.merkle import verify_consistency
 from vicinia.tlog.statement import Statement
@@ -94,8 +93,8 @@ def _inspect(link: Link, checkpoint: Checkpoint, size: int, root: bytes, genesis
     if size and tree.root(size) != root:
         return _Evidence("a log that was rewritten", histories.proof_of(tree, size))
     if not size and Statement.parse(first).digest != genesis:
-        place = {"index": 0, "inclusion": [one.hex() for one in tree.inclusion(0, tree.size)]}
-        return _Evidence("a log that begins with another statement than the founding one", canonical(place), first)
+        what = "a log that begins with another statement than the founding one"
+        return _Evidence(what, histories.place_of(tree, 0), first)
     return None
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from vicinia.errors import InvalidInput
 from vicinia.training.clipping import MAX_CLIP_NANO
 from vicinia.training.dimensions import TargetKind
+from vicinia.training.parameter import NANO
 from vicinia.training.recipes.mlp import BELOW, BELOW_SHARE, UPDATE, WEIGHT, WEIGHT_SHARE
-from vicinia.training.settings import NANO
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

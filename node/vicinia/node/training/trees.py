@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from vicinia.privacy.rounding import clip_vector
 from vicinia.training.dimensions import TargetKind
-from vicinia.training.recipes.trees import HESSIAN_WEIGHT, NORM_EDGES, NORM_SHARE, SUMS_SHARE
+from vicinia.training.radius import NORM_EDGES, NORM_SHARE, SUMS_SHARE
+from vicinia.training.recipes.trees import HESSIAN_WEIGHT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,8 @@ from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
 from vicinia.training.model import Model, too_large
-from vicinia.training.settings import NANO, Setting, from_payload, real
+from vicinia.training.parameter import NANO, real, whole
+from vicinia.training.settings import Settings, from_payload
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,13 +46,13 @@ class KMeans:
 
     name: ClassVar[str] = "kmeans"
     version: ClassVar[int] = 1
-    settings: ClassVar[tuple[Setting, ...]] = (
-        Setting("clusters", 1, 200, 8),
-        Setting("lloyd_rounds", 1, 200, 8),
-        Setting("seed", 0, 2**31 - 1, 0),
-        real("radius", "0.01", "2", "0.4"),
-        real("counts", "0.05", "0.9", "0.2"),
-    )
+    settings: ClassVar[Settings] = {
+        "clusters": whole(1, 200, 8),
+        "lloyd_rounds": whole(1, 200, 8),
+        "seed": whole(0, 2**31 - 1, 0),
+        "radius": real("0.01", "2", "0.4"),
+        "counts": real("0.05", "0.9", "0.2"),
+    }
 
     dimensions: Dimensions
     clusters: int

@@ -16,8 +16,9 @@ from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
 from vicinia.training.model import MAX_PARAMETERS, Model, too_large
+from vicinia.training.parameter import NANO
 from vicinia.training.regression import L2, RADIUS, Estimate, length_squared, noise_covariance
-from vicinia.training.settings import NANO, Setting, from_payload
+from vicinia.training.settings import Settings, from_payload
 from vicinia.training.symmetric import Curvature, noise_floor, settled, triangle, unpack
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Linear:
 
     name: ClassVar[str] = "linear"
     version: ClassVar[int] = 1
-    settings: ClassVar[tuple[Setting, ...]] = (L2, RADIUS)
+    settings: ClassVar[Settings] = {"l2": L2, "radius": RADIUS}
 
     dimensions: Dimensions
     l2: int

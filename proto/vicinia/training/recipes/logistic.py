@@ -18,21 +18,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
-from vicinia.training.layout import Block, VectorLayout
-from vicinia.training.model import MAX_PARAMETERS, Model, too_large
-from vicinia.training.newton import TRUST, Kept, LocalView, newton
-from vicinia.training.regression import L2, RADIUS, Estimate, length_squared
-from vicinia.training.settings import NANO, Setting, from_payload
-from vicinia.training.symmetric import triangle, unpack
+from vicinia.training.likelihood import Likelihood
+from vicinia.training.model import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from vicinia.training.recipe import Aggregate
 
-__all__ = ["CURVATURE", "GRADIENT", "Logistic", "contrasts", "probabilities"]
+__all__ = ["Logistic", "contrasts", "probabilities"]
 
-GRADIENT = "gradient"
-CURVATURE = "curvature"
 _LARGEST_LOGIT = 500.0
 
 
@@ -57,21 +50,14 @@ def probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, slots=True)
-class Logistic:
-    """Maximum likelihood with a ridge penalty. `l2`: per home, 10^-9; `radius`: R, 10^-9·√p; `trust`: 10^-9.
+class Logistic(Likelihood):
+    """Classes by their logits. The model shows one row for two classes (the second against the first), else k.
 
-    The model: `coef` float64[r, p] and `intercept` float64[r], r = 1 (the second class against the first) for two
-    classes, else k; each with `_noise` and `_sampling` (deviations, the latter times √m); and what `Kept` keeps.
+    It begins with zeros: every class is equally likely.
     """
 
     name: ClassVar[str] = "logistic"
     version: ClassVar[int] = 1
-    settings: ClassVar[tuple[Setting, ...]] = (L2, RADIUS, TRUST)
-
-    dimensions: Dimensions
-    l2: int
-    radius: int
-    trust: int
 
     @classmethod
     def of(cls, dimensions: Dimensions, parameters: Mapping[str, int]) -> Logistic:
@@ -82,21 +68,18 @@ class Logistic:
                 where="training.target",
                 hint="Take an enum column by its bare name; for a number take the recipe 'linear'.",
             )
-        recipe = cls(dimensions, **from_payload(cls.settings, parameters, "training.parameters"))
-        if (numbers := recipe.initial_size()) > MAX_PARAMETERS:
-            hint = "Use fewer inputs, or the recipe mlp without hidden layers."
-            raise too_large(numbers, recipe.layout().length, "training.features", hint)
-        return recipe
+        hint = "Use fewer inputs, or the recipe mlp without hidden layers."
+        return cls.within_limits(dimensions, parameters, hint)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Parameters: (k - 1, p + 1), the intercepts first in each row."""
-        return self.dimensions.classes - 1, self.dimensions.inputs + 1
+    def rows(self) -> int:
+        """k - 1."""
+        return self.dimensions.classes - 1
 
     @property
-    def bound(self) -> float:
-        """R² + 1: the squared length of the longest (1, x) once weighted."""
-        return length_squared(self.dimensions.inputs, self.radius, 1)
+    def outward(self) -> NDArray[np.float64]:
+        """K; for two classes the second one's logit alone."""
+        return np.ones((1, 1)) if self.dimensions.classes == 2 else contrasts(self.dimensions.classes)
 
     @property
     def gradient_unit(self) -> float:
@@ -112,53 +95,10 @@ class Logistic:
         """
         return self.bound * (0.25 / sqrt(0.69) if self.dimensions.classes == 2 else 0.5 / sqrt(0.5))
 
-    def layout(self) -> VectorLayout:
-        """Two blocks, of which the squared norms add up to at most 1 (two classes) or 5/4."""
-        rows, columns = self.shape
-        blocks = (Block(GRADIENT, rows * columns), Block(CURVATURE, triangle(rows) * triangle(columns)))
-        return VectorLayout(blocks, Fraction(1) if rows == 1 else Fraction(5, 4))
-
-    def initial_size(self) -> int:
-        """Numbers of the model."""
-        rows, columns = self.shape
-        printed = 1 if rows == 1 else rows + 1
-        return 3 * printed * columns + Kept.size(rows * columns)
-
-    def initial(self) -> Model:
-        """Zeros: every class is equally likely."""
-        rows, columns = self.shape
-        zeros = np.zeros((1 if rows == 1 else rows + 1, columns))
-        return Model.of(Estimate(zeros, zeros, zeros).arrays() | Kept.empty(rows * columns).arrays())
-
-    def rounds(self) -> int | None:
-        """As many as the plan says; four are usual."""
-        return None
-
-    def step(self, model: Model, released: Aggregate) -> Model:
-        """Newton's step (`vicinia.training.newton`)."""
-        rows, columns = self.shape
-        basis = contrasts(self.dimensions.classes)
-        shown = np.column_stack((model["intercept"], model["coef"]))
-        values = shown if rows == 1 else basis.T @ shown
-        layout = self.layout()
-        view = LocalView(
-            values=values.reshape(-1),
-            gradient=released.total[layout.place(GRADIENT)] * self.gradient_unit,
-            curvature=self._curvature(released.total[layout.place(CURVATURE)]),
-            gradient_noise=released.noise * self.gradient_unit,
-            curvature_noise=released.noise * self.curvature_unit,
-            slots=layout.blocks[1].length,
-        )
-        penalty = np.full(self.shape, self.l2 / NANO * released.cohort)
-        penalty[:, 0] = 0.0
-        taken = newton(Kept.of(model), view, penalty.reshape(-1), self.trust / NANO)
-        outward = np.ones((1, 1)) if rows == 1 else basis
-        estimate = Estimate(
-            outward @ taken.values.reshape(self.shape),
-            _outward(outward, taken.noise, columns),
-            _outward(outward, taken.sampling, columns),
-        )
-        return Model.of(estimate.arrays() | taken.kept.arrays())
+    @property
+    def norm_squared(self) -> Fraction:
+        """1 (two classes) or 5/4."""
+        return Fraction(1) if self.dimensions.classes == 2 else Fraction(5, 4)
 
     def predict(self, model: Model, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """float64[n, k]: the probability of each class."""
@@ -167,17 +107,3 @@ class Logistic:
         if self.dimensions.classes == 2:
             logits = np.column_stack((np.zeros(len(inputs)), logits))
         return probabilities(logits)
-
-    def _curvature(self, slots: NDArray[np.float64]) -> NDArray[np.float64]:
-        rows, columns = self.shape
-        inner = unpack(slots.reshape(triangle(rows), triangle(columns)), columns)
-        whole = unpack(np.moveaxis(inner, 0, -1), rows).transpose(2, 0, 3, 1)
-        return whole.reshape(rows * columns, rows * columns) * self.curvature_unit
-
-
-def _outward(basis: NDArray[np.float64], covariance: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
-    """Variances of basis·θ, float64[len(basis), columns], from the covariance of θ's rows."""
-    rows = basis.shape[1]
-    blocks = covariance.reshape(rows, columns, rows, columns)
-    variances: NDArray[np.float64] = np.maximum(np.einsum("ka,aibi,kb->ki", basis, blocks, basis), 0.0)
-    return variances

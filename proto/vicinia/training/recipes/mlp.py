@@ -21,7 +21,8 @@ from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
 from vicinia.training.model import MAX_PARAMETERS, Model, too_large
-from vicinia.training.settings import NANO, Setting, from_payload, real
+from vicinia.training.parameter import NANO, real, whole
+from vicinia.training.settings import Settings, from_payload
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,19 +57,19 @@ class Mlp:
 
     name: ClassVar[str] = "mlp"
     version: ClassVar[int] = 1
-    settings: ClassVar[tuple[Setting, ...]] = (
-        Setting("activation", 0, 1, 0, of_model=True),  # 0 relu, 1 tanh
-        Setting("batch", 1, 10_000, 8),
-        Setting("by_examples", 0, 1, 0),
-        Setting("epochs", 1, 100, 2),
-        Setting("hidden_1", 0, 100_000, 16),
-        Setting("hidden_2", 0, 100_000, 0),
-        Setting("hidden_3", 0, 100_000, 0),
-        real("l2", "0", "10", "0"),
-        real("learning_rate", "0.000001", "10", "0.1"),
-        real("proximal", "0", "10", "0"),
-        Setting("seed", 0, 2**31 - 1, 0),
-    )
+    settings: ClassVar[Settings] = {
+        "activation": whole(0, 1, 0, of_model=True),  # 0 relu, 1 tanh
+        "batch": whole(1, 10_000, 8),
+        "by_examples": whole(0, 1, 0),
+        "epochs": whole(1, 100, 2),
+        "hidden_1": whole(0, 100_000, 16),
+        "hidden_2": whole(0, 100_000, 0),
+        "hidden_3": whole(0, 100_000, 0),
+        "l2": real("0", "10", "0"),
+        "learning_rate": real("0.000001", "10", "0.1"),
+        "proximal": real("0", "10", "0"),
+        "seed": whole(0, 2**31 - 1, 0),
+    }
 
     dimensions: Dimensions
     hidden: tuple[int, ...]

@@ -16,7 +16,8 @@ from vicinia.errors import InvalidInput
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
 from vicinia.training.model import MAX_PARAMETERS, Model, too_large
-from vicinia.training.settings import NANO, Setting, from_payload, real
+from vicinia.training.parameter import NANO, real, whole
+from vicinia.training.settings import Settings, from_payload
 from vicinia.training.symmetric import unpack
 
 if TYPE_CHECKING:
@@ -39,10 +40,10 @@ class PCA:
 
     name: ClassVar[str] = "pca"
     version: ClassVar[int] = 1
-    settings: ClassVar[tuple[Setting, ...]] = (
-        Setting("components", 1, 100, 2),
-        real("radius", "0.05", "1", "1"),
-    )
+    settings: ClassVar[Settings] = {
+        "components": whole(1, 100, 2),
+        "radius": real("0.05", "1", "1"),
+    }
 
     dimensions: Dimensions
     components: int

@@ -7,7 +7,8 @@ Boosting", and Lou et al. 2013, "Accurate Intelligible Models with Pairwise Inte
 The first round asks for the sums on equal bins: quantiles, the intercept, and which inputs matter follow. Each other
 round has one input as its *context*, cut into a few parts; the homes send, for each input, bin and part, the sums of
 gradients and Hessians; the coordinator fits a tree on each (context, input) from the one release and adds those that
-gain most. A classical tree reads one split for each node out of a release and throws the rest away.
+gain most. A classical tree reads one split for each node out of a release and throws the rest away. What a round makes
+of its sums: `vicinia.training.boosting`.
 """
 
 from __future__ import annotations
@@ -20,27 +21,23 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from vicinia.errors import InvalidInput
+from vicinia.training.boosting import first_round, next_round
 from vicinia.training.dimensions import Dimensions, TargetKind
 from vicinia.training.layout import Block, VectorLayout
 from vicinia.training.model import MAX_PARAMETERS, Model, too_large
-from vicinia.training.partition import Pruning, Sums, pair_tables, step_functions
-from vicinia.training.settings import NANO, Setting, from_payload, real
+from vicinia.training.parameter import NANO, real, whole
+from vicinia.training.partition import Pruning, Sums
+from vicinia.training.radius import NORM, NORM_EDGES, SUMS_SHARE, next_radius
+from vicinia.training.settings import Settings, from_payload
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from vicinia.training.recipe import Aggregate
 
-__all__ = ["HESSIAN_WEIGHT", "NORM", "NORM_EDGES", "NORM_SHARE", "SUMS_SHARE", "Trees", "sums_of"]
+__all__ = ["HESSIAN_WEIGHT", "Trees", "sums_of"]
 
-NORM = "size of the sums"
-# Of the vector's squared norm: enough for the sizes' distribution, and the sums lose 2 % to it.
-NORM_SHARE, SUMS_SHARE = sqrt(0.04), sqrt(0.96)
 # Hessians in the vector, relative to gradients: they are needed less precisely.
 HESSIAN_WEIGHT = 0.5
-# Half octaves from 2^-8 to 2^6: in which of them the norm of a home's sums lies.
-NORM_EDGES: tuple[float, ...] = tuple(
-    2.0 ** (place // 2) * (sqrt(2.0) if place % 2 else 1.0) for place in range(-16, 13)
-)
 _FINE = 64
 _LARGEST_LEAF = 4.0
 _FIRST_RADIUS = 0.1
@@ -67,16 +64,16 @@ class Trees:
 
     name: ClassVar[str] = "trees"
     version: ClassVar[int] = 1
-    settings: ClassVar[tuple[Setting, ...]] = (
-        Setting("tree_rounds", 1, 500, 12),
-        Setting("bins", 2, 64, 16),
-        Setting("contexts", 1, 16, 4),
-        Setting("trees", 1, 64, 3),
-        real("learning_rate", "0.01", "1", "0.5"),
-        real("l2", "0", "10000", "2"),
-        real("caution", "0", "100", "5"),
-        real("unclipped", "0.05", "1", "0.6"),
-    )
+    settings: ClassVar[Settings] = {
+        "tree_rounds": whole(1, 500, 12),
+        "bins": whole(2, 64, 16),
+        "contexts": whole(1, 16, 4),
+        "trees": whole(1, 64, 3),
+        "learning_rate": real("0.01", "1", "0.5"),
+        "l2": real("0", "10000", "2"),
+        "caution": real("0", "100", "5"),
+        "unclipped": real("0.05", "1", "0.6"),
+    }
 
     dimensions: Dimensions
     tree_rounds: int
@@ -164,7 +161,8 @@ class Trees:
             self._begin(arrays, sums, pruning)
         else:
             self._grow(arrays, done - 1, sums, pruning)
-        arrays["radius"][0] = self._radius(float(model["radius"][0]), released)
+        sizes = released.total[-len(NORM_EDGES) - 1 :]
+        arrays["radius"][0] = next_radius(float(model["radius"][0]), sizes, released.noise, self.unclipped / NANO)
         arrays["round"][0] = done + 1
         return Model.of(arrays)
 
@@ -233,97 +231,24 @@ class Trees:
         return Pruning(self.l2 / NANO, self.caution / NANO, least, self.bins, _LARGEST_LEAF)
 
     def _begin(self, arrays: dict[str, NDArray[np.float64]], sums: Sums, pruning: Pruning) -> None:
-        inputs = self.dimensions.inputs
-        gradient, hessian = sums.gradients.sum() / inputs, sums.hessians.sum() / inputs
-        base = -gradient / max(float(hessian), pruning.least)
         limit = _LARGEST_LEAF if self.dimensions.target is TargetKind.CLASSES else 1.0
-        arrays["base"][0] = min(max(base, -limit), limit)
-        for place in range(inputs):
-            arrays["edges"][place] = self._quantiles(sums.hessians[place, 0])
-        # The intercept's own part is taken off: what is left tells inputs apart.
-        left = sums.gradients[:, 0] + np.maximum(sums.hessians[:, 0], 0.0) * arrays["base"][0]
-        rows = Sums(left, sums.hessians[:, 0], sums.gradient_noise, sums.hessian_noise)
-        _, gains = step_functions(rows, pruning)
-        arrays["order"][:] = np.argsort(-gains, kind="stable")
-
-    def _quantiles(self, hessians: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Edges float64[bins - 1] between which equal shares lie; equal bins where the noise hides everything."""
-        ends = np.array([2.0 * place / self.fine - 1.0 for place in range(self.fine + 1)])
-        below = np.maximum.accumulate(np.concatenate(([0.0], np.cumsum(hessians))))
-        wanted = np.arange(1, self.bins) / self.bins
-        if below[-1] <= 0.0:
-            return 2.0 * wanted - 1.0
-        edges: NDArray[np.float64] = np.interp(wanted * below[-1], below, ends)
-        return edges
+        found = first_round(sums, pruning, self.bins, limit)
+        arrays["base"][0], arrays["edges"][:], arrays["order"][:] = found.base, found.edges, found.order
 
     def _grow(self, arrays: dict[str, NDArray[np.float64]], place: int, sums: Sums, pruning: Pruning) -> None:
         inputs = self.dimensions.inputs
         context = int(_places(arrays["order"], inputs - 1)[place % inputs])
-        sums = _reconciled(sums)
-        shared = self._shared(sums, pruning)
-        cells = Sums(_within_parts(sums, pruning), sums.hessians, sums.gradient_noise, sums.hessian_noise)
-        grown, gains = pair_tables(cells, pruning)
-        grown[context], gains[context] = self._own(cells, context, pruning)
-        chosen = np.argsort(-gains, kind="stable")[: self.added]
-        arrays["contexts"][place], arrays["inputs"][place], arrays["shared"][place] = context, chosen, shared
-        for tree, input_ in enumerate(chosen):
-            arrays["values"][place, tree] = grown[input_] * (self.learning_rate / NANO)
-        arrays["importance"] += np.where(np.isin(np.arange(inputs), chosen), gains, 0.0)
-
-    def _shared(self, sums: Sums, pruning: Pruning) -> NDArray[np.float64]:
-        """The value of each part of the context, float64[contexts]: every input's block tells its sums."""
-        inputs, _, bins = sums.gradients.shape
-        noise = sums.gradient_noise**2 * bins / inputs
-        values = np.zeros(self.contexts)
-        for part in range(self.contexts):
-            gradient = float(sums.gradients[:, part].sum()) / inputs
-            hessian = max(float(sums.hessians[:, part].sum()) / inputs, pruning.least)
-            if gradient * gradient > noise:
-                value = -gradient / (hessian + pruning.l2) * (1.0 - noise / (gradient * gradient))
-                values[part] = min(max(value, -pruning.largest), pruning.largest)
-        return values
-
-    def _own(self, cells: Sums, context: int, pruning: Pruning) -> tuple[NDArray[np.float64], float]:
-        """The context's own table: only the bins that lie in a part can hold anything there."""
-        bins = np.arange(self.bins)
-        part = self.part(bins)
-        gradients, hessians = (table[context, part, bins][None] for table in (cells.gradients, cells.hessians))
-        values, gains = step_functions(Sums(gradients, hessians, cells.gradient_noise, cells.hessian_noise), pruning)
-        return np.tile(values, (self.contexts, 1)), float(gains[0])
-
-    def _radius(self, radius: float, released: Aggregate) -> float:
-        """The wanted quantile of the sizes of homes' sums, at most a factor of two from the last radius."""
-        counts = released.total[-len(NORM_EDGES) - 1 :] / NORM_SHARE
-        below = np.maximum.accumulate(np.cumsum(counts))
-        hidden = released.noise / NORM_SHARE * sqrt(len(counts))
-        if below[-1] <= 4.0 * hidden:
-            return radius
-        ends = np.array((0.0, *NORM_EDGES, 2.0 * NORM_EDGES[-1]))
-        found = float(np.interp(self.unclipped / NANO * below[-1], np.concatenate(([0.0], below)), ends))
-        return min(max(found, radius / 2.0), radius * 2.0)
+        found = next_round(sums, pruning, context, self.added)
+        arrays["contexts"][place], arrays["inputs"][place], arrays["shared"][place] = (
+            context,
+            found.inputs,
+            found.shared,
+        )
+        arrays["values"][place] = found.values * (self.learning_rate / NANO)
+        arrays["importance"] += found.gains
 
 
 def _places(numbers: NDArray[np.floating], last: int) -> NDArray[np.int64]:
     """Whole numbers from 0 to `last` from whatever finite numbers a model holds."""
     places: NDArray[np.int64] = np.clip(numbers, 0.0, float(last)).astype(np.int64)
     return places
-
-
-def _within_parts(sums: Sums, pruning: Pruning) -> NDArray[np.float64]:
-    """Gradients less what each part's own value explains, all of it: what trees of one round left over together would
-    be added by each of them, and the model would overshoot."""
-    gradient = sums.gradients.sum(axis=2, keepdims=True)
-    hessian = np.maximum(sums.hessians.sum(axis=2, keepdims=True), pruning.least)
-    left: NDArray[np.float64] = sums.gradients - sums.hessians * (gradient / hessian)
-    return left
-
-
-def _reconciled(sums: Sums) -> Sums:
-    """The same sums, so that every input's add up to the same in each part: their mean, which is the most precise."""
-
-    def even(table: NDArray[np.float64]) -> NDArray[np.float64]:
-        totals = table.sum(axis=2, keepdims=True)
-        moved: NDArray[np.float64] = table + (totals.mean(axis=0, keepdims=True) - totals) / table.shape[2]
-        return moved
-
-    return Sums(even(sums.gradients), even(sums.hessians), sums.gradient_noise, sums.hessian_noise)
