@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from vicinia.v1 import enrolment_pb2 as pb
 from vicinia.wire import limits
-from vicinia.wire.shape import Bytes, Number, Shape, Text, exactly
+from vicinia.wire.field import Bytes, Number, Text, exactly
+from vicinia.wire.shape import Shape
 
 __all__ = [
     "ENROL_REPLY",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from vicinia.v1 import log_pb2 as pb
 from vicinia.wire import limits
-from vicinia.wire.shape import Bytes, List, Maybe, Number, Shape, Text, exactly
+from vicinia.wire.field import Bytes, Maybe, Number, Text, exactly
+from vicinia.wire.shape import List, Shape
 
 __all__ = [
     "CHECKPOINT_REPLY",

@@ -9,6 +9,7 @@ from vicinia.errors import InvalidInput
 from vicinia.secagg.messages import Advert, Commitment, Dealers, RosterView, ShareUpload, Survivors, UnmaskShares
 from vicinia.v1 import rounds_pb2 as pb
 from vicinia.wire import limits
+from vicinia.wire.field import Bytes, Choice, Number, Text, exactly
 from vicinia.wire.secagg import (
     ADVERT,
     COMMITMENT,
@@ -18,7 +19,7 @@ from vicinia.wire.secagg import (
     SURVIVORS,
     UNMASK_SHARES,
 )
-from vicinia.wire.shape import Bytes, Choice, List, Nested, Number, Shape, Text, exactly, refuse_unknown
+from vicinia.wire.shape import List, Nested, Shape, refuse_unknown
 
 __all__ = [
     "ACCEPTED",
@@ -237,7 +238,8 @@ OUTCOME = Shape(
 def share_request_to_pb(run_id: bytes, upload: ShareUpload) -> pb.ShareRequest:
     """The call that uploads a dealer's shares."""
     message = SHARE_UPLOAD.write(upload)
-    message.run_id = _RUN_ID.write(run_id, "ShareRequest.run_id")
+    _RUN_ID.check(run_id, "ShareRequest.run_id")
+    message.run_id = run_id
     return message
 
 
@@ -249,7 +251,8 @@ def share_request_from_pb(message: pb.ShareRequest) -> tuple[bytes, ShareUpload]
 def unmask_request_to_pb(run_id: bytes, shares: UnmaskShares) -> pb.UnmaskRequest:
     """The call that reveals a home's shares."""
     message = UNMASK_SHARES.write(shares)
-    message.run_id = _RUN_ID.write(run_id, "UnmaskRequest.run_id")
+    _RUN_ID.check(run_id, "UnmaskRequest.run_id")
+    message.run_id = run_id
     return message
 
 
@@ -260,23 +263,22 @@ def unmask_request_from_pb(message: pb.UnmaskRequest) -> tuple[bytes, UnmaskShar
 
 def published_to_pb(published: Published) -> pb.NextReply:
     """The answer to Next."""
-    message = pb.NextReply(
-        phase=_ANY_PHASE.write(published.phase, "NextReply.phase"),  # type: ignore[arg-type]  # a checked number
-        retry_after_ms=_RETRY.write(published.retry_after_ms, "NextReply.retry_after_ms"),
-    )
+    message = pb.NextReply()
+    _ANY_PHASE.write(message, "phase", published.phase, "NextReply.phase")
+    _RETRY.write(message, "retry_after_ms", published.retry_after_ms, "NextReply.retry_after_ms")
     match published.item:
         case None:
             pass
         case RosterView() as item:
-            message.roster.CopyFrom(ROSTER_VIEW.write(item))
+            ROSTER_VIEW.fill(message.roster, item)
         case Dealers() as item:
-            message.dealers.CopyFrom(DEALERS.write(item))
+            DEALERS.fill(message.dealers, item)
         case Survivors() as item:
-            message.survivors.CopyFrom(SURVIVORS.write(item))
+            SURVIVORS.fill(message.survivors, item)
         case Commitment() as item:
-            message.commitment.CopyFrom(COMMITMENT.write(item))
+            COMMITMENT.fill(message.commitment, item)
         case Outcome() as item:
-            message.outcome.CopyFrom(OUTCOME.write(item))
+            OUTCOME.fill(message.outcome, item)
         case _:
             raise InvalidInput("This is nothing that a run publishes.", where="NextReply.published")
     return message

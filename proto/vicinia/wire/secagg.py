@@ -20,7 +20,8 @@ from vicinia.secagg.messages import (
 )
 from vicinia.v1 import rounds_pb2 as pb
 from vicinia.wire import limits
-from vicinia.wire.shape import Bytes, List, Nested, Number, Shape, exactly
+from vicinia.wire.field import Bytes, Number, exactly
+from vicinia.wire.shape import List, Nested, Shape
 
 __all__ = [
     "ADVERT",

@@ -6,32 +6,16 @@ so does writing, so that a party cannot send what the other must refuse. Unknown
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
-from math import isfinite
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[import-not-found]  # types-protobuf lacks it
-from vicinia.errors import InvalidInput, TooLarge
-from vicinia.tlog.characters import is_plain
+from vicinia.errors import InvalidInput, TooLarge, ViciniaError
+from vicinia.wire.field import Field, Scalar, Where
 
-__all__ = [
-    "MAX_MESSAGE_BYTES",
-    "Bytes",
-    "Choice",
-    "Field",
-    "List",
-    "Maybe",
-    "Nested",
-    "Number",
-    "Real",
-    "Shape",
-    "Text",
-    "exactly",
-]
+__all__ = ["MAX_MESSAGE_BYTES", "List", "Nested", "Shape", "parse", "refuse_unknown"]
 
 MAX_MESSAGE_BYTES = 17 * 1024 * 1024
 """The longest message of all, a released result with its frame; for gRPC's own limit too."""
@@ -40,146 +24,29 @@ M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
 
-class Field(ABC):
-    """What one field may hold."""
-
-    @abstractmethod
-    def read(self, value: Any, where: str) -> Any:
-        """From what protobuf gives to what the dataclass takes; InvalidInput or TooLarge names `where`."""
-
-    @abstractmethod
-    def write(self, value: Any, where: str) -> Any:
-        """The way back, under the same limits."""
-
-
-class Scalar(Field):
-    """A field that is the same on both sides."""
-
-    @abstractmethod
-    def check(self, value: Any, where: str) -> None:
-        """Raise unless the value is within the limits."""
-
-    def read(self, value: Any, where: str) -> Any:
-        self.check(value, where)
-        return value
-
-    def write(self, value: Any, where: str) -> Any:
-        self.check(value, where)
-        return value
-
-
-@dataclass(frozen=True, slots=True)
-class Bytes(Scalar):
-    """Bytes of a length from `least` to `most`."""
-
-    most: int
-    least: int = 0
-
-    def check(self, value: Any, where: str) -> None:
-        if not isinstance(value, bytes):
-            raise InvalidInput("Bytes are needed.", where=where)
-        if self.least == self.most != len(value):
-            raise InvalidInput(f"{len(value)} bytes where {self.most} are needed.", where=where)
-        if len(value) < self.least:
-            raise InvalidInput(f"{len(value)} bytes where at least {self.least} are needed.", where=where)
-        if len(value) > self.most:
-            raise TooLarge(f"{len(value)} bytes, at most {self.most} are taken.", where=where)
-
-
-def exactly(length: int) -> Bytes:
-    """Bytes of one length: a key, a hash, a signature."""
-    return Bytes(length, length)
-
-
-@dataclass(frozen=True, slots=True)
-class Number(Scalar):
-    """A whole number from `least` to `most`."""
-
-    most: int
-    least: int = 0
-
-    def check(self, value: Any, where: str) -> None:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise InvalidInput("A whole number is needed.", where=where)
-        if not self.least <= value <= self.most:
-            raise InvalidInput(f"{value} is outside {self.least} to {self.most}.", where=where)
-
-
-@dataclass(frozen=True, slots=True)
-class Real(Scalar):
-    """A finite number."""
-
-    def check(self, value: Any, where: str) -> None:
-        if not isinstance(value, float) or not isfinite(value):
-            raise InvalidInput("A finite number is needed.", where=where)
-
-
-@dataclass(frozen=True, slots=True)
-class Text(Scalar):
-    """Printable text of at most `most` characters; it ends up on people's screens."""
-
-    most: int
-
-    def check(self, value: Any, where: str) -> None:
-        if not isinstance(value, str):
-            raise InvalidInput("A text is needed.", where=where)
-        if len(value) > self.most:
-            raise TooLarge(f"{len(value)} characters, at most {self.most} are taken.", where=where)
-        if not is_plain(value, breaks=True):
-            raise InvalidInput("This text has control characters.", where=where)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice(Field):
-    """One of the allowed members of an enumeration."""
-
-    allowed: tuple[IntEnum, ...]
-
-    def read(self, value: Any, where: str) -> IntEnum:
-        for member in self.allowed:
-            if member == value:
-                return member
-        raise InvalidInput(f"{int(value)} is none of the values that are known here.", where=where)
-
-    def write(self, value: Any, where: str) -> int:
-        if not isinstance(value, int):
-            raise InvalidInput("A known value is needed.", where=where)
-        return int(self.read(value, where))
-
-
-@dataclass(frozen=True, slots=True)
-class Maybe(Field):
-    """A scalar whose absence means None; the shape asks protobuf whether it is there."""
-
-    scalar: Scalar
-
-    def read(self, value: Any, where: str) -> Any:
-        return self.scalar.read(value, where)
-
-    def write(self, value: Any, where: str) -> Any:
-        return None if value is None else self.scalar.write(value, where)
-
-
 @dataclass(frozen=True, slots=True)
 class List(Field):
     """At most `most` values of one kind, a tuple in the dataclass."""
 
-    entry: Field
+    entry: Scalar | Nested
     most: int
 
-    def read(self, value: Any, where: str) -> tuple[Any, ...]:
+    def read(self, value: Any, where: Where) -> tuple[Any, ...]:
         self._check_count(len(value), where)
-        return tuple(self.entry.read(one, f"{where}[{place}]") for place, one in enumerate(value))
+        read = self.entry.read
+        if where is None:
+            return tuple([read(one, None) for one in value])
+        return tuple([read(one, f"{where}[{place}]") for place, one in enumerate(value)])
 
-    def write(self, value: Any, where: str) -> list[Any]:
+    def write(self, message: Message, name: str, value: Any, where: Where) -> None:
         if not isinstance(value, tuple | list):
-            raise InvalidInput("A list is needed.", where=where)
+            raise InvalidInput("A list is needed.", where=where or "")
         self._check_count(len(value), where)
-        return [self.entry.write(one, f"{where}[{place}]") for place, one in enumerate(value)]
+        self.entry.extend(getattr(message, name), value, where)
 
-    def _check_count(self, count: int, where: str) -> None:
+    def _check_count(self, count: int, where: Where) -> None:
         if count > self.most:
-            raise TooLarge(f"{count} entries, at most {self.most} are taken.", where=where)
+            raise TooLarge(f"{count} entries, at most {self.most} are taken.", where=where or "")
 
 
 @dataclass(frozen=True)
@@ -206,15 +73,40 @@ class Shape(Generic[M, T]):
 
     def read(self, message: M, where: str = "") -> T:
         """The dataclass of a received message; InvalidInput or TooLarge names the field."""
-        where = where or self.name
-        refuse_unknown(message, where)
-        return self.value(**{name: _read_field(message, name, field, where) for name, field in self.fields.items()})
+        try:
+            return self.take(message, None)
+        except ViciniaError:  # most messages have nothing wrong in them, so places are made up only for those that have
+            return self.take(message, where or self.name)
 
-    def write(self, value: T, where: str = "") -> M:
+    def write(self, value: T) -> M:
         """The message of a dataclass, under the same limits."""
-        where = where or self.name
-        written = {name: field.write(getattr(value, name), f"{where}.{name}") for name, field in self.fields.items()}
-        return self.message(**{name: content for name, content in written.items() if content is not None})
+        message = self.message()
+        self.fill(message, value)
+        return message
+
+    def fill(self, message: M, value: T) -> None:
+        """As `write`, into an empty message."""
+        try:
+            self.put(message, value, None)
+        except ViciniaError:
+            self.put(message, value, self.name)
+
+    def take(self, message: M, where: Where) -> T:
+        """As `read`, for a message within another."""
+        refuse_unknown(message, where)
+        values: dict[str, Any] = {}
+        for name, field in self.fields.items():
+            place = _within(where, name)
+            if field.may_be_absent and not message.HasField(name):
+                values[name] = field.absent(place)
+            else:
+                values[name] = field.read(getattr(message, name), place)
+        return self.value(**values)
+
+    def put(self, message: M, value: T, where: Where) -> None:
+        """As `fill`, for a message within another."""
+        for name, field in self.fields.items():
+            field.write(message, name, getattr(value, name), _within(where, name))
 
     def encode(self, value: T) -> bytes:
         """Bytes for a journal; the same value gives the same bytes."""
@@ -229,15 +121,28 @@ class Shape(Generic[M, T]):
 class Nested(Field):
     """A message within a message; it must be there."""
 
+    may_be_absent: ClassVar[bool] = True
+
     shape: Shape[Any, Any]
 
-    def read(self, value: Any, where: str) -> Any:
-        return self.shape.read(value, where)
+    def read(self, value: Any, where: Where) -> Any:
+        return self.shape.take(value, where)
 
-    def write(self, value: Any, where: str) -> Any:
+    def write(self, message: Message, name: str, value: Any, where: Where) -> None:
+        self._require(value, where)
+        part = getattr(message, name)
+        part.SetInParent()
+        self.shape.put(part, value, where)
+
+    def extend(self, entries: Any, values: Sequence[Any], where: Where) -> None:
+        for place, value in enumerate(values):
+            at = None if where is None else f"{where}[{place}]"
+            self._require(value, at)
+            self.shape.put(entries.add(), value, at)
+
+    def _require(self, value: Any, where: Where) -> None:
         if not isinstance(value, self.shape.value):
-            raise InvalidInput(f"A {self.shape.name} is needed.", where=where)
-        return self.shape.write(value, where)
+            raise InvalidInput(f"A {self.shape.name} is needed.", where=where or "")
 
 
 def parse(message: type[M], data: bytes, most: int = MAX_MESSAGE_BYTES) -> M:
@@ -251,16 +156,11 @@ def parse(message: type[M], data: bytes, most: int = MAX_MESSAGE_BYTES) -> M:
         raise InvalidInput("These bytes are not such a message.", where=name) from error
 
 
-def refuse_unknown(message: Message, where: str) -> None:
+def refuse_unknown(message: Message, where: Where) -> None:
     """InvalidInput when the message carries fields that this version does not know; looks at one level."""
     if len(UnknownFieldSet(message)):
-        raise InvalidInput("The message has unknown fields.", where=where, hint="Is this program up to date?")
+        raise InvalidInput("The message has unknown fields.", where=where or "", hint="Is this program up to date?")
 
 
-def _read_field(message: Message, name: str, field: Field, where: str) -> Any:
-    place = f"{where}.{name}"
-    if isinstance(field, Maybe | Nested) and not message.HasField(name):
-        if isinstance(field, Maybe):
-            return None
-        raise InvalidInput("This part of the message is missing.", where=place)
-    return field.read(getattr(message, name), place)
+def _within(where: Where, name: str) -> Where:
+    return None if where is None else f"{where}.{name}"

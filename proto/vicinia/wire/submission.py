@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from vicinia.errors import InvalidInput, TooLarge
 from vicinia.v1 import research_pb2 as pb
 from vicinia.wire import limits
+from vicinia.wire.field import Bytes
 from vicinia.wire.research import SUBMIT_JOB_REQUEST, SubmitJobRequest
-from vicinia.wire.shape import Bytes, refuse_unknown
+from vicinia.wire.shape import refuse_unknown
 
 __all__ = ["receive_model", "submission_head", "submission_messages"]
 

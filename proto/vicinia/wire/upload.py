@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from vicinia.errors import InvalidInput, TooLarge
 from vicinia.v1 import rounds_pb2 as pb
 from vicinia.wire import limits
-from vicinia.wire.shape import Bytes, Number, Shape, exactly, refuse_unknown
+from vicinia.wire.field import Bytes, Number, exactly
+from vicinia.wire.shape import Shape, refuse_unknown
 
 __all__ = ["UPLOAD_HEADER", "UploadHeader", "receive_upload", "upload_header", "upload_pieces"]
 

@@ -16,7 +16,8 @@ from vicinia.errors import InvalidInput, TooLarge, ViciniaError
 from vicinia.secagg.messages import Advert, Attestation, Commitment, Dealers, RevealedShare, SealedShare, UnmaskShares
 from vicinia.v1 import enrolment_pb2, log_pb2, research_pb2, rounds_pb2
 from vicinia.wire import enrolment, journal, limits, log, research, rounds, secagg, upload
-from vicinia.wire.shape import Bytes, Choice, Field, List, Maybe, Nested, Number, Real, Shape, Text, exactly
+from vicinia.wire.field import Bytes, Choice, Field, Maybe, Number, Real, Text, exactly
+from vicinia.wire.shape import List, Nested, Shape
 
 SHAPES: list[Shape[Any, Any]] = sorted(
     {
