@@ -169,6 +169,16 @@ class TestJobs:
         assert server.coop.assembly.vote_on(job.hash).sponsors == (server.coop.households[3].public.id,)
         assert shell.refused("sponsor", job.hash.hex(), "--dir", member.directory)[0] == 3
 
+    def test_who_sponsors_looks_at_the_log_as_it_is_now(
+        self, shell: Shell, server: Server, member: Home, dial: Callable[[Link], None]
+    ) -> None:
+        synced(server, member)
+        researcher = server.coop.accredit()
+        server.confirm()
+        job = submitted(server, researcher=researcher.public.id)
+        dial(server.link(3))
+        assert shell("sponsor", job.hash.hex(), "--dir", member.directory)[0] == 0
+
     def test_a_vote_names_its_job_and_comes_in_time(
         self, shell: Shell, server: Server, member: Home, dial: Callable[[Link], None]
     ) -> None:

@@ -101,6 +101,8 @@ def _sponsor(context: Context, arguments: argparse.Namespace) -> int:
                 "No such job waits for a sponsor.", where=f"job {job_hash.hex()}", hint="See: vicinia-node jobs"
             )
         with context.replica({home.name: home}) as replica:
+            if replica is not None:  # the daemon's may be from before the researcher was accredited
+                replica.sync(link)
             logged = replica.assembly if replica is not None and replica.size else None
             state = office.sponsor(home, link, waiting[job_hash], context.clock, logged)
     line = (
