@@ -32,7 +32,7 @@ from vicinia.node.store.home import Home
 
 __all__ = ["main"]
 
-_THREADS = 4  # they wait for the network; more would only fight for the interpreter
+_THREADS = 2  # they wait for the network; more fight for the interpreter
 _IDLE_SECONDS = 40.0
 _AFTER_DEFECT = 5.0
 _log = logging.getLogger("vicinia.node")

@@ -31,7 +31,7 @@ from vicinia.wire.rounds import PollReply
 __all__ = ["PROTOCOLS", "Daemon", "Resident", "Worker"]
 
 PROTOCOLS = (1,)
-_THREADS = 4  # they wait for the network; more would only fight for the interpreter
+_THREADS = 2  # they wait for the network; more fight for the interpreter
 _AFTER_TROUBLE = 5.0
 _AFTER_RUN, _CALLS_A_SECOND = 1.0, 320  # all homes of a run are done with it at once
 _NEAR_MS = 10_000
