@@ -253,7 +253,7 @@ class Link:
 
     def next(self, run_id: bytes, after: Phase) -> Published:
         run = self._run(run_id)
-        return Published(run.phase, 0, run.published(self._household, after))
+        return Published(run.phase, 70, run.published(self._household, after))
 
     def share(self, run_id: bytes, upload: ShareUpload) -> int:
         return self._message(run_id, "share", upload, lambda run: run.round.add_shares(self._household, upload))

@@ -132,10 +132,12 @@ def test_who_is_sending_is_heard(accepted: tuple[Village, Job]) -> None:
 def test_a_home_asks_when_its_phase_is_about_to_be_over() -> None:
     pace = Pace(poll_ms=500, phase_ms=60_000, vote_ms=600_000)
 
-    def within(left_ms: int | None, least: int, most: int) -> bool:
-        return all(least <= pace.next_step(320, left_ms) <= most for _ in range(50))
+    def within(left_ms: int | None, least: int, most: int, known: bool = False) -> bool:
+        return all(least <= pace.next_step(320, left_ms, known) <= most for _ in range(50))
 
-    assert within(0, 320, 480)  # 800 calls a second of 320 homes
-    assert within(700, 560, 840)
-    assert within(60_000, 800, 1_200)
+    assert within(0, 50, 450)  # 800 calls a second of 320 homes
+    assert within(700, 700, 1_100)
+    assert within(60_000, 1_000, 1_400)
+    assert within(5_000, 5_000, 5_400, known=True)
+    assert within(60_000, 12_000, 12_400, known=True)
     assert within(None, 800, 1_200)

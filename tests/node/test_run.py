@@ -72,6 +72,13 @@ def test_who_is_no_notary_goes_on_when_the_survivors_are_attested(
     assert {world.step(i, run_id) for i in range(HOUSEHOLDS)} == {"finished"}
 
 
+def test_who_is_done_knows_when_there_may_be_another_run(world: World) -> None:
+    everybody = world.take_part(world.server.start_run(world.server.accept_job()))
+    assert {one.following for one in everybody} == {None}
+    world.server.drive(everybody)
+    assert {one.following for one in everybody} == {0.07}
+
+
 def test_a_run_is_attempted_again_where_no_roster_of_it_was_logged(world: World) -> None:
     """The coordinator opens the same run under another manifest (docs/adr/0011): homes take it like a first one."""
     job = world.server.accept_job()

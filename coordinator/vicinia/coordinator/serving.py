@@ -65,7 +65,7 @@ def _serve(folder: Folder, options: ServeOptions, clock: Clock) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     servers = Servers(cooperative, options.host, clock, options.threads)
-    ticker = Ticker(cooperative.steps, _TICK_S)
+    ticker = Ticker(cooperative.steps, _TICK_S, cooperative.bell)
     ticker.once()  # what was under way is there before the first home asks for it
     port, enrolment_port = servers.start(options.port, options.enrolment_port)
     ticker.start()

@@ -1,6 +1,6 @@
 """The worker: a short-lived process that computes the runs of the daemon's homes and then gives its memory back.
 
-Runs come as lines of JSON on the standard input, and go back as the same lines when a home is done. It ends when the
+Runs come as lines of JSON on the standard input, and go back as such lines when a home is done. It ends when the
 input closes, or when it has had nothing to do for a while.
 """
 
@@ -26,7 +26,7 @@ from vicinia.node.services.participation import Participation
 from vicinia.node.services.ports import Link
 from vicinia.node.services.replica import Replica, open_replica
 from vicinia.node.services.scheduler import Scheduler
-from vicinia.node.services.spawn import task_line
+from vicinia.node.services.spawn import done_line
 from vicinia.node.store.hold import Hold
 from vicinia.node.store.home import Home
 
@@ -103,7 +103,7 @@ class Worker:
                 _log.exception("%s: a run could not go on", name)
                 return _AFTER_DEFECT
             if delay is None:
-                self._done(task_line(name, run_id))
+                self._done(done_line(name, run_id, participation.following))
             return delay
 
         self._scheduler.add(step)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import threading
 
-from sqlalchemy import Connection
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.checkpoints import Checkpoints
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import LiveRun
 from vicinia.coordinator.services.live_runs import LiveRuns
 from vicinia.coordinator.services.pace import Pace
+from vicinia.coordinator.services.rhythm import Rhythm
 from vicinia.coordinator.store import jobs, people, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.jobs import JobRow, Stage
 from vicinia.coordinator.store.people import Seen
+from vicinia.coordinator.store.runs import RunRow
 from vicinia.identity import Principal
 from vicinia.wire.rounds import Phase, PollReply, PollRequest, RunSummary
 
@@ -37,7 +38,8 @@ class Bulletin:
         self._live = live
         self._clock = clock
         self._runs: tuple[LiveRun, ...] = ()
-        self._left_ms: dict[bytes, int | None] = {}  # how long the phase of each run may still take
+        self._rhythm = Rhythm()
+        self._left_ms: dict[bytes, tuple[int, bool]] = {}  # how long each run's phase may take, and if that is known
         self._seen: dict[str, Seen] = {}
         self._lately: dict[str, int] = {}  # when each home polled last, as far back as two intervals
         self._due_ms: int | None = None  # when the first vote or round ends, or ended, after which a run may begin
@@ -73,19 +75,41 @@ class Bulletin:
         return self._pace.idle_poll(homes, None if due_ms is None else due_ms - now_ms)
 
     def next_step_ms(self, run_id: bytes) -> int:
-        """When a home in this run should ask what comes next."""
-        return self._pace.next_step(len(self._lately), self._left_ms.get(run_id))
+        """When a home in this run should ask what comes next; after its end, whether there is another."""
+        homes, following_ms = len(self._lately), self._rhythm.next_ms(run_id)
+        if following_ms is not None:
+            return self._pace.next_run(homes, following_ms - self._clock())
+        return self._pace.next_step(homes, *self._left_ms.get(run_id, (None, False)))
 
     def tick(self) -> None:
         """Look which runs are under way or may be soon; now and then write down who polled."""
         self._runs, now_ms = tuple(self._live.every()), self._clock()
-        self._left_ms = {live.run_id: live.left_ms(now_ms) for live in self._runs}
         with self._database.read() as connection:
             ahead = jobs.in_stages(connection, (Stage.VOTING, Stage.CLOSING, Stage.ACCEPTED))
-            due = [_due_ms(connection, row) for row in ahead if row.opening is not None]
+            accepted = [row.job_hash for row in ahead if row.stage is Stage.ACCEPTED]
+            found = {job_hash: runs.newest_of(connection, job_hash) for job_hash in accepted}
+        before = {job_hash: run for job_hash, run in found.items() if run is not None}
+        self._rhythm.look(self._runs, before)
+        self._left_ms = {live.run_id: left for live in self._runs if (left := self._left(live, now_ms)) is not None}
+        due = [self._due(row, before.get(row.job_hash)) for row in ahead if row.opening is not None]
         self._due_ms = min(due, default=None)
         if self._clock() >= self._flush_ms:
             self.flush()
+
+    def _left(self, live: LiveRun, now_ms: int) -> tuple[int, bool] | None:
+        """(how long the phase of a run may still take, whether that is known from the run before it)."""
+        ends_ms = self._rhythm.ends_ms(live)
+        if ends_ms is not None and ends_ms > now_ms:
+            return ends_ms - now_ms, True
+        left = live.left_ms(now_ms)
+        return None if left is None else (left, False)
+
+    def _due(self, row: JobRow, before: RunRow | None) -> int:
+        """When what the job's next run waits for ends, or ended: its vote, or the round before."""
+        if before is None:
+            return row.deadline_ms
+        following_ms = self._rhythm.next_ms(before.run_id)
+        return max(row.deadline_ms, before.opened_ms if following_ms is None else following_ms)
 
     def flush(self) -> None:
         """Write down who polled since the last time, and forget who no longer does."""
@@ -98,12 +122,6 @@ class Bulletin:
         if seen:
             with self._database.write(f"seen {len(seen)}") as connection:
                 people.seen(connection, seen.values())
-
-
-def _due_ms(connection: Connection, row: JobRow) -> int:
-    """When what the job's next run waits for ends, or ended: its vote, or the round before."""
-    before = runs.newest_of(connection, row.job_hash) if row.stage is Stage.ACCEPTED else None
-    return row.deadline_ms if before is None else max(row.deadline_ms, before.opened_ms)
 
 
 def _concerns(live: LiveRun, household: str, protocols: tuple[int, ...]) -> bool:

@@ -6,6 +6,7 @@ import logging
 import threading
 
 from vicinia.coordinator.clock import Clock
+from vicinia.coordinator.services.bell import Bell
 from vicinia.coordinator.services.last_signed import LastSigned, contradiction
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.store import checkpoints
@@ -34,10 +35,11 @@ class Checkpoints:
     Otherwise witnesses of a log that grows quickly would cosign different sizes, and none would ever have k.
     """
 
-    def __init__(self, database: Database, ledger: Ledger, signed: LastSigned, clock: Clock) -> None:
+    def __init__(self, database: Database, ledger: Ledger, signed: LastSigned, bell: Bell, clock: Clock) -> None:
         self._database = database
         self._ledger = ledger
         self._signed = signed
+        self._bell = bell
         self._clock = clock
         self._lock = threading.Lock()
         genesis = ledger.assembly.genesis
@@ -137,6 +139,7 @@ class Checkpoints:
         self._database.grouped("cosign", lambda connection: checkpoints.cosign(connection, size, name, seen_s, line))
         with self._lock:
             self._load()
+        self._bell.ring()
 
     def _shown(self, note: bytes) -> None:
         """Only this log's own signature halts it, and only under leaves that it does not have."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.config import Folder
+from vicinia.coordinator.services.bell import Bell
 from vicinia.coordinator.services.bulletin import Bulletin
 from vicinia.coordinator.services.checkpoints import Checkpoints
 from vicinia.coordinator.services.clerk import Clerk
@@ -53,6 +54,7 @@ class Cooperative:
     intake: Intake
     bulletin: Bulletin
     research: Research
+    bell: Bell
 
     @classmethod
     def open(cls, folder: Folder, clock: Clock, *, forked: bool = False) -> Cooperative:
@@ -77,9 +79,10 @@ class Cooperative:
         fault = signed.fault(kept, ledger.tree)
         if fault is not None and not forked:
             raise fault
-        checkpoints = Checkpoints(database, ledger, signed, clock)
+        bell = Bell()
+        checkpoints = Checkpoints(database, ledger, signed, bell, clock)
         statements = Statements(database, ledger, clock)
-        live = LiveRuns(database, ledger, shown, clock)
+        live = LiveRuns(database, ledger, shown, bell, clock)
         return cls(
             database=database,
             authority=authority,
@@ -91,13 +94,14 @@ class Cooperative:
             enrolment=Enrolment(database, ledger, authority, statements.settle, clock),
             statements=statements,
             clerk=Clerk(database, ledger, checkpoints, clock),
-            trainer=Trainer(database, ledger, clock),
+            trainer=Trainer(database, ledger, bell, clock),
             recruiter=Recruiter(database, ledger, checkpoints, clock),
             live=live,
             conductor=Conductor(database, ledger, checkpoints, live, clock),
-            intake=Intake(database, live, clock),
+            intake=Intake(database, live, bell, clock),
             bulletin=Bulletin(database, ledger, checkpoints, live, clock),
             research=Research(database, ledger, statements, live, clock),
+            bell=bell,
         )
 
     def close(self) -> None:

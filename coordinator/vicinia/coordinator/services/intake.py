@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from sqlalchemy import Connection
 from vicinia.coordinator.clock import Clock
+from vicinia.coordinator.services.bell import Bell
 from vicinia.coordinator.services.live import LiveRun
 from vicinia.coordinator.services.live_runs import LiveRuns
 from vicinia.coordinator.store import artifacts, jobs, messages, runs
@@ -37,9 +38,10 @@ __all__ = ["Intake"]
 class Intake:
     """Takes messages in, each phase's while the run is in it; the same message again is acknowledged again."""
 
-    def __init__(self, database: Database, live: LiveRuns, clock: Clock) -> None:
+    def __init__(self, database: Database, live: LiveRuns, bell: Bell, clock: Clock) -> None:
         self._database = database
         self._live = live
+        self._bell = bell
         self._clock = clock
         self._newest_model: tuple[bytes, bytes] | None = None
 
@@ -163,7 +165,7 @@ class Intake:
                 took_part = self._was_in_roster(caller, row)
                 if not took_part and not self._live.was_invited(caller, row):
                     raise _stranger()
-                return Published(row.phase, 0, _outcome(row, took_part))
+                return Published(row.phase, retry_after_ms, _outcome(row, took_part))
             live = self._live.get(run_id)
         index = _index(live, caller)
         live.heard[index] = self._clock()
@@ -223,6 +225,8 @@ class Intake:
                 raise
             live.answered.add(index)
             live.heard[index] = live.answered_ms = self._clock()
+            if live.may_go_on:
+                self._bell.ring()
 
 
 def _require_phase(live: LiveRun, phase: Phase) -> None:

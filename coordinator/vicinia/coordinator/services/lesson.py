@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 
 from vicinia.assembly import Job
+from vicinia.coordinator.services.bell import Bell
 from vicinia.coordinator.services.course import Course
 from vicinia.training.compiled import Training
 from vicinia.training.model import Model
@@ -32,10 +33,12 @@ class Lesson:
         self._taken: list[int] = []
         self._working: Future[Model] | None = None
 
-    def model(self, released: Iterable[int], load: Load, pool: Executor) -> Model | None:
-        """The model after these runs, of which those count that trained."""
+    def model(self, released: Iterable[int], load: Load, pool: Executor, bell: Bell) -> Model | None:
+        """The model after these runs, of which those count that trained; None while it is being computed, after which
+        the bell rings."""
         if self._working is None:
             self._working = pool.submit(self._advance, trained_runs(self.training.plan, released), load)
+            self._working.add_done_callback(lambda _: bell.ring())
         if not self._working.done():
             return None
         done, self._working = self._working, None

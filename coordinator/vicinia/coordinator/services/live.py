@@ -79,6 +79,18 @@ class LiveRun:
         back = self.veterans & self.invited.keys()
         return {index for index in self.missing() if index in self.regulars or index in back}
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether so many have answered that the phase may be over: quick to say, and no more than a hint."""
+        match self.row.phase:
+            case Phase.ADVERTISE if self.regulars is not None:
+                enough = len(self.regulars)
+            case Phase.COMMIT:
+                enough = self.round.parameters.quorum
+            case _:
+                enough = self.expected
+        return len(self.answered) >= enough
+
     def left_ms(self, now_ms: int) -> int | None:
         """How long the phase still takes, if who is waited for is as quick as who has answered; None: nobody has."""
         if self.row.phase is Phase.ADVERTISE and self.row.roster is not None:

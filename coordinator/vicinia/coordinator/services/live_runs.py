@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from vicinia.coordinator.clock import Clock
+from vicinia.coordinator.services.bell import Bell
 from vicinia.coordinator.services.gate import Gate
 from vicinia.coordinator.services.last_shown import LastShown
 from vicinia.coordinator.services.ledger import Ledger
@@ -25,10 +26,11 @@ __all__ = ["LiveRuns"]
 class LiveRuns:
     """Every run that has not ended. What memory has of the disk is what homes are shown: `shown` says so before."""
 
-    def __init__(self, database: Database, ledger: Ledger, shown: LastShown, clock: Clock) -> None:
+    def __init__(self, database: Database, ledger: Ledger, shown: LastShown, bell: Bell, clock: Clock) -> None:
         self._database = database
         self._ledger = ledger
         self._shown = shown
+        self._bell = bell
         self._clock = clock
         self._awake_ms = clock()
         self._lock = threading.RLock()
@@ -62,6 +64,7 @@ class LiveRuns:
             self._shown.keep(runs.transitions(connection))
         if row is not None:
             live.row = row
+        self._bell.ring()
 
     def every(self) -> list[LiveRun]:
         """All of them, rebuilt if need be, without those that cannot be."""
@@ -138,6 +141,7 @@ class LiveRuns:
             self._gates.pop(run_id, None)
         with self._database.read() as connection:
             self._shown.keep(runs.transitions(connection))
+        self._bell.ring()
 
     def _is_current(self, live: LiveRun) -> bool:
         return not live.stale and self._live.get(live.run_id) is live

@@ -73,7 +73,7 @@ class Pace:
         idle = _jittered(interval)
         if due_ms is None or not -2 * interval <= due_ms < idle:
             return idle
-        return min(idle, max(0, due_ms) + _jittered(self.step(homes)))
+        return min(idle, self.next_run(homes, due_ms))
 
     def beside_poll(self, homes: int) -> int:
         """What the daemon of a home in a run is told."""
@@ -83,14 +83,19 @@ class Pace:
         """What a witness is told, whatever the number of homes."""
         return _jittered(max(_SHORTEST_MS, self.poll_ms // _WITNESS_POLLS))
 
-    def next_step(self, homes: int, left_ms: int | None = None) -> int:
+    def next_step(self, homes: int, left_ms: int | None = None, known: bool = False) -> int:
         """What a home in a run is told, one of so many; `left_ms`: how long its phase may still take, where that can
-        be said. It comes when the phase is over, if the rest is as quick as what was."""
+        be said: of what is `known` a long time is believed, too. It comes when the phase is over."""
         step = self.step(homes)
         if left_ms is None:
             return _jittered(step)
-        soon = max(_SHORTEST_MS, min(step, homes * 1000 // _MOST_CALLS_A_SECOND))
-        return _jittered(min(step, max(soon, left_ms)))
+        longest = self.phase_ms // _LEAST_STEPS_A_PHASE if known else step
+        spread = max(_SHORTEST_MS, min(step, homes * 1000 // _MOST_CALLS_A_SECOND))
+        return min(RETRY_MS, max(_SHORTEST_MS, min(longest, left_ms)) + secrets.randbelow(spread))
+
+    def next_run(self, homes: int, left_ms: int) -> int:
+        """What a home is told, one of so many, that may hear of a run in this time."""
+        return min(RETRY_MS, max(1, left_ms) + secrets.randbelow(self.step(homes)))
 
 
 def _jittered(interval_ms: int) -> int:

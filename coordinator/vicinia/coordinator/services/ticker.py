@@ -6,19 +6,24 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
+from vicinia.coordinator.services.bell import Bell
 from vicinia.errors import ViciniaError
 
 __all__ = ["Ticker"]
+
+_LEAST_S = 0.01
 
 _log = logging.getLogger(__name__)
 
 
 class Ticker:
-    """Calls each task every `interval_s`, one after the other; a task that fails does not keep the others from work."""
+    """Calls each task every `interval_s`, and when the bell rings, one after the other; a task that fails does not keep
+    the others from work."""
 
-    def __init__(self, tasks: Sequence[Callable[[], None]], interval_s: float) -> None:
+    def __init__(self, tasks: Sequence[Callable[[], None]], interval_s: float, bell: Bell) -> None:
         self._tasks = tuple(tasks)
         self._interval_s = interval_s
+        self._bell = bell
         self._stopped = threading.Event()
         self._failing: set[int] = set()
         self._thread = threading.Thread(target=self._run, name="ticker", daemon=True)
@@ -30,6 +35,7 @@ class Ticker:
     def stop(self) -> None:
         """Let the round under way finish, then end."""
         self._stopped.set()
+        self._bell.ring()
         self._thread.join()
 
     def once(self) -> None:
@@ -54,5 +60,6 @@ class Ticker:
             _log.error("%s fails: %s", self._tasks[number], why)
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._interval_s):
+        while not self._stopped.wait(_LEAST_S):  # whoever rings: calls are to be answered, too
+            self._bell.wait(self._interval_s)
             self.once()

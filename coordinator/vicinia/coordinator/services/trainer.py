@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from vicinia.assembly import Job, Vote, build_model, build_trained
 from vicinia.assembly.learning import TrainingPlan
 from vicinia.coordinator.clock import Clock
+from vicinia.coordinator.services.bell import Bell
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.lesson import Lesson
 from vicinia.coordinator.services.terms import compiled, datasets_of
@@ -51,9 +52,10 @@ class _Trouble(NamedTuple):
 class Trainer:
     """Moves trainings on that have no run under way; the recruiter opens the runs themselves."""
 
-    def __init__(self, database: Database, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, database: Database, ledger: Ledger, bell: Bell, clock: Clock) -> None:
         self._database = database
         self._ledger = ledger
+        self._bell = bell
         self._clock = clock
         self._lessons: dict[bytes, Lesson] = {}
         self._trouble: dict[bytes, _Trouble] = {}
@@ -119,7 +121,7 @@ class Trainer:
         logged = vote.models.get(number)
         if not over and logged is not None and self._is_kept(logged.model.digest):
             return  # the recruiter's turn
-        model = lesson.model(vote.releases, lambda run: self._load(row.job_hash, run), self._pool)
+        model = lesson.model(vote.releases, lambda run: self._load(row.job_hash, run), self._pool, self._bell)
         if model is None:
             return
         self._trouble.pop(row.job_hash, None)
@@ -167,6 +169,7 @@ class Trainer:
             artifacts.add(connection, row.job_hash, body)
 
         self._ledger.append(self._ledger.sign(statement), keep)
+        self._bell.ring()
 
     def _finish(self, row: JobRow, lesson: Lesson, vote: Vote, model: Model) -> None:
         """Log the end of the training: its card, which names the model, in one transaction with both."""
@@ -184,6 +187,7 @@ class Trainer:
             jobs.move(connection, row.job_hash, Stage.RELEASED, card.ended)
 
         self._ledger.append(self._ledger.sign(statement), keep)
+        self._bell.ring()
         self._drop(row.job_hash)
         _log.info("training %s has ended after %d rounds", row.job_hash.hex()[:16], len(releases))
 

@@ -50,8 +50,8 @@ class Worker(Protocol):
     def warm(self, home: str) -> None:
         """Make ready for a home, for a run may be near: a phase is short, and loading takes a while."""
 
-    def when_done(self, tell: Callable[[str], None]) -> None:
-        """Tell the name of a home whenever one is done with a run."""
+    def when_done(self, tell: Callable[[str, float | None], None]) -> None:
+        """Tell the name of a home whenever one is done with a run, and in how many seconds there may be another."""
 
     def close(self) -> None: ...
 
@@ -244,7 +244,7 @@ class Daemon:
         """Serve until `stop` is set."""
         scheduler = Scheduler(min(_THREADS, len(self._residents)))
         visits = {name: resident.visit for name, resident in self._residents.items()}
-        self._worker.when_done(lambda home: scheduler.hasten(visits[home], self._after_a_run()))
+        self._worker.when_done(lambda home, after: scheduler.hasten(visits[home], after or self._after_a_run()))
         for name, resident in self._residents.items():
             resident.resume()
             scheduler.add(visits[name])

@@ -76,6 +76,12 @@ class Participation:
         self._sent = False
         self._shared = 0.0
         self._backoff = Backoff(replica, _LONGEST_RETRY)
+        self._following: float | None = None
+
+    @property
+    def following(self) -> float | None:
+        """Once the run is over: in how many seconds there may be another, as the coordinator says; None: not known."""
+        return self._following
 
     def advance(self) -> float | None:
         """Seconds until the next call, or None when the run is over for this home."""
@@ -132,6 +138,7 @@ class Participation:
         """Ask for what was published after this step, take it in, and send the next message."""
         published = self._engagement.link.next(self._engagement.run_id, after(run.step, state))
         if isinstance(published.item, Outcome):
+            self._following = published.retry_after_ms / 1000
             self._finish(run, published.item)
             return None
         if published.item is None:
@@ -167,9 +174,9 @@ class Participation:
         except PhaseOver:
             retry_ms = 0
         self._sent = True
-        if step == "share":  # there is something to do while the others deal
+        if step == "share" and self._state is not None:  # there is something to do while the others deal
             self._shared = self._elapsed()
-            return _SHORTEST
+            return self._prepare(terms, self._state)
         return max(retry_ms / 1000, _SHORTEST)
 
     def _finish(self, run: Run, outcome: Outcome) -> None:

@@ -1,8 +1,8 @@
 """The worker process as the daemon sees it: started when there is a run, gone when there is none.
 
-One line of JSON a run goes in, the same line comes back when the home is done with it; a line without a run only makes
-the home ready. The worker ends by itself
-when it is idle or when its standard input closes, so it never outlives the daemon.
+One line of JSON a run goes in, and one comes back when the home is done with it, perhaps with the seconds after which
+there may be another; a line without a run only makes the home ready. The worker ends by itself when it is idle or when
+its standard input closes, so it never outlives the daemon.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["WorkerProcess", "task_line"]
+__all__ = ["WorkerProcess", "done_line", "task_line"]
 
 _RESTART_SECONDS = 2.0
 _END_SECONDS = 10.0
@@ -32,6 +32,11 @@ def task_line(home: str, run_id: bytes) -> str:
     return json.dumps({"home": home, "run": run_id.hex()}, sort_keys=True) + "\n"
 
 
+def done_line(home: str, run_id: bytes, following: float | None) -> str:
+    """The answer: a home is done with a run, and in so many seconds there may be another."""
+    return json.dumps({"home": home, "run": run_id.hex(), "following": following}, sort_keys=True) + "\n"
+
+
 class WorkerProcess:
     """At most one worker for all homes. `exec`, never fork: gRPC has threads."""
 
@@ -40,7 +45,7 @@ class WorkerProcess:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._in_hand: set[str] = set()
-        self._tell: Callable[[str], None] = lambda _: None
+        self._tell: Callable[[str, float | None], None] = lambda _, __: None
         self._started = 0.0
 
     def assign(self, home: str, run_id: bytes) -> None:
@@ -52,8 +57,8 @@ class WorkerProcess:
             if self._write(line):
                 self._in_hand.add(line)
 
-    def when_done(self, tell: Callable[[str], None]) -> None:
-        """Tell the name of a home whenever one is done with a run."""
+    def when_done(self, tell: Callable[[str, float | None], None]) -> None:
+        """Tell the name of a home whenever one is done with a run, and in how many seconds there may be another."""
         self._tell = tell
 
     def warm(self, home: str) -> None:
@@ -105,12 +110,14 @@ class WorkerProcess:
         if process.stdout is None:
             return
         for line in process.stdout:
+            done = json.loads(line)
+            home, task = str(done["home"]), task_line(done["home"], bytes.fromhex(done["run"]))
             with self._lock:
-                mine = process is self._process and line in self._in_hand
+                mine = process is self._process and task in self._in_hand
                 if mine:
-                    self._in_hand.discard(line)
+                    self._in_hand.discard(task)
             if mine:
-                self._tell(str(json.loads(line)["home"]))
+                self._tell(home, done.get("following"))
         code = process.wait()
         if code:
             _log.warning("the worker ended with status %d; its runs are taken up again", code)

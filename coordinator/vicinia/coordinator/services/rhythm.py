@@ -1,0 +1,71 @@
+"""How long the phases of a job's runs take, and how soon the next run follows, as those before did.
+
+The rounds of a training resemble each other, so that homes can be told when to come instead of asking ever again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from vicinia.coordinator.services.live import LiveRun
+from vicinia.coordinator.store.runs import RunRow
+from vicinia.wire.rounds import Phase
+
+__all__ = ["Rhythm"]
+
+
+@dataclass(slots=True)
+class _Beat:
+    """What one job's runs have shown. `run` is its newest, in `phase` since `since_ms`; DONE or FAILED since it ended.
+
+    `lasted`: each phase of the last two runs, in ms; `pause`: from the end of a run to the next.
+    """
+
+    run: bytes
+    phase: Phase
+    since_ms: int
+    lasted: dict[Phase, tuple[int, ...]] = field(default_factory=dict)
+    pause: int | None = None
+
+    def enter(self, run: bytes, phase: Phase, since_ms: int) -> None:
+        """What is seen now; of phases that were over between two looks nothing is known."""
+        spent = since_ms - self.since_ms
+        if run == self.run and phase == self.phase + 1 and spent >= 0:
+            self.lasted[self.phase] = (*self.lasted.get(self.phase, ())[-1:], spent)
+        elif run != self.run and self.phase is Phase.DONE and phase is Phase.ADVERTISE and spent >= 0:
+            self.pause = spent
+        self.run, self.phase, self.since_ms = run, phase, since_ms
+
+
+class Rhythm:
+    """Looks on at every tick. Whatever it tells, nobody relies on it: a home that comes too early comes again."""
+
+    def __init__(self) -> None:
+        self._beats: dict[bytes, _Beat] = {}
+        self._next_ms: dict[bytes, int] = {}  # by run that has ended: when the next may be open
+
+    def look(self, live: Iterable[LiveRun], ended: Mapping[bytes, RunRow]) -> None:
+        """Take in the runs under way and, by job, the newest run of each job that waits for its next."""
+        rows = {one.row.job_hash: one.row for one in live} | dict(ended)
+        self._beats = {job: self._beats.get(job) or _Beat(r.run_id, r.phase, r.opened_ms) for job, r in rows.items()}
+        for job, row in rows.items():
+            beat = self._beats[job]
+            if (row.run_id, row.phase) != (beat.run, beat.phase):
+                beat.enter(row.run_id, row.phase, row.opened_ms)
+        self._next_ms = {
+            beat.run: beat.since_ms + beat.pause
+            for beat in self._beats.values()
+            if beat.phase is Phase.DONE and beat.pause is not None
+        }
+
+    def ends_ms(self, live: LiveRun) -> int | None:
+        """When the phase of a run ends, if it lasts as long as in the quicker one of the two runs before; None where
+        there were no two: in a job's first run much is done that later ones need not do."""
+        beat = self._beats.get(live.row.job_hash)
+        lasted = beat.lasted.get(live.row.phase, ()) if beat is not None else ()
+        return live.row.opened_ms + min(lasted) if len(lasted) == 2 else None
+
+    def next_ms(self, run_id: bytes) -> int | None:
+        """When the run after this one is open, if it follows as soon as the last did; None where that is not known."""
+        return self._next_ms.get(run_id)
