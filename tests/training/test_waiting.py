@@ -6,7 +6,7 @@ from simulator_whole import Whole
 from training.conftest import Make
 from training.jobs import LOGISTIC, training
 from vicinia.assembly import Job
-from vicinia.wire.rounds import Phase, PollRequest
+from vicinia.wire.rounds import PollRequest
 
 STEP_SECONDS = 0.1
 DECLINED_SECONDS = 6  # a tenth of a phase
@@ -40,7 +40,7 @@ def with_a_lost_home(make: Make) -> tuple[Whole, Job]:
     whole = make()
     job = whole.accepted_job(**training(LOGISTIC))
     open_round(whole, job, 0)
-    while whole.run_of(job).phase < Phase.INPUT:
+    while (run := whole.run(3, whole.run_of(job).run_id)) is None or run.step != "share":
         step(whole)
     whole.silent = {3}
     open_round(whole, job, 1)

@@ -47,16 +47,21 @@ class Admission(grpc.ServerInterceptor):
         for room in (self._silent, self._unread):
             watch.over(room)
         self._who = who
+        self._taught: dict[str, Any] = {}  # the handlers of the methods that there are, by name
 
     def intercept_service(self, continuation: Callable[[Any], Any], handler_call_details: Any) -> Any:
         """The handler, taught patience; unary calls are taken as streams of one message, the same on the wire."""
-        handler = continuation(handler_call_details)
-        if handler is None or handler.response_streaming:  # no call here answers with a stream
-            return None
-        behaviour = self._heard(handler.stream_unary or _of_unary(handler.unary_unary))
-        return grpc.stream_unary_rpc_method_handler(
-            self._admitted(behaviour), handler.request_deserializer, handler.response_serializer
-        )
+        method = handler_call_details.method
+        taught = self._taught.get(method)
+        if taught is None:
+            handler = continuation(handler_call_details)
+            if handler is None or handler.response_streaming:  # no call here answers with a stream
+                return None
+            behaviour = self._heard(handler.stream_unary or _of_unary(handler.unary_unary))
+            taught = self._taught[method] = grpc.stream_unary_rpc_method_handler(
+                self._admitted(behaviour), handler.request_deserializer, handler.response_serializer
+            )
+        return taught
 
     def _admitted(self, behaviour: Callable[..., Any]) -> Callable[..., Any]:
         def answer(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:

@@ -10,6 +10,7 @@ from vicinia.wire.limits import RETRY_MS
 __all__ = ["Pace"]
 
 _IDLE_POLLS_A_SECOND = 60  # a twentieth of what one core answers
+_BESIDE_POLLS_A_SECOND = 30
 _BUSY_CALLS_A_SECOND = 320
 _MOST_CALLS_A_SECOND = 800  # for the moment in which a phase is about to end
 _STEPS_A_PHASE = 10
@@ -34,11 +35,14 @@ class Pace:
 
     def interval(self, homes: int) -> int:
         """Between two polls of a home at rest, when there are so many homes."""
-        return max(self.poll_ms, min(self.beside(homes), self.vote_ms // _LEAST_POLLS_A_VOTE))
+        return min(self._polls(homes, _IDLE_POLLS_A_SECOND), max(self.poll_ms, self.vote_ms // _LEAST_POLLS_A_VOTE))
 
     def beside(self, homes: int) -> int:
         """Between two polls of the daemon of a home in a run, for which its worker speaks."""
-        return max(self.poll_ms, min(homes * 1000 // _IDLE_POLLS_A_SECOND, self.phase_ms // 2))
+        return self._polls(homes, _BESIDE_POLLS_A_SECOND)
+
+    def _polls(self, homes: int, a_second: int) -> int:
+        return max(self.poll_ms, min(homes * 1000 // a_second, self.phase_ms // 2))
 
     def step(self, homes: int) -> int:
         """Between two questions of a home in a run of so many homes: some ten a phase, fewer where they are many."""

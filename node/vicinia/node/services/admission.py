@@ -8,6 +8,7 @@ from dataclasses import replace
 from vicinia.errors import NotAccepted, RoundFailed, Unavailable
 from vicinia.node.services.curriculum import rounds
 from vicinia.node.services.decision import Decision, decide, resolve
+from vicinia.node.services.electorate import lasting_of
 from vicinia.node.services.engagement import Engagement
 from vicinia.node.services.terms import Terms, read_manifest
 from vicinia.node.store.journal import Entry
@@ -38,9 +39,13 @@ def admit(engagement: Engagement, run: Run) -> tuple[Terms, NodeRound] | None:
         raise RoundFailed("This home heard of the run too late.", where="run")
     if not engagement.replica.halted:  # the decision has a line for it
         engagement.await_log(manifest.checkpoint_size)
-    runs.add(run)  # so that one that fails before the home has decided is not met again
-    foreseen = _foreseen(engagement, run)
+    try:
+        foreseen = _foreseen(engagement, run)
+    except BaseException:
+        runs.add(run)  # so that one that fails before the home has decided is not met again
+        raise
     with home.critical("decide on a run"):
+        runs.add(run)
         known = runs.get(run_id)
         if known is not None and known.step != "considering":  # two adverts of one home would be an offence
             raise Unavailable("Another process of this home has decided on this run meanwhile.", where="run")
@@ -91,8 +96,7 @@ def check_logged(engagement: Engagement, view: RosterView, roster: bytes, terms:
         raise NotAccepted(failure.sentence, where="roster")
     # The coordinator chooses the manifest's prefix of the log: a key that was lost since, or a member who has left,
     # must not come back by an old one. As of the roster's leaf, so that nobody can break a run by leaving later.
-    assembly = replica.assembly
-    lasting = assembly.lasting_keys(assembly.vote_on(manifest.job), manifest.checkpoint_size, view.roster_leaf)
+    lasting = lasting_of(replica.assembly, manifest.job, manifest.checkpoint_size, view.roster_leaf)
     members = to_indices(view.members)
     if not lasting.keys() >= set(members.tolist()):
         raise NotAccepted("A home in the run had left, or had another key, before the roster was made.", where="roster")

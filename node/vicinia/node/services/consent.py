@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Literal, cast
 
 from vicinia.assembly.job import KINDS, Job
@@ -19,6 +20,7 @@ __all__ = [
 ]  # fmt: skip
 
 ANY = "*"
+_KEPT = 256
 RECIPIENTS = ("non-profit", "public", "commercial")
 Mode = Literal["allow", "never", "ask", "withdraw"]
 # Each mode under the name that the Data Privacy Vocabulary gives the state which it leads to.
@@ -162,7 +164,13 @@ class Verdict:
 
 def read(consents: Consents) -> tuple[ConsentRecord, ...]:
     """Every record, oldest first; one unreadable record makes all of them unreadable, for it may be a withdrawal."""
-    return tuple(ConsentRecord.decode(record) for _, record in consents.all())
+    return tuple(_decoded(record) for _, record in consents.all())
+
+
+@lru_cache(maxsize=_KEPT)
+def _decoded(record: bytes) -> ConsentRecord:
+    """A record, decoded once for all the times that it is looked at."""
+    return ConsentRecord.decode(record)
 
 
 def covers(consents: Consents, use: Use, now_ms: int) -> Verdict:

@@ -186,7 +186,6 @@ class Participation:
         released = Released(run.run_id, run.job_hash, run.number, outcome.release, "shown")
         without = " without this home" if run.step in BEFORE_INPUT else ""
         self._end("finished", f"released{without}; {outcome.survivors} homes took part.", released)
-        release.settle(self._home, self._engagement.replica, self._clock)
 
     def _end(self, step: str, reason: str, released: Released | None = None) -> None:
         """The run is over: its keys are erased; where no run follows, what is reserved and not used is given back."""
@@ -199,6 +198,7 @@ class Participation:
         with self._home.critical("end a run"):
             if released is not None:
                 Releases(self._home.database).add(released)
+                release.settle(self._home, engagement.replica, self._clock)
             engagement.runs.step(run.run_id, step, self._clock(), reason)
             engagement.journal.erase(run.run_id)
             vote = engagement.replica.assembly.votes.get(run.job_hash) if engagement.replica.size else None
