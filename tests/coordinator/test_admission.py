@@ -396,7 +396,8 @@ def test_a_call_counts_until_its_reply_is_sent_and_its_method_has_returned(gone_
         return rounds_pb2.UploadPiece(data=request.data * admission.BYTES_A_SECOND)
 
     handler: Any = grpc.unary_unary_rpc_method_handler(method)
-    guarded = Admission(slots, 1, watch, lambda _: "one").intercept_service(lambda _: handler, SimpleNamespace(method="any"))
+    called = SimpleNamespace(method="any")
+    guarded = Admission(slots, 1, watch, lambda _: "one").intercept_service(lambda _: handler, called)
     assert guarded.stream_unary(iter([rounds_pb2.UploadPiece(data=b"abcd")]), context) is not None
     if not gone_before:
         with pytest.raises(Unavailable):
