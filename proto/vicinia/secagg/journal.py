@@ -1,4 +1,4 @@
-"""A home's state of a run as bytes, so that it survives the process: canonical JSON, version 2.
+"""A home's state of a run as bytes, so that it survives the process: canonical JSON, version 3.
 
 The ring and the notaries follow from G and n and are computed again; the notaries' keys and the neighbours' are kept,
 because the view that proved them is gone.
@@ -6,6 +6,7 @@ because the view that proved them is gone.
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ from vicinia.tlog.canonical import canonical, parse_canonical
 
 __all__ = ["dump", "load"]
 
-VERSION = 2
+VERSION = 3
 _LIMIT = 1 << 20
 
 
@@ -93,12 +94,13 @@ def _open_heard(fields: dict[str, Any]) -> Heard:
 
 
 def _table(rows: Mapping[int, bytes]) -> str:
-    """Rows of equal length by position, as one text: 4 bytes of position before each row."""
-    return b"".join(position.to_bytes(4, "big") + row for position, row in sorted(rows.items())).hex()
+    """Rows of equal length by position, as one text in base64: 4 bytes of position before each row."""
+    packed = b"".join([position.to_bytes(4, "big") + row for position, row in sorted(rows.items())])
+    return b64encode(packed).decode("ascii")
 
 
 def _open_table(text: str, length: int) -> dict[int, bytes]:
-    data, step = bytes.fromhex(text), 4 + length
+    data, step = b64decode(text, validate=True), 4 + length
     rows = (data[start : start + step] for start in range(0, len(data), step))
     return {int.from_bytes(row[:4], "big"): row[4:] for row in rows}
 

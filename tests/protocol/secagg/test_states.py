@@ -113,7 +113,7 @@ def test_a_journal_that_is_damaged_or_foreign_is_refused(simulation: Simulation)
     with pytest.raises(InvalidInput, match="another key"):
         NodeRound.load(data, simulation.homes[1].key)
     with pytest.raises(InvalidInput, match="another version"):
-        NodeRound.load(data.replace(b'"v":2', b'"v":3'), home.key)
+        NodeRound.load(data.replace(b'"v":3', b'"v":4'), home.key)
     for old, new in ((b'"index":1', b'"index":"1"'), (b'"secret":"', b'"secret":"z'), (b'"input":null', b'"input":7')):
         assert old in data
         with pytest.raises(InvalidInput):

@@ -39,7 +39,7 @@ class Bulletin:
         self._clock = clock
         self._runs: tuple[LiveRun, ...] = ()
         self._rhythm = Rhythm()
-        self._left_ms: dict[bytes, tuple[int, bool]] = {}  # how long each run's phase may take, and if that is known
+        self._ends_ms: dict[bytes, tuple[int, bool]] = {}  # when each run's phase may be over, and if that is known
         self._seen: dict[str, Seen] = {}
         self._lately: dict[str, int] = {}  # when each home polled last, as far back as two intervals
         self._due_ms: int | None = None  # when the first vote or round ends, or ended, after which a run may begin
@@ -79,7 +79,8 @@ class Bulletin:
         homes, following_ms = len(self._lately), self._rhythm.next_ms(run_id)
         if following_ms is not None:
             return self._pace.next_run(homes, following_ms - self._clock())
-        return self._pace.next_step(homes, *self._left_ms.get(run_id, (None, False)))
+        ends_ms, known = self._ends_ms.get(run_id, (None, False))
+        return self._pace.next_step(homes, None if ends_ms is None else max(0, ends_ms - self._clock()), known)
 
     def tick(self) -> None:
         """Look which runs are under way or may be soon; now and then write down who polled."""
@@ -90,19 +91,19 @@ class Bulletin:
             found = {job_hash: runs.newest_of(connection, job_hash) for job_hash in accepted}
         before = {job_hash: run for job_hash, run in found.items() if run is not None}
         self._rhythm.look(self._runs, before)
-        self._left_ms = {live.run_id: left for live in self._runs if (left := self._left(live, now_ms)) is not None}
+        self._ends_ms = {live.run_id: ends for live in self._runs if (ends := self._ends(live, now_ms)) is not None}
         due = [self._due(row, before.get(row.job_hash)) for row in ahead if row.opening is not None]
         self._due_ms = min(due, default=None)
         if self._clock() >= self._flush_ms:
             self.flush()
 
-    def _left(self, live: LiveRun, now_ms: int) -> tuple[int, bool] | None:
-        """(how long the phase of a run may still take, whether that is known from the run before it)."""
+    def _ends(self, live: LiveRun, now_ms: int) -> tuple[int, bool] | None:
+        """(when the phase of a run may be over, whether that is known from the runs before it)."""
         ends_ms = self._rhythm.ends_ms(live)
         if ends_ms is not None and ends_ms > now_ms:
-            return ends_ms - now_ms, True
+            return ends_ms, True
         left = live.left_ms(now_ms)
-        return None if left is None else (left, False)
+        return None if left is None else (now_ms + left, False)
 
     def _due(self, row: JobRow, before: RunRow | None) -> int:
         """When what the job's next run waits for ends, or ended: its vote, or the round before."""
