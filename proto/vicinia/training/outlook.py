@@ -66,8 +66,7 @@ class Outlook:
         return (*found, self._supposes) if self.supposing else tuple(found)
 
     def warning(self, rho_nano: int, delta: float, most_nano: int = MAX_RHO_NANO) -> str:
-        """That the noise drowns what there is to learn, what it takes for it not to, and what that supposes; empty where
-        it does not.
+        """That the noise drowns what there is to learn, what it takes for it not to, and what that supposes; or empty.
 
         rho_nano: of all rounds together, 10^-9; most_nano: the most that may be asked for.
         """
