@@ -52,8 +52,9 @@ class Outlook:
         Where the noise drowns what it is set beside, coefficients are drawn towards 0, and the rest is in `warning`.
         """
         found = [
-            f"In the mean over {self._who} every round is off by {self.each:.2g} in each of {self.numbers:,} numbers "
-            f"(one standard error) and by {self.whole:.2g} in all of them together, where 1 is {self.unit}."
+            f"In the mean over {self._who} every round is off by {self.each:.2g} in each of the {self.numbers:,} "
+            f"numbers that it learns from (one standard error) and by {self.whole:.2g} in all of them together, "
+            f"where 1 is {self.unit}."
         ]
         if self.drowned:
             return tuple(found)
