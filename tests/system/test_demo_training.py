@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from data import PROJECT, data_path
 from rich.console import Console
+from vicinia.assembly.bylaws import ByLaws
 from vicinia.errors import InvalidInput
 from vicinia.privacy.stream import chacha_stream
 from vicinia.query.mapping import parse_map
@@ -204,9 +205,10 @@ def test_a_model_that_drowns_in_noise_is_told_whatever_its_recipe(tmp_path: Path
         release = cast("RoundRelease", SimpleNamespace(sigma=sigma))
         last = Round(0, "", frozenset(), frozenset(map(str, range(homes))), training.template, release, b"")
         job = cast("Job", SimpleNamespace(rho_nano=10**7))
-        said = History(job, (last,), {}, {}, b"").drowning(training, 1e-8)
+        said = History(job, (last,), {}, {}, b"", ByLaws()).drowning(training)
         assert bool(said) == drowns
         assert said.startswith(f"With {homes} homes noise drowns what there is to learn: it is ") == drowns
+        assert "epsilon" not in said  # none that would be large enough is within the by-laws
 
 
 def _job(folder: Path, recipe: str) -> Path:

@@ -97,16 +97,17 @@ def test_what_noise_will_leave_is_said_before_anybody_is_asked(client: Client) -
     said = checked(client, JOB)
     for words in (
         "How far off, if all 10 homes take part In the mean over 10 homes, of which 5 train, every round is off by",
-        "in each of 13 numbers (one standard error) and by 0.32 in all of them together, where 1 is the clip.",
+        "in each of the 13 numbers that it learns from (one standard error) and by 0.32",
+        "in all of them together, where 1 is the clip.",
         "The noise is 0.32 times as large as the longest mean update that they could send.",
-        "With 5 homes, the fewest that may take part, it is 1.8 times as large. Nothing has been sent",
+        "the fewest that may take part, the noise is 1.8 times as large as with 10. Nothing has been sent",
     ):
         assert words in said, words
     regression = checked(client, LOGISTIC)
     assert (
         "Noise alone will put coefficients off by about (one standard error): (intercept) 0.27, fuel 5.4." in regression
     )
-    assert "the fewest that may take part, it is 1.8 times as large, and drowns what there is to learn." in regression
+    assert "may take part, the noise is 1.8 times as large as with 10, and drowns what there is to learn." in regression
     terms = json.loads(json.dumps(client.check(LOGISTIC).payload()))["noise"]
     assert (terms["most"]["homes"], terms["fewest"]["homes"], terms["warning"]) == (10, 5, "")
     assert [one["name"] for one in terms["most"]["coefficients"]] == ["(intercept)", "fuel"]

@@ -105,7 +105,7 @@ class Comparison:
         report.survivors = len(self._last)
         report.dropped = report.consenting - report.survivors
         report.cells = self.rows
-        report.drowning = self._history.drowning(self._training, told["delta"])
+        report.drowning = self._history.drowning(self._training)
         report.promises += self.promises
         report.model = {
             "recipe": self._training.recipe.name,

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 from vicinia.assembly import Assembly, Job
+from vicinia.assembly.bylaws import ByLaws
 from vicinia.coordinator.config import Folder
 from vicinia.coordinator.store import artifacts, jobs, leaves
 from vicinia.coordinator.store.database import Database
@@ -51,12 +52,15 @@ class History:
     others: Mapping[str, frozenset[str]]
     indices: Mapping[str, int]
     lot: bytes
+    bylaws: ByLaws
 
-    def drowning(self, training: Training, delta: float) -> str:
-        """That the noise of its rounds drowns what there is to learn, with what would help; empty where it does not."""
+    def drowning(self, training: Training) -> str:
+        """That the noise of its rounds drowns what there is to learn, with what would help and the by-laws allow; empty
+        where it does not."""
         last = self.rounds[-1]
         found = outlook(training, last.release.sigma, len(last.survivors))
-        return "" if found is None else found.warning(self.job.rho_nano * training.plan.runs, delta)
+        rho_nano, bylaws = self.job.rho_nano * training.plan.runs, self.bylaws
+        return "" if found is None else found.warning(rho_nano, float(bylaws.delta_dp), bylaws.rho_job_nano)
 
 
 def read_history(coordinator: Path, job_hash: str) -> History:
@@ -103,6 +107,7 @@ def _read(connection: Connection, job_hash: str) -> History:
         others=others,
         indices={member.id: member.index for member in assembly.members},
         lot=assembly.lot(vote),
+        bylaws=assembly.bylaws,
     )
 
 

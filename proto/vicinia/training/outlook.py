@@ -49,25 +49,25 @@ class Outlook:
     def sentences(self) -> tuple[str, ...]:
         """How large the noise is, by how much coefficients will be off, and what that supposes.
 
-        Where the noise drowns what it is set beside, coefficients are drawn towards 0 and not told; see `warning`.
+        Where the noise drowns what it is set beside, coefficients are drawn towards 0, and the rest is in `warning`.
         """
         found = [
-            f"In the mean over {self._who} every round is off by {self.each:.2g} in each of {self.numbers:,} numbers "
-            f"(one standard error) and by {self.whole:.2g} in all of them together, where 1 is {self.unit}."
+            f"In the mean over {self._who} every round is off by {self.each:.2g} in each of the {self.numbers:,} "
+            f"numbers that it learns from (one standard error) and by {self.whole:.2g} in all of them together, "
+            f"where 1 is {self.unit}."
         ]
-        if not self.drowned:
-            found.append(f"The noise is {self.ratio:.2g} times as large as {self.beside}.")
-        if self.coefficients and not self.drowned:
+        if self.drowned:
+            return tuple(found)
+        found.append(f"The noise is {self.ratio:.2g} times as large as {self.beside}.")
+        if self.coefficients:
             named = [f"{one.name} {one.noise:.2g}" for one in self.coefficients[:_LISTED]]
             more = len(self.coefficients) - len(named)
             listed = ", ".join(named) + (f" and {more} more" if more else "")
             found.append(f"Noise alone will put coefficients off by about (one standard error): {listed}.")
-        if self.supposing:
-            found.append(f"This supposes {self.supposing}.")
-        return tuple(found)
+        return (*found, self._supposes) if self.supposing else tuple(found)
 
     def warning(self, rho_nano: int, delta: float, most_nano: int = MAX_RHO_NANO) -> str:
-        """That the noise drowns what there is to learn, and what it takes for it not to; empty where it does not.
+        """That the noise drowns what there is to learn, what it takes for it not to, and what that supposes; or empty.
 
         rho_nano: of all rounds together, 10^-9; most_nano: the most that may be asked for.
         """
@@ -77,14 +77,18 @@ class Outlook:
         budget = f", or an epsilon of about {rho_to_epsilon(wanted, delta):.2g}" if wanted <= most_nano else ""
         return (
             f"With {self._who} noise drowns what there is to learn: it is {self.ratio:.2g} times as large as "
-            f"{self.beside}. It takes about {self.homes_needed:,} homes{budget}."
-        )
+            f"{self.beside}. It takes about {self.homes_needed:,} homes{budget}. {self._supposes}"
+        ).rstrip()
 
     def payload(self) -> dict[str, Any]:
         """For programs."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         listed = [{"name": one.name, "noise": one.noise} for one in self.coefficients]
         return fields | {"coefficients": listed, "drowned": self.drowned}
+
+    @property
+    def _supposes(self) -> str:
+        return f"This supposes {self.supposing}." if self.supposing else ""
 
     @property
     def _who(self) -> str:

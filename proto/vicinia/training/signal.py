@@ -210,4 +210,4 @@ def _supposing(training: Training, *parts: str) -> str:
     examples = training.plan.examples
     every = [f"every home brings {examples:,} examples"] if examples > 1 else []
     clauses = [f"that {one}" for one in (*parts, *every)]
-    return " and ".join([", ".join(clauses[:-1]), *clauses[-1:]] if len(clauses) > 1 else clauses)
+    return ", and ".join([", ".join(clauses[:-1]), *clauses[-1:]] if len(clauses) > 1 else clauses)

@@ -187,7 +187,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The run's phase now and what came after the caller's; `item` is None while there is nothing new."""
+    """The run's phase now and what came after the caller's; `item` is None while there is nothing new.
+
+    `retry_after_ms`: when to ask again, or, once the run is over, when there may be another.
+    """
 
     phase: Phase
     retry_after_ms: int

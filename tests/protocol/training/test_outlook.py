@@ -190,7 +190,7 @@ def test_what_is_advised_is_enough(recipe: str, homes: int, noise: float, holdou
     assert of(training, noise, found.homes_needed).ratio <= 1.0 + 1e-9
     assert of(training, noise / found.ratio, homes).ratio == pytest.approx(1.0)
     assert "epsilon" not in found.warning(rho, 1e-8, most_nano=rho - 1)
-    told, wanted = re.search(r"epsilon of about ([0-9.e+]+)\.$", found.warning(rho, 1e-8)), rho * found.ratio**2
+    told, wanted = re.search(r"epsilon of about ([0-9.e+]+)\.(?: |$)", found.warning(rho, 1e-8)), rho * found.ratio**2
     assert (told is None) == (wanted > MAX_RHO_NANO)
     if told is not None:
         assert float(told[1]) == pytest.approx(rho_to_epsilon(math.ceil(wanted), 1e-8), rel=0.06)
@@ -212,5 +212,12 @@ def test_many_coefficients_are_not_all_listed() -> None:
     sentences = of(planned("linear", features), 1.0, 1_000).sentences
     assert "and 4 more." in sentences[2]
     assert sentences[3].startswith("This supposes that numbers among the inputs have a standard deviation of a quarter")
-    assert sentences[3].endswith("independently of each other and that every home brings 4 examples.")
-    assert "coefficients" not in " ".join(of(planned("linear", features), 1e4, 1_000).sentences)
+    assert sentences[3].endswith("independently of each other, and that every home brings 4 examples.")
+
+
+def test_what_is_supposed_is_said_once_beside_what_rests_on_it() -> None:
+    for noise in (1.0, 1e4):
+        found = of(planned("linear"), noise, 1_000)
+        said, warned = " ".join(found.sentences), found.warning(10**6, 1e-8)
+        assert ("This supposes that" in said, "coefficients" in said) == (not found.drowned, not found.drowned)
+        assert ("This supposes that" in warned) == bool(warned) == found.drowned

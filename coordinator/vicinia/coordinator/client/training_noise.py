@@ -51,9 +51,10 @@ class TrainingNoise:
         """What is to be expected, and how much worse it is with fewer homes."""
         found = list(self.most.sentences)
         if self.fewest is not None and self.fewest.homes < self.most.homes:
-            times = f"{self.fewest.ratio / self.most.ratio:.2g} times as large"
+            times = f"{self.fewest.ratio / self.most.ratio:.2g} times as large as with {self.most.homes:,}"
             drowns = ", and drowns what there is to learn" if self.fewest.drowned and not self.warning else ""
-            found.append(f"With {self.fewest.homes:,} homes, the fewest that may take part, it is {times}{drowns}.")
+            fewest = f"{self.fewest.homes:,} homes, the fewest that may take part"
+            found.append(f"With {fewest}, the noise is {times}{drowns}.")
         return (*found, self.warning) if self.warning else tuple(found)
 
     def payload(self) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def metric(value: float | None, stderr: float | None) -> str:
     if not stderr:
         return number(value)
     decimals = max(0, 1 - math.floor(math.log10(stderr)))
-    return f"{value:.{decimals}f} ± {stderr:.{decimals}f}"
+    return f"{value:z.{decimals}f} ± {stderr:.{decimals}f}"
 
 
 def sentence(metrics: Iterable[Measured]) -> str:

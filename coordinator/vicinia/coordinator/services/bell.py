@@ -1,4 +1,4 @@
-"""A bell, rung where there is something to do before the next tick: each phase of a run waits for several ticks."""
+"""A bell, rung where there is something to do before the next tick: else each phase of a run would wait for several."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Bell"]
 
 
 class Bell:
-    """Anybody may ring it at any time; who waits goes on at once. Nothing is lost if nobody does either."""
+    """Anybody may ring it at any time, and whoever waits goes on at once; what nobody rings for waits for the tick."""
 
     def __init__(self) -> None:
         self._rung = threading.Event()

@@ -10,7 +10,7 @@ from vicinia.wire.limits import RETRY_MS
 __all__ = ["Pace"]
 
 _IDLE_POLLS_A_SECOND = 60  # a twentieth of what one core answers
-_BESIDE_POLLS_A_SECOND = 30
+_BESIDE_POLLS_A_SECOND = 30  # beside the calls of their workers
 _BUSY_CALLS_A_SECOND = 320
 _MOST_CALLS_A_SECOND = 800  # for the moment in which a phase is about to end
 _STEPS_A_PHASE = 10
@@ -89,7 +89,7 @@ class Pace:
 
     def next_step(self, homes: int, left_ms: int | None = None, known: bool = False) -> int:
         """What a home in a run is told, one of so many; `left_ms`: how long its phase may still take, where that can
-        be said: of what is `known` a long time is believed, too. It comes when the phase is over."""
+        be said; where it is `known`, from the runs before, a long time is believed, too. It comes when that is over."""
         step = self.step(homes)
         if left_ms is None:
             return _jittered(step)

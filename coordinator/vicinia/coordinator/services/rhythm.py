@@ -1,6 +1,6 @@
 """How long the phases of a job's runs take, and how soon the next run follows, as those before did.
 
-The rounds of a training resemble each other, so that homes can be told when to come instead of asking ever again.
+The rounds of a training resemble each other, so that homes can be told when to come instead of asking time and again.
 """
 
 from __future__ import annotations

@@ -60,6 +60,6 @@ class Ticker:
             _log.error("%s fails: %s", self._tasks[number], why)
 
     def _run(self) -> None:
-        while not self._stopped.wait(_LEAST_S):  # whoever rings: calls are to be answered, too
+        while not self._stopped.wait(_LEAST_S):  # however often it rings: calls are to be answered, too
             self._bell.wait(self._interval_s)
             self.once()

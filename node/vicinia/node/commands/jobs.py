@@ -122,13 +122,16 @@ def _checks(home: Home, one: Run) -> list[Line]:
 
 
 def _result(shown: Released) -> list[str]:
-    """What was released, for the members whose data is in it."""
+    """What was released, for the members whose data is in it; of a round that it was, and no figures."""
     rows = [
         (_words(cell.get("keys")), str(cell.get("column", "")), _number(cell.get("value")), _number(cell.get("stderr")))
         for cell in release.cells(shown)
     ]
+    head = f"  result, {_CONFIRMED[shown.state]}"
+    if not rows:
+        return [head]
     listed = table(("group", "figure", "value", "error +-"), rows)
-    return [f"  result, {_CONFIRMED[shown.state]}:", *(f"    {line}" for line in listed)]
+    return [f"{head}:", *(f"    {line}" for line in listed)]
 
 
 def _words(keys: object) -> str:

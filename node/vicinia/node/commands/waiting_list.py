@@ -119,7 +119,7 @@ def _lines(one: Waiting, now_ms: int) -> list[str]:
         head, todo = f"{name}  {title} waits for a sponsor ({until})", f"vicinia-node sponsor {name}"
     else:
         head, todo = (
-            f"{name}  {title} is put to {one.class_} vote ({until} or later)",
+            f"{name}  {title} is put to the vote ({one.class_}; {until} or later)",
             f"vicinia-node vote {name} yes|no|abstain",
         )
     if job is None:
