@@ -254,6 +254,18 @@ def test_cosignatures_that_are_refused(village: Village) -> None:
     assert checkpoints.dated == now_s
 
 
+def test_only_a_cosignature_that_changes_something_rings(village: Village, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoints, witness = village.coordinator.checkpoints, village.village[0]
+    village.silent = {0}
+    village.wait(10**5)
+    note, now_s, rung = village.poll(witness).uncosigned_note, village.now_ms // 1000, list[int]()
+    monkeypatch.setattr(village.coordinator.bell, "ring", lambda: rung.append(1))
+    for time, often in ((now_s, 1), (now_s, 1), (now_s - 50, 1), (now_s + 1, 2)):
+        line = cosign(note, witness.key, witness_name(COOP, witness.key.public), time)
+        checkpoints.cosign(witness.principal.id, 11, line)
+        assert len(rung) == often
+
+
 def test_a_late_ballot_is_refused(village: Village) -> None:
     job = village.job()
     village.open_vote(job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -88,4 +89,24 @@ def test_a_tick_comes_in_time_and_when_the_bell_rings(interval_s: float, rings: 
             bell.ring()
         assert ticked.wait(30)
         ticked.clear()
+    ticker.stop()
+
+
+def test_a_bell_that_never_stops_leaves_half_of_the_time_to_others() -> None:
+    bell, spent, over = Bell(), [0.0], threading.Event()
+
+    def work() -> None:
+        bell.ring()
+        began = time.monotonic()
+        time.sleep(0.05)
+        spent[0] += time.monotonic() - began
+        if spent[0] > 0.5:
+            over.set()
+
+    ticker = Ticker([work], 600.0, bell)
+    began = time.monotonic()
+    bell.ring()
+    ticker.start()
+    assert over.wait(30)
+    assert time.monotonic() - began > 1.8 * (spent[0] - 0.05)
     ticker.stop()

@@ -237,6 +237,31 @@ def test_a_longer_log_that_was_rewritten_halts_every_job_and_is_kept(server: Ser
     proven(server, replica, ours, note)
 
 
+@pytest.mark.parametrize("further", [0, 1])
+def test_two_histories_that_are_shown_to_two_processes_at_once_halt_every_job(
+    server: Server, tmp_path: Path, further: int
+) -> None:
+    """Whoever comes second has the proof: the note that it was about to accept is of another log than is stored."""
+    first, second, other = server.replica(tmp_path), server.replica(tmp_path), Server(Cooperative.found(households=4))
+    first.sync(server.link(1))
+    second.refresh()
+    other.propose_job(title="Another one")
+
+    class Meanwhile(Link):
+        def entries(self, start: int, end: int) -> list[bytes]:
+            for number in range(1 + further):
+                server.propose_job(title=f"Number {number}")
+            first.sync(server.link(1))
+            return super().entries(start, end)
+
+    with pytest.raises(ProofInvalid, match="two histories"):
+        second.sync(Meanwhile(other, 2))
+    assert "two histories" in second.halted
+    assert "two histories" in first.halted
+    assert second.root(second.size) == first.root(first.size) == server.coop.assembly.root()
+    proven(server, second, server.note, other.note)
+
+
 def test_a_signed_root_without_leaves_is_not_accepted_and_accuses_nobody(server: Server, tmp_path: Path) -> None:
     replica = server.replica(tmp_path)
     replica.sync(server.link(1))

@@ -85,6 +85,16 @@ def test_a_run_that_another_process_decided_on_sends_what_is_in_the_journal(
     assert world.step(1, run_id) == "advertise"
 
 
+def test_a_defect_while_the_home_decides_is_on_record(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is not on record is met again at every poll, and nobody at home is told why it came to nothing."""
+    run_id = world.server.start_run(world.server.accept_job())
+    (home,) = world.take_part(run_id, [1])
+    monkeypatch.setattr(admission, "resolve", Mock(side_effect=ZeroDivisionError))
+    assert home.advance() is None
+    assert world.step(1, run_id) == "failed"
+    assert "defect" in world.reason(1, run_id)
+
+
 def test_a_run_goes_on_where_another_process_takes_in_more_of_the_log(world: World) -> None:
     """The daemon follows a log that grows while the worker takes part; both have the same file."""
     worker, daemon = world.replica, world.server.replica(world.folder)

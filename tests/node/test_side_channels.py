@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable
 from math import isclose
 from pathlib import Path
@@ -15,8 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from node.world import HOUSEHOLDS, World
 from simulator_cooperative import BUDGET
+from simulator_link import Link
 from vicinia.node.services import contribution, departures
 from vicinia.node.services.participation import Participation
+from vicinia.node.services.scheduler import Scheduler
 from vicinia.node.services.slot import Slot, slot_seconds
 from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.datasets import DataSets
@@ -125,6 +128,41 @@ def test_how_long_the_query_takes_does_not_show(tmp_path: Path, allow: Any, monk
     ]
     told = [bool(Alerts(world.homes[i].database).all()) for i in range(HOUSEHOLDS)]
     assert told == [takes[f"h{i}"] >= ENDS for i in range(HOUSEHOLDS)]
+
+
+def test_homes_that_share_a_process_deal_before_any_of_them_reads_its_rows(
+    tmp_path: Path, allow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the time that one home's query takes would show by when the shares of the next one come."""
+    world, events, stop = World(tmp_path, allow), list[str](), threading.Event()
+    run_id = world.server.start_run(world.server.accept_job())
+    everybody = world.take_part(run_id)
+    for one in everybody:
+        one.advance()
+    assert world.server.run is not None
+    world.server.run.close_phase()
+    share, exact_vector = Link.share, contribution.exact_vector
+
+    def dealt(link: Link, *rest: Any) -> int:
+        events.append("deals")
+        return share(link, *rest)
+
+    def read(*rest: Any) -> Any:
+        events.append("reads")
+        if events.count("reads") == len(everybody):
+            stop.set()
+        return exact_vector(*rest)
+
+    monkeypatch.setattr(Link, "share", dealt)
+    monkeypatch.setattr(contribution, "exact_vector", read)
+    process = Scheduler(1)
+    for one in everybody:
+        process.add(one.advance)
+    late = threading.Timer(30, stop.set)
+    late.start()
+    process.run(stop)
+    late.cancel()
+    assert events == ["deals"] * len(everybody) + ["reads"] * len(everybody)
 
 
 def test_a_query_ends_when_it_has_used_its_part_of_the_machine(

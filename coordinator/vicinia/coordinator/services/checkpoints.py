@@ -138,8 +138,11 @@ class Checkpoints:
             raise InvalidInput("The cosignature is dated in the future.", where="cosign", hint="Set the home's clock.")
         self._database.grouped("cosign", lambda connection: checkpoints.cosign(connection, size, name, seen_s, line))
         with self._lock:
+            before = self._accepted
             self._load()
-        self._bell.ring()
+            news = self._accepted != before
+        if news:
+            self._bell.ring()
 
     def _shown(self, note: bytes) -> None:
         """Only this log's own signature halts it, and only under leaves that it does not have."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from vicinia.coordinator.services.bell import Bell
@@ -18,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 class Ticker:
     """Calls each task every `interval_s`, and when the bell rings, one after the other; a task that fails does not keep
-    the others from work."""
+    the others from work. Who rings all the time has it work half of the time."""
 
     def __init__(self, tasks: Sequence[Callable[[], None]], interval_s: float, bell: Bell) -> None:
         self._tasks = tuple(tasks)
@@ -60,6 +61,10 @@ class Ticker:
             _log.error("%s fails: %s", self._tasks[number], why)
 
     def _run(self) -> None:
-        while not self._stopped.wait(_LEAST_S):  # however often it rings: calls are to be answered, too
+        rest_s = _LEAST_S
+        while not self._stopped.wait(rest_s):
             self._bell.wait(self._interval_s)
+            began = time.monotonic()
             self.once()
+            # However often it rings, and in a large run every home may: calls are to be answered, too.
+            rest_s = min(self._interval_s, max(_LEAST_S, time.monotonic() - began))

@@ -32,18 +32,22 @@ def meet(engagement: Engagement) -> Run:
 
 def admit(engagement: Engagement, run: Run) -> tuple[Terms, NodeRound] | None:
     """Decide, and where the answer is yes make the keys of the run; both in one transaction. None: refused."""
-    home, runs, run_id, clock = engagement.home, engagement.runs, engagement.run_id, engagement.clock
+    runs = engagement.runs
     manifest = engagement.manifest(run)
-    if clock() > manifest.deadlines.advertise:
+    if engagement.clock() > manifest.deadlines.advertise:
         runs.add(run)
         raise RoundFailed("This home heard of the run too late.", where="run")
     if not engagement.replica.halted:  # the decision has a line for it
         engagement.await_log(manifest.checkpoint_size)
     try:
-        foreseen = _foreseen(engagement, run)
+        return _decided(engagement, run, _foreseen(engagement, run))
     except BaseException:
-        runs.add(run)  # so that one that fails before the home has decided is not met again
+        runs.add(run)  # so that one that fails before the home has decided is on record, and not met again
         raise
+
+
+def _decided(engagement: Engagement, run: Run, foreseen: Decision) -> tuple[Terms, NodeRound] | None:
+    home, runs, run_id, clock = engagement.home, engagement.runs, engagement.run_id, engagement.clock
     with home.critical("decide on a run"):
         runs.add(run)
         known = runs.get(run_id)

@@ -11,7 +11,7 @@ from vicinia.identity import VerifyingKey
 
 __all__ = ["electorate_of", "lasting_of"]
 
-_KEPT_ELECTORATES = 8
+_KEPT_ELECTORATES = 4
 
 _lock = threading.Lock()
 _known: dict[tuple[bytes, bytes, int, int], Mapping[int, VerifyingKey]] = {}

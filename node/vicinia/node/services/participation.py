@@ -174,9 +174,11 @@ class Participation:
         except PhaseOver:
             retry_ms = 0
         self._sent = True
-        if step == "share" and self._state is not None:  # there is something to do while the others deal
+        if step == "share":
+            # There is something to do while the others deal; but homes that share a process send their shares before
+            # any of them reads its rows, or how long that takes would show by when the next one's shares come.
             self._shared = self._elapsed()
-            return self._prepare(terms, self._state)
+            return _SHORTEST
         return max(retry_ms / 1000, _SHORTEST)
 
     def _finish(self, run: Run, outcome: Outcome) -> None:

@@ -184,6 +184,8 @@ class Replica:
             if self._store.leaves(start, size) != leaves:
                 self._accepted.forget()
             self.refresh()
+            if size <= self.size:  # else what comes next tells
+                self._require_same(note, size, root)
         except BaseException:
             # Nothing half-checked stays in memory: what was accepted is what the store holds.
             self._accepted.forget()

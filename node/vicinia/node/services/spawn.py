@@ -109,15 +109,9 @@ class WorkerProcess:
     def _listen(self, process: subprocess.Popen[str]) -> None:
         if process.stdout is None:
             return
-        for line in process.stdout:
-            done = json.loads(line)
-            home, task = str(done["home"]), task_line(done["home"], bytes.fromhex(done["run"]))
-            with self._lock:
-                mine = process is self._process and task in self._in_hand
-                if mine:
-                    self._in_hand.discard(task)
-            if mine:
-                self._tell(home, done.get("following"))
+        with process.stdout as lines:
+            for line in lines:
+                self._hear(process, line)
         code = process.wait()
         if code:
             _log.warning("the worker ended with status %d; its runs are taken up again", code)
@@ -125,3 +119,18 @@ class WorkerProcess:
             if process is self._process:
                 self._process = None
                 self._in_hand.clear()
+
+    def _hear(self, process: subprocess.Popen[str], line: str) -> None:
+        """One line of a worker: an answer, or what a library had to say."""
+        try:
+            done = json.loads(line)
+            home, following = done["home"], done.get("following")
+            task = task_line(home, bytes.fromhex(done["run"]))
+        except (ValueError, KeyError, TypeError):
+            return
+        with self._lock:
+            mine = process is self._process and task in self._in_hand
+            if mine:
+                self._in_hand.discard(task)
+        if mine:
+            self._tell(home, following)
