@@ -1,6 +1,6 @@
-"""How long the default demo takes, as its own report says: seconds by phase, bytes that leave a home, memory.
+"""How long the default demos take, as their own reports say: seconds by phase, bytes that leave a home, memory.
 
-The CPU of all its processes says what the machine's cores must do at the least, however busy they are otherwise.
+The CPU of all processes says what the machine's cores must do at the least, however busy they are otherwise.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 __all__ = ["measure"]
 
@@ -20,31 +22,58 @@ LONGEST_SECONDS = 300.0
 
 
 def measure() -> list[tuple[str, str]]:
-    """One run with the environment installed (warm); its exit status and words where it fails."""
+    """One run of each default demo with the environment installed (warm)."""
+    return _query() + _training()
+
+
+def _query() -> list[tuple[str, str]]:
+    name, before = "default demo", _children()
+    report, took, failed = _run()
+    if report is None:
+        return [(name, failed)]
+    cpu = _children() - before
+    return [
+        (
+            f"{name}, {report['households']} homes, {report['survivors']} survivors: wall",
+            f"{took:.0f} s (target 60 s){failed}",
+        ),
+        (f"{name}: CPU of all processes", f"{cpu:.0f} s"),
+        *((f"{name}: {phase}", f"{seconds:.1f} s") for phase, seconds in report["seconds"].items()),
+        (f"{name}: bytes up, each home", f"{report['bytes_up_per_home']:,.0f}"),
+        (f"{name}: memory of a home's daemon", f"{report['node_rss_mb']:.1f} MB (target 70 MB)"),
+    ]
+
+
+def _training() -> list[tuple[str, str]]:
+    name = "default training demo"
+    report, took, failed = _run("--job", "train")
+    if report is None:
+        return [(name, failed)]
+    rounds = report["model"]["seconds_per_round"]
+    each = ", ".join(f"{seconds:.1f}" for seconds in rounds)
+    return [
+        (f"{name}, {report['households']} homes: wall", f"{took:.0f} s{failed}"),
+        (f"{name}: a round", f"{median(rounds):.1f} s (target 6 s), of {each}"),
+    ]
+
+
+def _run(*words: str) -> tuple[dict[str, Any] | None, float, str]:
+    """(its report, seconds of wall time, what failed in it): its exit status and words."""
     with tempfile.TemporaryDirectory() as name:
-        out = Path(name) / "demo.json"
-        began, before = time.monotonic(), _children()
+        out, began = Path(name) / "demo.json", time.monotonic()
         done = subprocess.run(
-            [sys.executable, DEMO, "--json", out],
+            [sys.executable, DEMO, *words, "--json", out],
             capture_output=True,
             text=True,
             check=False,
             timeout=LONGEST_SECONDS,
         )
-        wall, cpu = time.monotonic() - began, _children() - before
+        took = time.monotonic() - began
         if not out.exists():
-            return [("default demo", f"failed: {(done.stderr.strip() or done.stdout.strip())[-300:]}")]
-        report = json.loads(out.read_text())
-    homes = report["households"]
-    broken = [line.strip() for line in done.stdout.splitlines() if "✗" in line]
-    took = f"{wall:.0f} s (target 60 s)" if done.returncode == 0 else f"{wall:.0f} s, FAILED: {'; '.join(broken)}"
-    return [
-        (f"default demo, {homes} homes, {report['survivors']} survivors: wall", took),
-        ("default demo: CPU of all processes", f"{cpu:.0f} s"),
-        *((f"default demo: {phase}", f"{seconds:.1f} s") for phase, seconds in report["seconds"].items()),
-        ("default demo: bytes up, each home", f"{report['bytes_up_per_home']:,.0f}"),
-        ("default demo: memory of a home's daemon", f"{report['node_rss_mb']:.1f} MB (target 70 MB)"),
-    ]
+            return None, took, f"failed: {(done.stderr.strip() or done.stdout.strip())[-300:]}"
+        broken = [line.strip() for line in done.stdout.splitlines() if "✗" in line]
+        failed = "" if done.returncode == 0 else f", FAILED: {'; '.join(broken)}"
+        return json.loads(out.read_text()), took, failed
 
 
 def _children() -> float:
