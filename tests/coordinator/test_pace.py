@@ -71,6 +71,21 @@ def test_witnesses_poll_more_often_than_others(village: Village) -> None:
     assert bulletin.poll(other, PollRequest((1,), 0)).retry_after_ms >= 800
 
 
+def test_a_witness_that_a_run_waits_for_polls_most_often(accepted: tuple[Village, Job]) -> None:
+    village, job = accepted
+    bulletin, witness = village.coordinator.bulletin, village.village[0].principal
+
+    def told() -> list[int]:
+        return [bulletin.poll(witness, PollRequest((1,), 0)).retry_after_ms for _ in range(50)]
+
+    village.until_phase(job, Phase.ADVERTISE)
+    bulletin.tick()
+    assert max(told()) <= 120
+    village.until_phase(job, Phase.INPUT)
+    bulletin.tick()
+    assert min(told()) >= 200
+
+
 def test_who_comes_again_when_it_is_told_is_not_gone(accepted: tuple[Village, Job]) -> None:
     village, job = accepted
     village.until_phase(job, Phase.INPUT)

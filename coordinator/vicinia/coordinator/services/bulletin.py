@@ -67,9 +67,11 @@ class Bulletin:
         )
 
     def _retry_after(self, caller: Principal, homes: int, now_ms: int, *, in_run: bool) -> int:
-        if caller.id in self._witnesses:
-            return self._pace.witness_poll()
         due_ms = self._due_ms
+        if caller.id in self._witnesses:
+            announced = any(live.row.phase is Phase.ADVERTISE for live in self._runs)
+            near = due_ms is not None and abs(due_ms - now_ms) <= 2 * self._pace.interval(homes)
+            return self._pace.witness_poll(awaited=announced or near)
         if in_run and due_ms is None:  # else there may be another run to hear of
             return self._pace.beside_poll(homes)
         return self._pace.idle_poll(homes, None if due_ms is None else due_ms - now_ms)

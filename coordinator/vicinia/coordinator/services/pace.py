@@ -17,6 +17,7 @@ _STEPS_A_PHASE = 10
 _LEAST_STEPS_A_PHASE = 5
 _LEAST_POLLS_A_VOTE = 4
 _WITNESS_POLLS = 3  # in the time in which another home polls once: every step of a job waits for witnesses
+_AWAITED_POLLS = 10
 _SHORTEST_MS = 50
 _RETURN_MS = 120_000  # homes that lost the coordinator ask again at least twice in this time
 
@@ -83,9 +84,10 @@ class Pace:
         """What the daemon of a home in a run is told."""
         return _jittered(self.beside(homes))
 
-    def witness_poll(self) -> int:
-        """What a witness is told, whatever the number of homes."""
-        return _jittered(max(_SHORTEST_MS, self.poll_ms // _WITNESS_POLLS))
+    def witness_poll(self, *, awaited: bool = False) -> int:
+        """What a witness is told, whatever the number of homes; `awaited`: all of a job's homes wait for it, or soon
+        will."""
+        return _jittered(max(_SHORTEST_MS, self.poll_ms // (_AWAITED_POLLS if awaited else _WITNESS_POLLS)))
 
     def next_step(self, homes: int, left_ms: int | None = None, known: bool = False) -> int:
         """What a home in a run is told, one of so many; `left_ms`: how long its phase may still take, where that can
