@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from simulator_village import COOP, MAP, Home, Village
+from vicinia.assembly import Job
 from vicinia.coordinator.services.cooperative import Cooperative
 from vicinia.errors import Unavailable
 from vicinia.identity import Principal, TlsKey, VerifyingKey
@@ -182,6 +183,18 @@ class Whole(Village):
     def withdraw(self, number: int) -> None:
         """Home `number` withdraws its consent."""
         decide(self.stores[number], self.now_ms, "never")
+
+    def fail_the_run(self, job: Job) -> None:
+        """Most homes go silent, and come back when the run that is under way has failed."""
+        self.silent.update(range(1, 6))
+        for _ in range(200):
+            self.tick()
+            self.answer_all()
+            self.wait(5)
+            if self.run_of(job).phase is Phase.FAILED:
+                break
+        self.silent.clear()
+        self.active.clear()
 
     def run(self, number: int, run_id: bytes) -> Run | None:
         """What home `number` knows of a run."""

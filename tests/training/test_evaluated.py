@@ -190,15 +190,7 @@ def test_a_run_that_fails_is_made_up_for_and_without_a_spare_one_it_ends_in_word
     def failing(text: str) -> Job:
         job = accepted(whole, client[0].submit(text, folder=folder))
         whole.until_phase(job, Phase.SHARE)
-        whole.silent.update(range(1, 6))
-        for _ in range(200):
-            whole.tick()
-            whole.answer_all()
-            whole.wait(5)
-            if whole.run_of(job).phase is Phase.FAILED:
-                break
-        whole.silent.clear()
-        whole.active.clear()
+        whole.fail_the_run(job)
         return job
 
     small = JOB.replace("rho   = 800", "rho   = 200")

@@ -25,7 +25,6 @@ from vicinia.errors import InvalidInput
 from vicinia.node.services.departures import describe
 from vicinia.node.store.departures import Departures
 from vicinia.training.spread import REACH
-from vicinia.wire.rounds import Phase
 
 HOMES = 8
 FUEL = np.array([one_row(number)[0][1] for number in range(HOMES)])
@@ -54,13 +53,7 @@ def fail_the_run(whole: Whole, job: Job, number: int) -> None:
         if whole.row(job).stage is Stage.RUNNING and whole.run_of(job).number == number:
             break
         step(whole)
-    whole.silent.update(range(1, 6))
-    for _ in range(200):
-        step(whole)
-        if whole.run_of(job).phase is Phase.FAILED:
-            break
-    whole.silent.clear()
-    whole.active.clear()
+    whole.fail_the_run(job)
 
 
 def parts(whole: Whole, number: int) -> list[str]:

@@ -76,15 +76,7 @@ def test_a_round_that_fails_is_made_up_for_with_a_spare_one(make: Make) -> None:
     whole = make()
     job = whole.accepted_job(**training(LOGISTIC))
     whole.until_phase(job, Phase.SHARE)
-    whole.silent.update(range(1, 6))
-    for _ in range(200):
-        whole.tick()
-        whole.answer_all()
-        whole.wait(5)
-        if whole.run_of(job).phase is Phase.FAILED:
-            break
-    whole.silent.clear()
-    whole.active.clear()
+    whole.fail_the_run(job)
     whole.until(job, Stage.RELEASED)
     vote = whole.coordinator.ledger.assembly.vote_on(job.hash)
     assert set(vote.rosters) == {0, 1, 2}

@@ -24,7 +24,8 @@ _RETURN_MS = 120_000  # homes that lost the coordinator ask again at least twice
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Spans in ms. What homes are told is a fifth more or less, so that they do not come all at once.
+    """Spans in ms. Homes do not come all at once: what they are told is a fifth more or less, or, where they wait for
+    an instant, somewhat later than that.
 
     At rest it is the by-laws' interval; where so many homes would be more than 60 polls a second, it is longer, but
     never so long that a home could sleep through a phase or a vote.
