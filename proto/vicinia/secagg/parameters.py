@@ -11,10 +11,13 @@ the notaries: hypergeometric tails.
    With t = floor((a + k)/2) + 1, corrupt neighbours alone do not reach t (t > a), and b and the mask key of one home
    cannot both be had, even if half of the honest neighbours are told that it survived and half that it did not
    (2t > a + k).
-2. *Ring.* No window of k/2 consecutive ring positions holds more than `window` corrupt homes: a union bound over n
-   windows. A home insists that each of them holds more survivors than that, so each holds an honest survivor, so the
-   honest survivors are connected by edges that no dropout, true or pretended, has opened (Bell et al. 2020, section
-   4.2, with windows in place of a random graph's components).
+2. *Ring.* No two windows of k/2 consecutive ring positions, apart from each other, hold together more than w corrupt
+   homes: a union bound over n(n - 1)/2 pairs, hypergeometric over the k positions of both. A home insists that every
+   window holds more than `window` = floor(w/2) survivors, so two windows apart hold more than w of them, one of them
+   honest. That keeps the honest survivors connected by edges that no dropout, true or pretended, has opened (Bell et
+   al. 2020, section 4.2, with windows in place of a random graph's components): take them in ring order; two in a row
+   are neighbours unless k/2 positions or more lie between them, none of which is an honest survivor. Where that
+   happens once, the others are a path through all of them; to cut them takes it twice, which is two such windows.
 3. *Quorum.* No more than `a_q` of the notaries are corrupt. With a quorum of floor((notaries + a_q)/2) + 1, two
    survivor digests would need an honest notary that signs both.
 
@@ -34,7 +37,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from math import ceil
+from math import ceil, comb
 
 from vicinia.errors import InvalidInput, RoundFailed
 from vicinia.secagg import checks
@@ -124,7 +127,7 @@ def _ring(n: int, corrupt: int, silent: int) -> tuple[int, int, int]:
         if threshold > k or exceeding(n - 1, silent, k, k - threshold) * n > CORRECTNESS:
             continue
         half = k // 2
-        window = worst_count(n, corrupt, half, SECRECY / n)
+        window = worst_count(n, corrupt, k, SECRECY / comb(n, 2)) // 2
         if window < half and exceeding(n, silent, half, half - window - 1) * n <= CORRECTNESS:
             return k, threshold, window
     why = f"each home would need more than the {MAX_NEIGHBOURS} neighbours that it can have"
