@@ -89,8 +89,8 @@ class FrozenRoster:
         return self._proofs[position]
 
     def view(self, position: int, roster_leaf: int, checkpoint_size: int) -> RosterView:
-        """What the home at a position is shown: the adverts of itself, its neighbours and the notaries."""
-        shown = sorted({position, *self.around(position), *self.cohort.notaries})
+        """What the home at a position is shown: the adverts of itself and its neighbours."""
+        shown = sorted({position, *self.around(position)})
         adverts = tuple(self.proven(one) for one in shown)
         return RosterView(self.roster.members, self.roster.root, roster_leaf, adverts, checkpoint_size)
 

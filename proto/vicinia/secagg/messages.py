@@ -30,7 +30,7 @@ MAX_INDEX = 1 << 24
 """Registry indices are below this, so that a bitmap of members stays below 2 MiB."""
 MAX_NEIGHBOURS = 254
 """Shares of one secret at the most: Shamir works over GF(256)."""
-MAX_ADVERTS = MAX_NEIGHBOURS + 128 + 1
+MAX_ADVERTS = MAX_NEIGHBOURS + 1
 SHARE_PAIR = 64
 SEALED_PAIR = SHARE_PAIR + 16
 SALT = 16
@@ -89,8 +89,8 @@ class ProvenAdvert:
 class RosterView:
     """The frozen roster as one home is shown it.
 
-    `members` is a bitmap over registry indices without trailing zero bytes; `adverts` are the home's own, its
-    neighbours' and the notaries', once each, by ascending position.
+    `members` is a bitmap over registry indices without trailing zero bytes; `adverts` are the home's own and
+    its neighbours', by ascending position.
     """
 
     members: bytes

@@ -75,8 +75,7 @@ def open_roster(
     roster = checks.roster_id(manifest.digest, view.members, view.root)
     cohort = Cohort.of(roster, parameters)
     neighbours = cohort.neighbours(position)
-    due = {position, *neighbours, *cohort.notaries}
-    adverts = _adverts(manifest, view, members, electors, {position, *neighbours}, due)
+    adverts = _adverts(manifest, view, members, electors, {position, *neighbours})
     checks.own_advert(own, adverts[position])
     return OpenRoster(
         id=roster,
@@ -93,23 +92,18 @@ def _adverts(
     view: RosterView,
     members: NDArray[np.int64],
     electors: Sequence[VerifyingKey],
-    signed: set[int],
     due: set[int],
 ) -> dict[int, Advert]:
-    """The adverts of exactly the positions that are due, each under the root.
-
-    Only neighbours' keys are used, so only their signatures are checked, and the home's own: that it forgot an advert
-    is believed of its signature alone, or anybody could say so. A notary signs with its identity key.
-    """
+    """The adverts of exactly the positions that are due, each signed by its member and under the root: the neighbours',
+    whose keys are used, and the home's own, or anybody could say that it forgot one."""
     checks.ascending("roster.adverts", (proven.position for proven in view.adverts))
     if {proven.position for proven in view.adverts} != due:
-        raise ProtocolViolation("Not exactly the adverts of this home's neighbours and notaries.", where="roster")
+        raise ProtocolViolation("Not exactly the adverts of this home and its neighbours.", where="roster")
     run = manifest.digest
     for proven in view.adverts:
         index = int(members[proven.position])
         checks.advert_included(proven, advert_leaf(proven.advert), index, len(members), view.root)
-        if proven.position in signed:
-            checks.advert_signature(proven.advert, electors[proven.position], manifest.coop, run)
-            checks.usable_key(proven.advert.channel_key)
-            checks.usable_key(proven.advert.mask_key)
+        checks.advert_signature(proven.advert, electors[proven.position], manifest.coop, run)
+        checks.usable_key(proven.advert.channel_key)
+        checks.usable_key(proven.advert.mask_key)
     return {proven.position: proven.advert for proven in view.adverts}

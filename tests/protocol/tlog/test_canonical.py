@@ -54,6 +54,17 @@ def test_published_vectors() -> None:
     assert with_floats == {"structures.json", "values.json"}
 
 
+ESCAPED = st.text(st.characters(codec="utf-8") | st.sampled_from('"\\/\b\f\n\r\t\x00\x1f\x7f\u2028'), max_size=8)
+ASCII_KEYS = st.dictionaries(st.text(st.characters(max_codepoint=127), max_size=4), VALUES | ESCAPED, max_size=5)
+
+
+@settings(max_examples=300)
+@given(ASCII_KEYS | OBJECTS)
+def test_both_encoders_write_the_same(value: dict[str, Any]) -> None:
+    """The standard library writes most values, rfc8785 those with keys that are not ASCII."""
+    assert canonical(value) == rfc8785.dumps(value)
+
+
 def test_keys_are_sorted_by_utf_16() -> None:
     """RFC 8785, section 3.2.3: the surrogates of an emoji sort before U+FB33, though its code point is higher."""
     value = {"\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\U0001f600": 5, "\u0080": 6, "\u00f6": 7}
