@@ -32,7 +32,9 @@ def test_homes_come_back_soon_after_a_vote_ends_and_spread_out() -> None:
     assert max(told) <= 72_000
     assert min(pace.idle_poll(500, due_ms=None) for _ in range(200)) >= 48_000
     assert min(pace.idle_poll(500, due_ms=100_000) for _ in range(200)) >= 48_000
-    assert max(Pace(500, 10_000, 600_000).idle_poll(320, due_ms=-1_000) for _ in range(200)) <= 2_000
+    overdue = [Pace(500, 10_000, 600_000).idle_poll(320, due_ms=-1_000) for _ in range(200)]
+    assert max(overdue) <= 2_000
+    assert sorted(overdue)[20] >= 50  # it is asked for again and again: not all the time
     assert min(Pace(500, 10_000, 600_000).idle_poll(320, due_ms=-11_000) for _ in range(200)) >= 4_000
 
 
@@ -156,3 +158,32 @@ def test_a_home_asks_when_its_phase_is_about_to_be_over() -> None:
     assert within(5_000, 5_000, 5_400, known=True)
     assert within(60_000, 12_000, 12_400, known=True)
     assert within(None, 800, 1_200)
+
+
+def test_who_hears_late_that_there_is_another_run_comes_at_once() -> None:
+    pace = Pace(poll_ms=500, phase_ms=60_000, vote_ms=600_000)
+    told = {left_ms: sorted(pace.next_run(320, left_ms) for _ in range(200)) for left_ms in (700, -600, -5_000)}
+    assert told[700][0] >= 700
+    assert told[700][100] >= 900  # of 320 homes in the second after that
+    assert told[700][-1] <= 1_700
+    assert told[-600][20] == 1
+    assert told[-600][-1] <= 400
+    assert told[-5_000][-1] == 1
+
+
+def test_a_phase_that_is_quicker_than_in_the_runs_before_is_believed_to_be(
+    accepted: tuple[Village, Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    village, job = accepted
+    run_id, bulletin = village.until_phase(job, Phase.INPUT).run_id, village.coordinator.bulletin
+    monkeypatch.setattr(bulletin._rhythm, "ends_ms", lambda live: live.row.opened_ms + 12_000)
+
+    def told() -> list[int]:
+        bulletin.tick()
+        return [bulletin.next_step_ms(run_id) for _ in range(20)]
+
+    village.wait(2)
+    assert min(told()) >= 10_000 - 100
+    for home in village.village[:5]:
+        village.answer(home)
+    assert max(told()) <= 4_000

@@ -74,6 +74,13 @@ def test_after_its_end_a_run_tells_when_the_next_is_open() -> None:
     runs.run(2_000, pause=100)
     assert runs.rhythm.next_ms(runs.row.run_id) == runs.row.opened_ms + 700
     assert runs.rhythm.next_ms(first) is None
+    newest = runs.row.run_id
+    runs.row = replace(runs.row, run_id=bytes(32))
+    runs.enter(Phase.ADVERTISE)
+    assert runs.rhythm.next_ms(newest) == runs.now_ms  # who hears of its end only now can join the next at once
+    runs.now_ms += 500
+    runs.enter(Phase.SHARE)
+    assert runs.rhythm.next_ms(newest) is None
     runs.rhythm.look([], {})  # the job has ended
     assert runs.rhythm.next_ms(runs.row.run_id) is None
     assert [runs.ends(phase) for phase in PHASES] == [None] * 5

@@ -100,11 +100,11 @@ class Bulletin:
             self.flush()
 
     def _ends(self, live: LiveRun, now_ms: int) -> tuple[int, bool] | None:
-        """(when the phase of a run may be over, whether that is known from the runs before it)."""
-        ends_ms = self._rhythm.ends_ms(live)
+        """(when the phase of a run may be over, whether that is known from the runs before it); what has come in may
+        tell that it is over sooner than in those."""
+        ends_ms, left = self._rhythm.ends_ms(live), live.left_ms(now_ms)
         if ends_ms is not None and ends_ms > now_ms:
-            return ends_ms, True
-        left = live.left_ms(now_ms)
+            return ends_ms if left is None else min(ends_ms, now_ms + left), True
         return None if left is None else (now_ms + left, False)
 
     def _due(self, row: JobRow, before: RunRow | None) -> int:

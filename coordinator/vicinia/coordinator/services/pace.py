@@ -79,7 +79,7 @@ class Pace:
         idle = _jittered(interval)
         if due_ms is None or not -2 * interval <= due_ms < idle:
             return idle
-        return min(idle, self.next_run(homes, due_ms))
+        return min(idle, self.next_run(homes, max(0, due_ms)))  # what is overdue is asked for again and again
 
     def beside_poll(self, homes: int) -> int:
         """What the daemon of a home in a run is told."""
@@ -101,8 +101,9 @@ class Pace:
         return min(RETRY_MS, max(_SHORTEST_MS, min(longest, left_ms)) + secrets.randbelow(spread))
 
     def next_run(self, homes: int, left_ms: int) -> int:
-        """What a home is told, one of so many, that may hear of a run in this time."""
-        return min(RETRY_MS, max(1, left_ms) + secrets.randbelow(self.step(homes)))
+        """What a home is told, one of so many, that may hear of a run in this time, or could have heard before: homes
+        come spread over a step from that instant on, and who is told after its turn comes at once."""
+        return min(RETRY_MS, max(1, left_ms + secrets.randbelow(self.step(homes))))
 
 
 def _jittered(interval_ms: int) -> int:

@@ -19,7 +19,8 @@ __all__ = ["Rhythm"]
 class _Beat:
     """What one job's runs have shown. `run` is its newest, in `phase` since `since_ms`; DONE or FAILED since it ended.
 
-    `lasted`: each phase of the last two runs, in ms; `pause`: from the end of a run to the next.
+    `lasted`: each phase of the last two runs, in ms; `pause`: from the end of a run to the next; `before`: the run
+    before the newest.
     """
 
     run: bytes
@@ -27,6 +28,7 @@ class _Beat:
     since_ms: int
     lasted: dict[Phase, tuple[int, ...]] = field(default_factory=dict)
     pause: int | None = None
+    before: bytes | None = None
 
     def enter(self, run: bytes, phase: Phase, since_ms: int) -> None:
         """What is seen now; of phases that were over between two looks nothing is known."""
@@ -35,7 +37,16 @@ class _Beat:
             self.lasted[self.phase] = (*self.lasted.get(self.phase, ())[-1:], spent)
         elif run != self.run and self.phase is Phase.DONE and phase is Phase.ADVERTISE and spent >= 0:
             self.pause = spent
+        if run != self.run:
+            self.before = self.run
         self.run, self.phase, self.since_ms = run, phase, since_ms
+
+    def next_ms(self) -> dict[bytes, int]:
+        """When there is another run, by run that has ended: after the newest; while homes may still join that, after
+        the one before, of whose end not all have heard."""
+        if self.phase is Phase.DONE:
+            return {} if self.pause is None else {self.run: self.since_ms + self.pause}
+        return {self.before: self.since_ms} if self.before is not None and self.phase is Phase.ADVERTISE else {}
 
 
 class Rhythm:
@@ -53,11 +64,7 @@ class Rhythm:
             beat = self._beats[job]
             if (row.run_id, row.phase) != (beat.run, beat.phase):
                 beat.enter(row.run_id, row.phase, row.opened_ms)
-        self._next_ms = {
-            beat.run: beat.since_ms + beat.pause
-            for beat in self._beats.values()
-            if beat.phase is Phase.DONE and beat.pause is not None
-        }
+        self._next_ms = {run: at_ms for beat in self._beats.values() for run, at_ms in beat.next_ms().items()}
 
     def ends_ms(self, live: LiveRun) -> int | None:
         """When the phase of a run ends, if it lasts as long as in the quicker one of the two runs before; None where
@@ -67,5 +74,5 @@ class Rhythm:
         return live.row.opened_ms + min(lasted) if len(lasted) == 2 else None
 
     def next_ms(self, run_id: bytes) -> int | None:
-        """When the run after this one is open, if it follows as soon as the last did; None where that is not known."""
+        """When the run after this one is or was open, if it follows as soon as the last did; None: not known."""
         return self._next_ms.get(run_id)
