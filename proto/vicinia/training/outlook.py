@@ -25,7 +25,7 @@ class Outlook:
     homes: those in the sum; trained: those of them that train. numbers: how many numbers a home sends to train; each,
     whole: the noise's standard deviation in one of them and its length over all, in units of `unit`, the longest that
     a home's can be. homes_needed: about how many it takes for the noise to be no larger than what it is set beside;
-    ratio, beside, supposing, coefficients: as in `vicinia.training.signal.Signal`.
+    the others: as in `vicinia.training.signal.Signal`.
     """
 
     homes: int
@@ -39,6 +39,7 @@ class Outlook:
     beside: str
     supposing: str
     coefficients: tuple[ExpectedCoefficient, ...]
+    coefficients_supposing: str
 
     @property
     def drowned(self) -> bool:
@@ -64,7 +65,8 @@ class Outlook:
             more = len(self.coefficients) - len(named)
             listed = ", ".join(named) + (f" and {more} more" if more else "")
             found.append(f"Noise alone will put coefficients off by about (one standard error): {listed}.")
-        return (*found, self._supposes) if self.supposing else tuple(found)
+        supposed = self.coefficients_supposing or self.supposing  # the former has all of the latter in it
+        return (*found, f"This supposes {supposed}.") if supposed else tuple(found)
 
     def warning(self, rho_nano: int, delta: float, most_nano: int = MAX_RHO_NANO) -> str:
         """That the noise drowns what there is to learn, what it takes for it not to, and what that supposes; or empty.
@@ -77,18 +79,14 @@ class Outlook:
         budget = f", or an epsilon of about {rho_to_epsilon(wanted, delta):.2g}" if wanted <= most_nano else ""
         return (
             f"With {self._who} noise drowns what there is to learn: it is {self.ratio:.2g} times as large as "
-            f"{self.beside}. It takes about {self.homes_needed:,} homes{budget}. {self._supposes}"
-        ).rstrip()
+            f"{self.beside}. It takes about {self.homes_needed:,} homes{budget}."
+        ) + (f" This supposes {self.supposing}." if self.supposing else "")
 
     def payload(self) -> dict[str, Any]:
         """For programs."""
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         listed = [{"name": one.name, "noise": one.noise} for one in self.coefficients]
         return fields | {"coefficients": listed, "drowned": self.drowned}
-
-    @property
-    def _supposes(self) -> str:
-        return f"This supposes {self.supposing}." if self.supposing else ""
 
     @property
     def _who(self) -> str:
@@ -121,6 +119,7 @@ def outlook(training: Training, noise: float, homes: int) -> Outlook | None:
         beside=found.beside,
         supposing=found.supposing,
         coefficients=found.coefficients,
+        coefficients_supposing=found.coefficients_supposing,
     )
 
 

@@ -38,6 +38,7 @@ __all__ = ["ExpectedCoefficient", "Signal", "signal"]
 _SPREAD, _RATE = 0.5, 0.125
 _WIDTH = "a standard deviation of a quarter of their bounds' width"
 _VARY = f"numbers among the inputs have {_WIDTH}, independently of each other"
+_INDEPENDENT, _FOUND = "numbers among the inputs are independent of each other", "the first round finds how they vary"
 # Rounds of Newton's method whose noise averages out in its answer: it forgets earlier ones, however many there are.
 _KEPT = 2
 _SEEN = 3.0  # as `vicinia.training.recipes.kmeans` has it
@@ -54,12 +55,13 @@ class ExpectedCoefficient:
 @dataclass(frozen=True, slots=True)
 class Signal:
     """ratio: the noise over what it is set beside (`beside`, in words), after all rounds where some of these average it
-    out; supposing: what `ratio` and `coefficients` suppose of the data: `that …`, or empty."""
+    out; supposing: what it supposes of the data: `that …`, or empty; coefficients_supposing: what those do."""
 
     ratio: float
     beside: str
     supposing: str
     coefficients: tuple[ExpectedCoefficient, ...] = ()
+    coefficients_supposing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,7 @@ def _pca(training: Training, noise: float) -> Signal:
     recipe: Any = training.recipe
     moments = _moments(training, 1)
     ratio = _hidden(moments, noise * recipe.bound, len(moments))
-    vary = () if training.plan.scaling else (_VARY,)
-    return Signal(ratio, _inputs(training), _supposing(training, *vary))
+    return Signal(ratio, _inputs(training), _supposing(training, *_vary(training)))
 
 
 def _linear(training: Training, noise: float) -> Signal:
@@ -160,7 +161,9 @@ def _regression(training: Training, moments: NDArray[np.float64], noises: _Noise
     told = coefficients(_as_supposed(training), model)[: len(moments)]
     expected = tuple(ExpectedCoefficient(one.name, one.noise) for one in told)
     ratio = _hidden(moments, noises.curvature, noises.size)
-    return Signal(ratio, _inputs(training), _supposing(training, _VARY, *supposing), expected)
+    in_units = (_VARY, *_vary(training)[1:])  # coefficients are in the data set's own, whatever scales the inputs
+    of_ratio, of_coefficients = (_supposing(training, *vary, *supposing) for vary in (_vary(training), in_units))
+    return Signal(ratio, _inputs(training), of_ratio, expected, of_coefficients)
 
 
 def _hidden(moments: NDArray[np.float64], deviation: float, size: int) -> float:
@@ -203,6 +206,11 @@ def _as_supposed(training: Training) -> Training:
 def _inputs(training: Training) -> str:
     """Whose curvature the noise is set beside: once standardised, all numbers vary alike."""
     return "what standardised inputs show" if training.plan.scaling else f"what inputs with {_WIDTH} show"
+
+
+def _vary(training: Training) -> tuple[str, ...]:
+    """What is supposed of how numbers vary: once standardised, their deviation is known."""
+    return (_INDEPENDENT, _FOUND) if training.plan.scaling else (_VARY,)
 
 
 def _supposing(training: Training, *parts: str) -> str:

@@ -199,6 +199,18 @@ def test_what_is_advised_is_enough(recipe: str, homes: int, noise: float, holdou
 PLANNED = {(recipe, holdout): planned(recipe, holdout=holdout) for recipe in RECIPES for holdout in (0, 0.35)}
 
 
+@pytest.mark.parametrize("recipe", ["linear", "logistic", "poisson", "pca"])
+def test_what_a_first_round_finds_out_is_not_supposed_where_nothing_rests_on_it(recipe: str) -> None:
+    """Of standardised inputs the ratio needs no deviation; coefficients in the data set's own units do."""
+    deviation, found = "a standard deviation of a quarter of their bounds' width", "the first round finds how they vary"
+    for scaling in (False, True):
+        training = planned(recipe, standardise="private") if scaling else planned(recipe)
+        drowned, clear = of(training, 1e4, 1_000), of(training, 1e-3, 1_000)
+        warned, said = drowned.warning(10**6, 1e-8), " ".join(clear.sentences)
+        assert (deviation in warned, found in warned) == (not scaling, scaling)
+        assert (deviation in said, found in said) == (not scaling or recipe != "pca", scaling)
+
+
 def test_an_evaluation_has_no_such_outlook() -> None:
     text = (
         '[evaluation]\nmodel = "m.npz"\ndataset = "d"\nfeatures = ["a", "b", "c"]\ntarget = "two"\nrecipe = "logistic"'
