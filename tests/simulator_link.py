@@ -40,7 +40,8 @@ from vicinia.tlog.merkle import Tree
 from vicinia.tlog.statement import Statement
 from vicinia.training.computation import compile_job, noise_for
 from vicinia.wire.log import SubmitReply
-from vicinia.wire.rounds import ModelPiece, Outcome, Phase, PollReply, Published, RunSummary
+from vicinia.wire.published import Outcome, Phase, Published
+from vicinia.wire.rounds import ModelPiece, PollReply, RunSummary
 
 PURPOSE = "dpv:NonCommercialResearch"
 

@@ -47,7 +47,8 @@ from vicinia.secagg.messages import Commitment, Dealers, RosterView, Survivors
 from vicinia.secagg.node import NodeRound
 from vicinia.tlog.checkpoint import cosign, witness_name
 from vicinia.tlog.statement import Statement
-from vicinia.wire.rounds import Outcome, Phase, PollReply, PollRequest
+from vicinia.wire.published import Outcome, Phase
+from vicinia.wire.rounds import PollReply, PollRequest
 from vicinia.wire.upload import UploadHeader
 
 COOP = "valley"

@@ -38,7 +38,8 @@ from vicinia.query.schema import create_table_sql, insert_sql
 from vicinia.secagg.messages import Advert, ShareUpload, UnmaskShares
 from vicinia.tlog.canonical import canonical
 from vicinia.wire.log import SubmitReply
-from vicinia.wire.rounds import ModelPiece, Phase, PollReply, PollRequest, Published
+from vicinia.wire.published import Phase, Published
+from vicinia.wire.rounds import ModelPiece, PollReply, PollRequest
 from vicinia.wire.upload import UploadHeader
 
 PROTOCOLS = (1,)

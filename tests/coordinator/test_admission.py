@@ -31,7 +31,7 @@ from vicinia.identity import Principal
 from vicinia.secagg.messages import Dealers
 from vicinia.v1 import enrolment_pb2, enrolment_pb2_grpc, log_pb2, log_pb2_grpc, rounds_pb2, rounds_pb2_grpc
 from vicinia.wire import error_from_rpc
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 from vicinia.wire.upload import UploadHeader, upload_pieces
 
 THREADS = 4

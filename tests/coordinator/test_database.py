@@ -16,7 +16,7 @@ from vicinia.coordinator.store import messages, tray
 from vicinia.coordinator.store import schema as tables
 from vicinia.coordinator.store.database import Database
 from vicinia.errors import AlreadyExists, NotFound, StorageFault
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from vicinia.coordinator.store.jobs import Stage
 from vicinia.coordinator.store.schema import message
 from vicinia.errors import ProtocolViolation, StorageFault
 from vicinia.secagg.messages import Dealers
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 from vicinia.wire.upload import UploadHeader
 
 Accepted = tuple[Village, Job]

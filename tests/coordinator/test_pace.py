@@ -8,7 +8,8 @@ from vicinia.assembly import Job
 from vicinia.coordinator.services.pace import Pace
 from vicinia.coordinator.store.jobs import Stage
 from vicinia.identity import Principal, Role, SigningKey
-from vicinia.wire.rounds import Phase, PollReply, PollRequest
+from vicinia.wire.published import Phase
+from vicinia.wire.rounds import PollReply, PollRequest
 
 HOMES = 500
 

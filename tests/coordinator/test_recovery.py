@@ -12,7 +12,7 @@ from vicinia.coordinator.store import jobs, leaves, messages, runs
 from vicinia.coordinator.store.jobs import Stage
 from vicinia.errors import StorageFault
 from vicinia.secagg.messages import Dealers
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 Accepted = tuple[Village, Job]
 PHASES = [Phase.ADVERTISE, Phase.SHARE, Phase.INPUT, Phase.COMMIT, Phase.UNMASK]

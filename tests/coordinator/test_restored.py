@@ -32,7 +32,7 @@ from vicinia.errors import (
 from vicinia.identity import SigningKey, TlsKey
 from vicinia.node.store.schema import REPLICA
 from vicinia.tlog.checkpoint import Checkpoint, log_origin, sign_checkpoint
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 
 def resign(village: Village, home: Home) -> None:

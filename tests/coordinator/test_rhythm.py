@@ -13,7 +13,7 @@ from vicinia.coordinator.services.bell import Bell
 from vicinia.coordinator.services.rhythm import Rhythm
 from vicinia.coordinator.services.ticker import Ticker
 from vicinia.coordinator.store.runs import RunRow
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 JOB = b"j" * 32
 PHASES = (Phase.ADVERTISE, Phase.SHARE, Phase.INPUT, Phase.COMMIT, Phase.UNMASK)

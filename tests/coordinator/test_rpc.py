@@ -23,7 +23,7 @@ from vicinia.errors import Code, Unauthenticated
 from vicinia.identity import Principal, Role, SigningKey, TlsKey
 from vicinia.v1 import enrolment_pb2, errors_pb2, log_pb2, research_pb2, rounds_pb2
 from vicinia.wire.errors import TRAILER
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 FILES = (enrolment_pb2, log_pb2, research_pb2, rounds_pb2)
 

@@ -23,7 +23,8 @@ from vicinia.secagg.manifest import Manifest
 from vicinia.secagg.messages import Dealers, ShareUpload, UnmaskShares
 from vicinia.secagg.node import NodeRound
 from vicinia.tlog.statement import Statement
-from vicinia.wire.rounds import Outcome, Phase, PollRequest
+from vicinia.wire.published import Outcome, Phase
+from vicinia.wire.rounds import PollRequest
 
 Accepted = tuple[Village, Job]
 

@@ -27,7 +27,7 @@ from vicinia.node.store.runs import Run, Runs
 from vicinia.node.store.schema import HOME
 from vicinia.tlog.canonical import canonical
 from vicinia.wire import journal as codec
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 HOUSEHOLDS = 12
 CELL = {"column": "AVG(fuel)", "keys": {"kids": 1}, "note": "", "stderr": "0.01", "value": "0.125"}

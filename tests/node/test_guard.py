@@ -23,7 +23,7 @@ from vicinia.secagg.node import NodeRound
 from vicinia.tlog.statement import Statement
 from vicinia.wire import journal as codec
 from vicinia.wire.log import SubmitReply
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 VICTIM = 5
 

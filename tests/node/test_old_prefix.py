@@ -14,7 +14,7 @@ from vicinia.node.services.participation import Participation
 from vicinia.node.store.home import Home
 from vicinia.node.store.runs import Runs
 from vicinia.secagg.manifest import PROTOCOL, Deadlines, Manifest
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 
 def resign(coop: Cooperative) -> None:

@@ -16,7 +16,7 @@ from vicinia.node.store.journal import Journal
 from vicinia.node.store.runs import Runs
 from vicinia.secagg import parameters
 from vicinia.wire import journal as codec
-from vicinia.wire.rounds import Outcome, Phase, Published
+from vicinia.wire.published import Outcome, Phase, Published
 
 STEPS = ("advertise", "share", "input", "commit", "unmask")
 

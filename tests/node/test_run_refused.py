@@ -111,7 +111,7 @@ def test_a_roster_that_is_not_logged_is_not_answered(world: World) -> None:
     run = world.server.run
     assert run is not None
     run.round.freeze_roster()
-    from vicinia.wire.rounds import Phase
+    from vicinia.wire.published import Phase
 
     run.phase, run.leaf = Phase.SHARE, len(world.server.coop.leaves) - 1  # a leaf, but no roster
     assert everybody[2].advance() is None

@@ -22,7 +22,8 @@ from vicinia.privacy.stream import chacha_stream
 from vicinia.secagg.manifest import Deadlines, Manifest
 from vicinia.training import rounds
 from vicinia.training.model import Model
-from vicinia.wire.rounds import ModelPiece, Phase
+from vicinia.wire.published import Phase
+from vicinia.wire.rounds import ModelPiece
 
 VICTIM = 3
 twice = pytest.mark.parametrize("checked", [True, False], ids=["check", "patched-out"])

@@ -22,7 +22,7 @@ from vicinia.node.services.departures import describe
 from vicinia.node.store.departures import Departures
 from vicinia.training import evaluation
 from vicinia.training.split import Split
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 HOMES = 10
 

@@ -24,7 +24,7 @@ from vicinia.node.services.ports import Link
 from vicinia.training import rounds
 from vicinia.training.replay import Released
 from vicinia.training.rounds import RoundRelease
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 HONEST = round_result.told_moments
 

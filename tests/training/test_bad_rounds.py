@@ -26,7 +26,7 @@ from vicinia.training import model as models
 from vicinia.training.model import Model
 from vicinia.training.recipes.logistic import Logistic
 from vicinia.training.recipes.mlp import Mlp
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 
 def paid_for(whole: Whole, job: Job, number: int, rounds: int) -> bool:

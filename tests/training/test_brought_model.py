@@ -36,8 +36,8 @@ from vicinia.training import rounds
 from vicinia.training.model import Model
 from vicinia.training.rounds import RoundRelease
 from vicinia.training.spec import training_of
+from vicinia.wire.published import Phase
 from vicinia.wire.research import ArtifactRequest
-from vicinia.wire.rounds import Phase
 
 VICTIM = 3
 JOB = """

@@ -31,7 +31,7 @@ from vicinia.node.store.runs import Runs
 from vicinia.training.card import ModelCard
 from vicinia.training.metrics import metrics
 from vicinia.training.model import Model
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 JOB = """
 title   = "How good is it?"

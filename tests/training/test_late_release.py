@@ -21,7 +21,7 @@ from vicinia.coordinator.store.runs import RunRow
 from vicinia.errors import NotAccepted
 from vicinia.node.services import contribution
 from vicinia.tlog.statement import Statement
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 HONEST = Conductor._release
 

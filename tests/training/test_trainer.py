@@ -18,7 +18,7 @@ from vicinia.coordinator.store.jobs import Stage
 from vicinia.coordinator.store.schema import artifact
 from vicinia.coordinator.store.schema import job as job_table
 from vicinia.training.model import Model
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 
 def replayed(whole: Whole, job: Job) -> Model:

@@ -21,7 +21,7 @@ from vicinia.privacy.account import Limits
 from vicinia.training import evaluation
 from vicinia.training.card import ModelCard
 from vicinia.training.model import Model
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 
 def ended(whole: Whole, job_hash: bytes) -> tuple[ModelCard, Model]:

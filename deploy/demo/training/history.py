@@ -22,7 +22,7 @@ from vicinia.training.compiled import Training
 from vicinia.training.model import Model
 from vicinia.training.outlook import outlook
 from vicinia.training.rounds import RoundRelease
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 from deploy.demo.cohort import ones
 

@@ -17,7 +17,8 @@ from vicinia.v1 import enrolment_pb2_grpc, log_pb2, log_pb2_grpc, research_pb2_g
 from vicinia.wire import enrolment, error_from_rpc, log, research, rounds
 from vicinia.wire.errors import was_cut_off
 from vicinia.wire.log import SubmitReply
-from vicinia.wire.rounds import ModelPiece, Phase, PollReply, Published
+from vicinia.wire.published import Phase, Published, published_from_pb
+from vicinia.wire.rounds import ModelPiece, PollReply
 from vicinia.wire.shape import MAX_MESSAGE_BYTES
 from vicinia.wire.upload import upload_pieces
 
@@ -148,7 +149,7 @@ class GrpcLink:
     def next(self, run_id: bytes, after: Phase) -> Published:
         """What was published after a phase."""
         request = rounds.NEXT_REQUEST.write(rounds.NextRequest(run_id, after))
-        return rounds.published_from_pb(_call(self._rounds.Next, request))
+        return published_from_pb(_call(self._rounds.Next, request))
 
     def share(self, run_id: bytes, upload: ShareUpload) -> int:
         """Hand in the sealed shares."""

@@ -8,7 +8,7 @@ from enum import IntEnum
 from vicinia.v1 import research_pb2 as pb
 from vicinia.wire import limits
 from vicinia.wire.field import Bytes, Choice, Maybe, Number, Real, Text, exactly
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 from vicinia.wire.shape import List, Nested, Shape
 
 __all__ = [

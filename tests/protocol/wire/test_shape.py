@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from vicinia.errors import InvalidInput, TooLarge, ViciniaError
 from vicinia.secagg.messages import Advert, Attestation, Commitment, Dealers, RevealedShare, SealedShare, UnmaskShares
 from vicinia.v1 import enrolment_pb2, log_pb2, research_pb2, rounds_pb2
-from vicinia.wire import enrolment, journal, limits, log, research, rounds, secagg, upload
+from vicinia.wire import enrolment, journal, limits, log, published, research, rounds, secagg, upload
 from vicinia.wire.field import Bytes, Choice, Field, Maybe, Number, Real, Text, exactly
 from vicinia.wire.shape import List, Nested, Shape
 
 SHAPES: list[Shape[Any, Any]] = sorted(
     {
         id(value): value
-        for module in (enrolment, log, research, rounds, secagg, upload)
+        for module in (enrolment, log, published, research, rounds, secagg, upload)
         for value in vars(module).values()
         if isinstance(value, Shape)
     }.values(),
@@ -227,7 +227,7 @@ def test_an_unset_phase_is_refused_where_one_is_needed() -> None:
     with pytest.raises(InvalidInput):
         rounds.NEXT_REQUEST.read(rounds_pb2.NextRequest(run_id=bytes(32), after=rounds_pb2.DONE))
     with pytest.raises(InvalidInput):
-        rounds.OUTCOME.read(rounds_pb2.Outcome(phase=rounds_pb2.SHARE))
+        published.OUTCOME.read(rounds_pb2.Outcome(phase=rounds_pb2.SHARE))
 
 
 def test_a_missing_part_is_refused() -> None:
@@ -248,7 +248,7 @@ def test_a_message_that_is_too_long_is_refused_before_it_is_parsed() -> None:
 
 @pytest.mark.parametrize(
     ("ours", "theirs"),
-    [(rounds.Phase, rounds_pb2.Phase), (research.JobState, research_pb2.JobState)],
+    [(published.Phase, rounds_pb2.Phase), (research.JobState, research_pb2.JobState)],
     ids=["Phase", "JobState"],
 )
 def test_the_enumerations_are_those_of_the_contract(ours: type[IntEnum], theirs: Any) -> None:
@@ -268,15 +268,15 @@ ITEMS = [
     values(secagg.DEALERS),
     values(secagg.SURVIVORS),
     values(secagg.COMMITMENT),
-    values(rounds.OUTCOME),
+    values(published.OUTCOME),
 ]
 
 
-@given(st.sampled_from(list(rounds.Phase)[1:]), st.one_of([s if s is not None else st.none() for s in ITEMS]))
+@given(st.sampled_from(list(published.Phase)[1:]), st.one_of([s if s is not None else st.none() for s in ITEMS]))
 @settings(max_examples=60, deadline=None)
-def test_what_a_run_publishes_is_read_again(phase: rounds.Phase, item: Any) -> None:
-    published = rounds.Published(phase, 250, item)
-    assert rounds.published_from_pb(rounds.published_to_pb(published)) == published
+def test_what_a_run_publishes_is_read_again(phase: published.Phase, item: Any) -> None:
+    shown = published.Published(phase, 250, item)
+    assert published.published_from_pb(published.published_to_pb(shown)) == shown
 
 
 @given(st.binary(max_size=200))
@@ -287,15 +287,15 @@ def test_random_answers_to_next_never_raise_anything_but_our_errors(data: bytes)
     except Exception:  # gRPC itself answers what is no protobuf
         return
     with contextlib.suppress(ViciniaError):
-        rounds.published_from_pb(message)
+        published.published_from_pb(message)
 
 
 def test_nothing_but_what_a_run_publishes_is_published() -> None:
     odd: Any = advert()
     with pytest.raises(InvalidInput):
-        rounds.published_to_pb(rounds.Published(rounds.Phase.SHARE, 1, odd))
+        published.published_to_pb(published.Published(published.Phase.SHARE, 1, odd))
     with pytest.raises(InvalidInput):
-        rounds.published_from_pb(rounds_pb2.NextReply())
+        published.published_from_pb(rounds_pb2.NextReply())
 
 
 @given(st.binary(min_size=32, max_size=32), values(secagg.SHARE_UPLOAD), values(secagg.UNMASK_SHARES))

@@ -19,6 +19,7 @@ from vicinia.v1 import rounds_pb2 as pb
 from vicinia.v1 import rounds_pb2_grpc
 from vicinia.wire import guard
 from vicinia.wire import rounds as wire
+from vicinia.wire.published import published_to_pb
 from vicinia.wire.upload import UploadHeader, receive_upload, upload_header
 
 __all__ = ["RoundsServicer"]
@@ -70,7 +71,7 @@ class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
         caller = self._home(context)
         asked = wire.NEXT_REQUEST.read(request)
         retry_after_ms = self._bulletin.next_step_ms(asked.run_id)
-        return wire.published_to_pb(self._intake.next(caller, asked.run_id, asked.after, retry_after_ms))
+        return published_to_pb(self._intake.next(caller, asked.run_id, asked.after, retry_after_ms))
 
     def Share(self, request: pb.ShareRequest, context: grpc.ServicerContext) -> pb.Accepted:
         """Sealed shares."""

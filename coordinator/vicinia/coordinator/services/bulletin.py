@@ -17,7 +17,8 @@ from vicinia.coordinator.store.jobs import JobRow, Stage
 from vicinia.coordinator.store.people import Seen
 from vicinia.coordinator.store.runs import RunRow
 from vicinia.identity import Principal
-from vicinia.wire.rounds import Phase, PollReply, PollRequest, RunSummary
+from vicinia.wire.published import Phase
+from vicinia.wire.rounds import PollReply, PollRequest, RunSummary
 
 __all__ = ["Bulletin"]
 

@@ -26,7 +26,7 @@ from vicinia.coordinator.store.jobs import Stage
 from vicinia.coordinator.store.runs import RunRow
 from vicinia.errors import RoundFailed, StorageFault, ViciniaError
 from vicinia.training.compiled import Training
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 __all__ = ["Conductor"]
 

@@ -29,7 +29,8 @@ from vicinia.secagg.messages import (
 )
 from vicinia.wire.journal import encode_advert, encode_attestation, encode_share_upload, encode_unmask_shares
 from vicinia.wire.limits import PIECE
-from vicinia.wire.rounds import ModelPiece, Outcome, Phase, Published
+from vicinia.wire.published import Outcome, Phase, Published
+from vicinia.wire.rounds import ModelPiece
 from vicinia.wire.upload import UploadHeader
 
 __all__ = ["Intake"]

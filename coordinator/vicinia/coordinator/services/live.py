@@ -12,7 +12,7 @@ from vicinia.coordinator.store.runs import RunRow
 from vicinia.privacy.noise import NoisePlan
 from vicinia.secagg.coordinator import CoordinatorRound, Roster
 from vicinia.secagg.manifest import Manifest
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 __all__ = ["LiveRun", "ones"]
 

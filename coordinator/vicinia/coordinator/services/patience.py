@@ -7,7 +7,7 @@ from vicinia.coordinator.services.live import LiveRun
 from vicinia.coordinator.services.pace import Pace
 from vicinia.errors import RoundFailed
 from vicinia.secagg.parameters import parameters
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 __all__ = ["Patience"]
 

@@ -17,7 +17,7 @@ from vicinia.errors import StorageFault, ViciniaError
 from vicinia.secagg.coordinator import CoordinatorRound
 from vicinia.secagg.manifest import Manifest
 from vicinia.wire.journal import decode_advert, decode_attestation, decode_share_upload, decode_unmask_shares
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 __all__ = ["DamagedRun", "rebuild"]
 

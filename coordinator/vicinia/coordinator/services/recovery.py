@@ -23,7 +23,7 @@ from vicinia.identity import Role, VerifyingKey
 from vicinia.tlog.checkpoint import Checkpoint, log_origin, open_checkpoint, sign_checkpoint
 from vicinia.tlog.merkle import Tree
 from vicinia.tlog.statement import Statement
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 __all__ = ["Recovered", "Recovery"]
 

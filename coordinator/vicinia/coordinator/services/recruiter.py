@@ -14,7 +14,7 @@ from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.jobs import JobRow, Stage
 from vicinia.coordinator.store.runs import RunRow
 from vicinia.secagg.manifest import PROTOCOL, Deadlines, Manifest
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 __all__ = ["Recruiter"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from vicinia.coordinator.services.live import LiveRun
 from vicinia.coordinator.store.runs import RunRow
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 __all__ = ["Rhythm"]
 

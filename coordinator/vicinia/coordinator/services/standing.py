@@ -13,8 +13,8 @@ from vicinia.coordinator.services.rebuilding import DamagedRun
 from vicinia.coordinator.store.jobs import JobRow, Stage
 from vicinia.coordinator.store.runs import ENDED, RunRow
 from vicinia.errors import PhaseOver, ViciniaError
+from vicinia.wire.published import Phase
 from vicinia.wire.research import JobState, JobStatus
-from vicinia.wire.rounds import Phase
 
 __all__ = ["Standing", "is_training"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 from vicinia.coordinator.store.schema import message, partial_sum
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 __all__ = ["add", "erase", "find", "members", "merge_into_sum", "of_phase", "total"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from vicinia.coordinator.store.schema import run, transition
 from vicinia.errors import InternalFault
-from vicinia.wire.rounds import Phase
+from vicinia.wire.published import Phase
 
 __all__ = [
     "ENDED",

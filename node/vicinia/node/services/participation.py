@@ -40,7 +40,7 @@ from vicinia.node.store.home import Home
 from vicinia.node.store.releases import Released, Releases
 from vicinia.node.store.runs import Run
 from vicinia.secagg.node import NodeRound
-from vicinia.wire.rounds import Outcome, Phase
+from vicinia.wire.published import Outcome, Phase
 
 __all__ = ["Participation"]
 

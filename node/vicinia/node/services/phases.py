@@ -16,7 +16,7 @@ from vicinia.secagg.bitmap import to_bits
 from vicinia.secagg.messages import Commitment, Dealers, RosterView, Survivors
 from vicinia.secagg.node import NodeRound
 from vicinia.wire import journal as codec
-from vicinia.wire.rounds import Phase, Published
+from vicinia.wire.published import Phase, Published
 
 __all__ = ["take"]
 

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from vicinia.secagg.messages import Advert, ShareUpload, UnmaskShares
 from vicinia.wire.log import SubmitReply
-from vicinia.wire.rounds import ModelPiece, Phase, PollReply, Published
+from vicinia.wire.published import Phase, Published
+from vicinia.wire.rounds import ModelPiece, PollReply
 
 __all__ = ["Enroller", "Link"]
 

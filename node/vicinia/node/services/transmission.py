@@ -8,7 +8,7 @@ from vicinia.node.store.journal import Entry
 from vicinia.secagg.messages import Commitment, Dealers, RosterView, Survivors
 from vicinia.secagg.node import NodeRound
 from vicinia.wire import journal as codec
-from vicinia.wire.rounds import Outcome, Phase, Published
+from vicinia.wire.published import Outcome, Phase, Published
 
 __all__ = ["after", "expect", "transmit"]
 
