@@ -15,7 +15,7 @@ from training.jobs import LOGISTIC, private, training
 from training.test_attacks import VICTIM, nothing, twice
 from training.test_standardised import step
 from vicinia.assembly import Job, build_release, checks
-from vicinia.coordinator.services.conductor import Conductor, _PlainFailure
+from vicinia.coordinator.services.ending import Ending, PlainFailure
 from vicinia.coordinator.store import artifacts, runs
 from vicinia.coordinator.store.runs import RunRow
 from vicinia.errors import NotAccepted
@@ -23,7 +23,7 @@ from vicinia.node.services import contribution
 from vicinia.tlog.statement import Statement
 from vicinia.wire.published import Phase
 
-HONEST = Conductor._release
+HONEST = Ending.release
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,16 @@ def until_withheld(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> Late:
     """The first round comes to its sum, and is said to have failed; its release, which is logged later."""
     kept: list[Late] = []
 
-    def withheld(self: Conductor, live: Any, body: bytes, vector: bytes | None = None) -> None:
+    def withheld(self: Ending, live: Any, body: bytes, vector: bytes | None = None) -> None:
         if kept:
             return HONEST(self, live, body, vector)
         row, rho = live.row, live.terms.job.rho_nano
         digest = hashlib.sha256(body).digest()
         built = build_release(whole.coordinator.ledger.coop, row.job_hash, 0, digest, row.survivor_count, rho)
         kept.append(Late(row, built, body, vector or b""))
-        raise _PlainFailure("Withheld.")
+        raise PlainFailure("Withheld.")
 
-    monkeypatch.setattr(Conductor, "_release", withheld)
+    monkeypatch.setattr(Ending, "release", withheld)
     for _ in range(200):
         if kept:
             return kept[0]

@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 
 import numpy as np
 from sqlalchemy import Connection
-from vicinia.assembly import build_release, build_roster
+from vicinia.assembly import build_roster
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services import parts
 from vicinia.coordinator.services.checkpoints import Checkpoints
+from vicinia.coordinator.services.ending import TOLD, Ending, PlainFailure, changed
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import LiveRun
 from vicinia.coordinator.services.live_runs import LiveRuns
 from vicinia.coordinator.services.pace import Pace
 from vicinia.coordinator.services.patience import Patience
-from vicinia.coordinator.services.rebuilding import DamagedRun
 from vicinia.coordinator.services.result import release_body
 from vicinia.coordinator.services.round_result import round_release
-from vicinia.coordinator.services.words import shown
-from vicinia.coordinator.store import artifacts, jobs, messages, runs
+from vicinia.coordinator.store import jobs, messages, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.jobs import Stage
-from vicinia.coordinator.store.runs import RunRow
-from vicinia.errors import RoundFailed, StorageFault, ViciniaError
+from vicinia.errors import StorageFault, ViciniaError
 from vicinia.training.compiled import Training
 from vicinia.wire.published import Phase
 
 __all__ = ["Conductor"]
 
 _log = logging.getLogger(__name__)
-
-# What everybody may read of a failure. The exact sentence can have the exact size in it, which is the participants'.
-_TOLD = {
-    Phase.ADVERTISE: "Too few homes took part.",
-    Phase.SHARE: "Too few homes stayed until the shares were dealt.",
-    Phase.INPUT: "Too few homes sent their part.",
-    Phase.COMMIT: "The survivors of the run could not be confirmed.",
-    Phase.UNMASK: "The masks of the run could not be taken off.",
-}
-
-
-class _PlainFailure(RoundFailed):
-    """A failure whose sentence has no size in it, so that everybody may read it."""
 
 
 class Conductor:
@@ -57,6 +41,7 @@ class Conductor:
         self._checkpoints = checkpoints
         self._live = live
         self._clock = clock
+        self._ending = Ending(database, ledger, live, clock)
         bylaws = ledger.assembly.bylaws
         self._patience = Patience(Pace(bylaws.poll_ms, bylaws.phase_seconds * 1000, bylaws.vote_seconds * 1000), clock)
 
@@ -66,32 +51,25 @@ class Conductor:
         for live in good:
             self._advance(live)
         for row, error in damaged:
-            self._give_up(row, error)
-
-    def _give_up(self, row: RunRow, error: DamagedRun) -> None:
-        """End a run that is not even in memory; where that does not succeed, the next tick tries again."""
-        try:
-            self._fail(row, error.what, told="The coordinator lost the run.")
-        except ViciniaError as fault:
-            _log.warning("run %s cannot be ended: %s", row.run_id.hex()[:16], fault)
+            self._ending.give_up(row, error)
 
     def _advance(self, live: LiveRun) -> None:
         """One step, if it is due; whatever cannot be repaired ends the run with its reason."""
         try:
             if self._ledger.assembly.vote_on(live.row.job_hash).revoked is not None:
-                self._fail(live.row, "The permission was revoked.", Stage.REVOKED)
+                self._ending.fail(live.row, "The permission was revoked.", Stage.REVOKED)
             else:
                 _STEPS[live.row.phase](self, live)
         except StorageFault as error:  # nothing was published: the next tick tries again from the disk
             self._live.drop(live)
             _log.warning("run %s waits: %s", live.run_id.hex()[:16], error)
-        except _PlainFailure as error:
-            self._fail(live.row, error.what)
+        except PlainFailure as error:
+            self._ending.fail(live.row, error.what)
         except ViciniaError as error:
-            self._fail(live.row, str(error), told=_TOLD[live.row.phase])
+            self._ending.fail(live.row, str(error), told=TOLD[live.row.phase])
         except Exception:
             _log.exception("run %s met a defect", live.run_id.hex()[:16])
-            self._fail(live.row, "The coordinator met a defect of its own; its log says more.")
+            self._ending.fail(live.row, "The coordinator met a defect of its own; its log says more.")
 
     def _freeze_roster(self, live: LiveRun) -> None:
         if live.row.roster is not None:
@@ -101,7 +79,7 @@ class Conductor:
             return
         with self._live.alone(live), live.mutex, self._ledger.lock:
             if not live.answered:
-                raise _PlainFailure("No home took part.")
+                raise PlainFailure("No home took part.")
             # Homes refuse a roster with somebody who had left, or had another key, when it was logged.
             assembly = self._ledger.assembly
             vote = assembly.vote_on(live.row.job_hash)
@@ -115,7 +93,7 @@ class Conductor:
             def keep(connection: Connection, index: int) -> None:
                 _same_messages(connection, live)
                 values = {"roster": roster.members, "roster_index": index}
-                _changed(runs.change(connection, live.run_id, (Phase.ADVERTISE,), **values))
+                changed(runs.change(connection, live.run_id, (Phase.ADVERTISE,), **values))
 
             self._ledger.append(self._ledger.sign(statement), keep)
             self._live.reread(live)
@@ -127,7 +105,7 @@ class Conductor:
             with self._live.alone(live):
                 self._enter(live, Phase.SHARE, live.round.parameters.n, checkpoint_size=accepted.size)
         elif self._clock() >= live.manifest.deadlines.share:
-            raise _PlainFailure("The witnesses did not confirm the roster in time.")
+            raise PlainFailure("The witnesses did not confirm the roster in time.")
 
     def _freeze_dealers(self, live: LiveRun) -> None:
         if self._patience.over(live, live.manifest.deadlines.share):
@@ -154,7 +132,7 @@ class Conductor:
             if live.round.commitment() is not None:
                 self._enter(live, Phase.UNMASK, live.row.survivor_count)
             elif self._patience.time_is_up(live, live.manifest.deadlines.commit):
-                raise _PlainFailure("Too few notaries confirmed who is in the sum.")
+                raise PlainFailure("Too few notaries confirmed who is in the sum.")
 
     def _finish(self, live: LiveRun) -> None:
         if not self._patience.over(live, live.manifest.deadlines.unmask):
@@ -164,16 +142,16 @@ class Conductor:
                 if self._patience.time_is_up(live, live.manifest.deadlines.unmask):
                     for blame in live.round.blame:
                         _log.warning("run %s: %s", live.run_id.hex()[:16], blame.reason)
-                    raise _PlainFailure("Too few homes answered to take the masks off.")
+                    raise PlainFailure("Too few homes answered to take the masks off.")
                 return
             with self._database.read() as connection:
                 total = messages.total(connection, live.run_id)
                 summed = messages.members(connection, live.run_id, Phase.INPUT)
             if live.noise is None or total is None:
-                raise _PlainFailure("The sum of this run is not there.")
+                raise PlainFailure("The sum of this run is not there.")
             positions = sum(1 << live.round.position(index) for index in summed)
             if positions != int.from_bytes(live.row.survivors or b"", "little"):
-                raise _PlainFailure("The sum of this run is not that of its survivors.")
+                raise PlainFailure("The sum of this run is not that of its survivors.")
             masked = np.frombuffer(total, "<u4") & np.uint32((1 << live.noise.width) - 1)
             sums, plan = live.round.unmask(masked), live.terms.plan
             if isinstance(plan, Training):
@@ -188,57 +166,10 @@ class Conductor:
                     kind=parts.kind_of(live, plan, assembly),
                     measured=parts.measures(live, assembly),
                 )
-                self._release(live, release.canonical(), vector)
+                self._ending.release(live, release.canonical(), vector)
             else:
                 body = release_body(live.terms, plan, live.noise, live.row.number, sums, live.row.survivor_count)
-                self._release(live, body)
-
-    def _release(self, live: LiveRun, body: bytes, vector: bytes | None = None) -> None:
-        """Log the release, publish it and forget the messages, all in one transaction.
-
-        `vector`: the sum of a round of a training, which goes on.
-        """
-        row = live.row
-        statement = build_release(
-            self._ledger.coop,
-            row.job_hash,
-            row.number,
-            hashlib.sha256(body).digest(),
-            row.survivor_count,
-            live.terms.job.rho_nano,
-        )
-
-        def keep(connection: Connection, index: int) -> None:
-            done = {"phase": Phase.DONE, "release": body, "release_index": index, "opened_ms": self._clock()}
-            _changed(runs.change(connection, row.run_id, (Phase.UNMASK,), **done))
-            if vector is not None:
-                artifacts.add(connection, row.job_hash, vector)
-            jobs.move(connection, row.job_hash, Stage.RELEASED if vector is None else Stage.ACCEPTED)
-            messages.erase(connection, row.run_id)
-
-        self._ledger.append(self._ledger.sign(statement), keep)
-        self._live.ended(row.run_id)
-        _log.info("run %s is released", row.run_id.hex()[:16])
-
-    def _fail(self, row: RunRow, reason: str, stage: Stage | None = None, told: str = "") -> None:
-        """End a run without a result; the job goes on where the certificate allows another run.
-
-        The participants are told the reason, everybody else `told`, where that differs.
-        """
-        reason = shown(reason)
-        if stage is None:
-            certificate = self._ledger.assembly.vote_on(row.job_hash).certificate
-            again = certificate is not None and row.may_follow(certificate.max_runs)
-            # A training ends with what it has, which the trainer sees to.
-            again = again or bool(self._ledger.assembly.vote_on(row.job_hash).releases)
-            stage = Stage.ACCEPTED if again else Stage.FAILED
-        with self._live.gate(row.run_id).exclusive():
-            with self._database.write("fail run") as connection:
-                _changed(runs.change(connection, row.run_id, tuple(_STEPS), phase=Phase.FAILED, reason=reason))
-                jobs.move(connection, row.job_hash, stage, told or reason)
-                messages.erase(connection, row.run_id)
-            self._live.ended(row.run_id)
-        _log.warning("run %s failed: %s", row.run_id.hex()[:16], reason)
+                self._ending.release(live, body)
 
     def _enter(self, live: LiveRun, phase: Phase, expected: int, **values: object) -> None:
         """One transition, within the gate: to disk, then into memory, where others read it.
@@ -248,7 +179,7 @@ class Conductor:
         with self._database.write(f"enter {phase.name.lower()}") as connection:
             _same_messages(connection, live)
             values |= {"phase": phase, "opened_ms": self._clock()}
-            _changed(runs.change(connection, live.run_id, (Phase(phase - 1),), **values))
+            changed(runs.change(connection, live.run_id, (Phase(phase - 1),), **values))
             if phase is Phase.SHARE:
                 jobs.move(connection, live.row.job_hash, Stage.RUNNING)
         lasted = (self._clock() - live.counted_ms) / 1000
@@ -261,11 +192,6 @@ def _same_messages(connection: Connection, live: LiveRun) -> None:
     """Whose message of the phase counts is the same on disk as in memory; else it is frozen again, from the disk."""
     if messages.members(connection, live.run_id, live.row.phase) != live.answered:
         raise StorageFault("The messages in memory are not those on disk.", where=f"run {live.run_id.hex()[:16]}")
-
-
-def _changed(done: bool) -> None:
-    if not done:
-        raise StorageFault("The run on disk is not in the phase in which it is in memory.", where="run")
 
 
 def _ones(bitmap: bytes) -> int:
