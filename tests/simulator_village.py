@@ -309,7 +309,7 @@ class Village:
         """One step of a home: join a run that it is offered, or send what the run's phase asks for."""
         for offered in self.poll(home).runs:
             if home.number in self.declining:
-                self.coordinator.intake.manifest(home.principal, offered.run_id)
+                self.coordinator.publication.manifest(home.principal, offered.run_id)
             elif home.run_id != offered.run_id and offered.phase is Phase.ADVERTISE:
                 self._join(home, offered.run_id)
         if home.state is None or home.outcome is not None:
@@ -326,7 +326,7 @@ class Village:
         return member.index
 
     def _join(self, home: Home, run_id: bytes) -> None:
-        manifest = Manifest.from_canonical(self.coordinator.intake.manifest(home.principal, run_id)[0])
+        manifest = Manifest.from_canonical(self.coordinator.publication.manifest(home.principal, run_id)[0])
         secret = seeded("run", run_id, home.number)
         home.state, advert = NodeRound.start(manifest, self.index(home), home.key, secret)
         home.run_id, home.done, home.outcome, home.contributed = run_id, Phase.ADVERTISE, None, None
@@ -336,7 +336,7 @@ class Village:
         """What the home makes of the manifest and the job; every home the same, so it is done once."""
         assert home.state is not None
         if home.run_id not in self.agreed:
-            manifest, job = home.state.manifest, self.coordinator.intake.manifest(home.principal, home.run_id)[1]
+            manifest, job = home.state.manifest, self.coordinator.publication.manifest(home.principal, home.run_id)[1]
             terms = Terms.of(Job.from_canonical(job), self.coordinator.ledger.assembly, manifest.checkpoint_size)
             self.agreed[home.run_id] = terms
         return self.agreed[home.run_id]
@@ -360,7 +360,7 @@ class Village:
 
     def _next(self, home: Home) -> None:
         intake, caller, run_id = self.coordinator.intake, home.principal, home.run_id
-        published = intake.next(caller, run_id, home.done, 1)
+        published = self.coordinator.publication.next(caller, run_id, home.done, 1)
         assert home.state is not None
         match published.item:
             case RosterView() as view:

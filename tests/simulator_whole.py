@@ -89,20 +89,20 @@ class ServiceLink:
         return self._services.research.job(self.principal, job_hash).job
 
     def manifest(self, run_id: bytes) -> tuple[bytes, bytes]:
-        return self._services.intake.manifest(self.principal, run_id)
+        return self._services.publication.manifest(self.principal, run_id)
 
     def model(self, run_id: bytes, offset: int) -> ModelPiece:
-        return self._services.intake.model(self.principal, run_id, offset)
+        return self._services.publication.model(self.principal, run_id, offset)
 
     def rounds(self, run_id: bytes) -> tuple[bytes, ...]:
-        return self._services.intake.rounds(self.principal, run_id)
+        return self._services.publication.rounds(self.principal, run_id)
 
     def advertise(self, run_id: bytes, advert: Advert) -> int:
         self._services.intake.advertise(self.principal, run_id, advert)
         return 0
 
     def next(self, run_id: bytes, after: Phase) -> Published:
-        return self._services.intake.next(self.principal, run_id, after, 0)
+        return self._services.publication.next(self.principal, run_id, after, 0)
 
     def share(self, run_id: bytes, upload: ShareUpload) -> int:
         self._services.intake.share(self.principal, run_id, upload)

@@ -234,7 +234,7 @@ def test_slots_are_given_back_and_shared_out() -> None:
 def masked(village: Village, run_id: bytes, number: int) -> tuple[UploadHeader, bytes]:
     """What a home is about to upload."""
     home = village.village[number]
-    dealers = village.coordinator.intake.next(home.principal, run_id, Phase.SHARE, 1).item
+    dealers = village.coordinator.publication.next(home.principal, run_id, Phase.SHARE, 1).item
     assert isinstance(dealers, Dealers)
     return village.masked(home, dealers)
 

@@ -32,7 +32,7 @@ def masked(village: Village, run_id: bytes) -> dict[int, Upload]:
     """What every home is about to upload."""
     uploads = {}
     for home in village.village:
-        dealers = village.coordinator.intake.next(home.principal, run_id, Phase.SHARE, 1).item
+        dealers = village.coordinator.publication.next(home.principal, run_id, Phase.SHARE, 1).item
         assert isinstance(dealers, Dealers)
         uploads[home.number] = village.masked(home, dealers)
     return uploads

@@ -22,7 +22,7 @@ def published(village: Village, job: Job) -> list[object]:
     """Everything that home 3 can be shown of the run."""
     run_id = village.run_of(job).run_id
     principal = village.village[3].principal
-    return [village.coordinator.intake.next(principal, run_id, after, 1).item for after in PHASES[:-1]]
+    return [village.coordinator.publication.next(principal, run_id, after, 1).item for after in PHASES[:-1]]
 
 
 @pytest.mark.parametrize("phase", PHASES)
@@ -124,7 +124,7 @@ def test_an_upload_that_was_not_committed_is_not_acknowledged_and_can_be_repeate
     village, job = accepted
     run = village.until_phase(job, Phase.INPUT)
     home = village.village[5]
-    dealers = village.coordinator.intake.next(home.principal, run.run_id, Phase.SHARE, 1).item
+    dealers = village.coordinator.publication.next(home.principal, run.run_id, Phase.SHARE, 1).item
     assert isinstance(dealers, Dealers)
     header, packed = village.masked(home, dealers)
 

@@ -401,7 +401,7 @@ def test_nobody_is_shown_a_transition_that_is_not_written_beside_the_database(
     village, job = accepted
     run = village.until_phase(job, Phase.INPUT)
     village.answer_all()
-    intake, caller = village.coordinator.intake, village.village[3].principal
+    caller = village.village[3].principal
 
     def full(*_: object, **__: object) -> None:
         raise StorageFault("No space is left.")
@@ -411,5 +411,5 @@ def test_nobody_is_shown_a_transition_that_is_not_written_beside_the_database(
         village.coordinator.conductor.tick()
         assert village.run_of(job).phase is Phase.COMMIT
         with pytest.raises(StorageFault):
-            intake.next(caller, run.run_id, Phase.INPUT, 1)
+            village.coordinator.publication.next(caller, run.run_id, Phase.INPUT, 1)
     village.until(job, Stage.RELEASED)

@@ -40,7 +40,7 @@ class Port:
             "Log": log,
             "Research": ResearchServicer(one.research, self._caller_of, Slots(each=1, total=2), Watch()),
             "Rounds": RoundsServicer(
-                one.bulletin, one.intake, self._caller_of, Uploads(Slots(each=1, total=2)), Watch()
+                one.bulletin, one.publication, one.intake, self._caller_of, Uploads(Slots(each=1, total=2)), Watch()
             ),
         }
         self._services = {

@@ -71,7 +71,7 @@ def test_homes_that_never_answer_are_not_in_the_roster(accepted: Accepted) -> No
     village.silent = {6, 7}
     village.until(job, Stage.RELEASED)
     assert village.run_of(job).roster == bytes([sum(1 << village.index(home) for home in village.village[:6])])
-    assert village.coordinator.intake.next(
+    assert village.coordinator.publication.next(
         village.village[7].principal, village.run_of(job).run_id, Phase.ADVERTISE, 1
     ).item == Outcome(Phase.DONE, "", 0, village.run_of(job).release or b"")
 
@@ -140,8 +140,8 @@ def test_how_a_run_ended_is_told_to_its_electorate_alone(accepted: Accepted, sta
     if stage is Stage.FAILED:
         village.declining = set(range(8))
     village.until(job, stage)
-    run_id, intake = village.run_of(job).run_id, village.coordinator.intake
-    assert isinstance(intake.next(village.village[3].principal, run_id, Phase.UNMASK, 1).item, Outcome)
+    run_id, publication = village.run_of(job).run_id, village.coordinator.publication
+    assert isinstance(publication.next(village.village[3].principal, run_id, Phase.UNMASK, 1).item, Outcome)
     late = SigningKey.generate()
     leaf = build_member(COOP, late.public).sign(late).leaf()
     village.coordinator.enrolment.enrol(village.invitation().token, leaf, TlsKey.generate().signing_request())
@@ -149,12 +149,12 @@ def test_how_a_run_ended_is_told_to_its_electorate_alone(accepted: Accepted, sta
     posing = Principal(COOP, Role.RESEARCHER, village.village[3].principal.id)
     for outsider in (newcomer, village.researcher_principal, posing):
         with pytest.raises(PermissionDenied, match="electorate"):
-            intake.next(outsider, run_id, Phase.UNMASK, 1)
+            publication.next(outsider, run_id, Phase.UNMASK, 1)
     for registrar in village.village[:3]:
         village.approve(registrar)
     assert village.coordinator.ledger.assembly.member(newcomer.id) is not None
     with pytest.raises(PermissionDenied, match="electorate"):
-        intake.next(newcomer, run_id, Phase.UNMASK, 1)
+        publication.next(newcomer, run_id, Phase.UNMASK, 1)
 
 
 def test_runs_that_are_left_are_used(tmp_path: Path) -> None:
@@ -349,7 +349,7 @@ def at_phase(accepted: Accepted, phase: Phase) -> tuple[Village, Job, bytes]:
 def test_adverts_that_are_refused(accepted: Accepted) -> None:
     village, _, run_id = at_phase(accepted, Phase.ADVERTISE)
     intake, home, other = village.coordinator.intake, village.village[3], village.village[4]
-    manifest = Manifest.from_canonical(intake.manifest(home.principal, run_id)[0])
+    manifest = Manifest.from_canonical(village.coordinator.publication.manifest(home.principal, run_id)[0])
     index = village.index(home)
     _, advert = NodeRound.start(manifest, index, home.key, seeded("mine"))
     _, another = NodeRound.start(manifest, index, home.key, seeded("another"))
@@ -397,7 +397,7 @@ def test_messages_out_of_their_phase(accepted: Accepted) -> None:
 def test_an_input_counts_once(accepted: Accepted) -> None:
     village, job, run_id = at_phase(accepted, Phase.INPUT)
     intake, home = village.coordinator.intake, village.village[3]
-    dealers = intake.next(home.principal, run_id, Phase.SHARE, 1).item
+    dealers = village.coordinator.publication.next(home.principal, run_id, Phase.SHARE, 1).item
     assert isinstance(dealers, Dealers)
     header, packed = village.masked(home, dealers)
     home.done = Phase.INPUT
@@ -420,7 +420,7 @@ def test_inputs_that_come_at_once_are_added_up(accepted: Accepted) -> None:
     intake = village.coordinator.intake
     uploads = []
     for home in village.village:
-        dealers = intake.next(home.principal, run_id, Phase.SHARE, 1).item
+        dealers = village.coordinator.publication.next(home.principal, run_id, Phase.SHARE, 1).item
         assert isinstance(dealers, Dealers)
         uploads.append((home.principal, *village.masked(home, dealers)))
         home.done = Phase.INPUT
@@ -434,7 +434,7 @@ def test_inputs_that_come_at_once_are_added_up(accepted: Accepted) -> None:
 def test_an_input_after_the_survivors_is_not_counted(accepted: Accepted) -> None:
     village, job, run_id = at_phase(accepted, Phase.INPUT)
     late = village.village[7]
-    dealers = village.coordinator.intake.next(late.principal, run_id, Phase.SHARE, 1).item
+    dealers = village.coordinator.publication.next(late.principal, run_id, Phase.SHARE, 1).item
     assert isinstance(dealers, Dealers)
     village.silent = {7}
     village.until_phase(job, Phase.COMMIT)

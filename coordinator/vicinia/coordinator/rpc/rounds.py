@@ -13,6 +13,7 @@ from vicinia.coordinator.rpc.uploads import Uploads
 from vicinia.coordinator.rpc.watch import Watch
 from vicinia.coordinator.services.bulletin import Bulletin
 from vicinia.coordinator.services.intake import Intake
+from vicinia.coordinator.services.publication import Publication
 from vicinia.errors import PermissionDenied
 from vicinia.identity import Principal, Role
 from vicinia.v1 import rounds_pb2 as pb
@@ -29,8 +30,17 @@ __all__ = ["RoundsServicer"]
 class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
     """What homes call."""
 
-    def __init__(self, bulletin: Bulletin, intake: Intake, caller_of: CallerOf, uploads: Uploads, watch: Watch) -> None:
+    def __init__(
+        self,
+        bulletin: Bulletin,
+        publication: Publication,
+        intake: Intake,
+        caller_of: CallerOf,
+        uploads: Uploads,
+        watch: Watch,
+    ) -> None:
         self._bulletin = bulletin
+        self._publication = publication
         self._intake = intake
         self._caller_of = caller_of
         self._uploads = uploads
@@ -44,19 +54,19 @@ class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
     def GetManifest(self, request: pb.RunRequest, context: grpc.ServicerContext) -> pb.ManifestReply:
         """The manifest of a run, and its job."""
         caller = self._home(context)
-        manifest, job = self._intake.manifest(caller, wire.RUN_REQUEST.read(request).run_id)
+        manifest, job = self._publication.manifest(caller, wire.RUN_REQUEST.read(request).run_id)
         return wire.MANIFEST_REPLY.write(wire.ManifestReply(manifest, job))
 
     def GetModel(self, request: pb.ModelRequest, context: grpc.ServicerContext) -> pb.ModelPiece:
         """A piece of the model that a round begins with."""
         caller = self._home(context)
         asked = wire.MODEL_REQUEST.read(request)
-        return wire.MODEL_PIECE.write(self._intake.model(caller, asked.run_id, asked.offset))
+        return wire.MODEL_PIECE.write(self._publication.model(caller, asked.run_id, asked.offset))
 
     def GetRounds(self, request: pb.RunRequest, context: grpc.ServicerContext) -> pb.RoundsReply:
         """What earlier rounds released."""
         caller = self._home(context)
-        releases = self._intake.rounds(caller, wire.RUN_REQUEST.read(request).run_id)
+        releases = self._publication.rounds(caller, wire.RUN_REQUEST.read(request).run_id)
         return wire.ROUNDS_REPLY.write(wire.RoundsReply(releases))
 
     def Advertise(self, request: pb.AdvertiseRequest, context: grpc.ServicerContext) -> pb.Accepted:
@@ -71,7 +81,7 @@ class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
         caller = self._home(context)
         asked = wire.NEXT_REQUEST.read(request)
         retry_after_ms = self._bulletin.next_step_ms(asked.run_id)
-        return published_to_pb(self._intake.next(caller, asked.run_id, asked.after, retry_after_ms))
+        return published_to_pb(self._publication.next(caller, asked.run_id, asked.after, retry_after_ms))
 
     def Share(self, request: pb.ShareRequest, context: grpc.ServicerContext) -> pb.Accepted:
         """Sealed shares."""

@@ -87,7 +87,9 @@ class Servers:
         self._watch = Watch()
         self._main = self._server(threads, "call", max(2, threads // 4), lambda context: caller_of(context).uri)
         uploads = Uploads(Slots(each=1, total=max(1, threads // 2)))
-        rounds = RoundsServicer(cooperative.bulletin, cooperative.intake, caller_of, uploads, self._watch)
+        rounds = RoundsServicer(
+            cooperative.bulletin, cooperative.publication, cooperative.intake, caller_of, uploads, self._watch
+        )
         rounds_pb2_grpc.add_RoundsServicer_to_server(rounds, self._main)
         log = LogServicer(cooperative.ledger, cooperative.checkpoints, cooperative.statements, caller_of)
         log_pb2_grpc.add_LogServicer_to_server(log, self._main)

@@ -19,6 +19,7 @@ from vicinia.coordinator.services.last_shown import LastShown
 from vicinia.coordinator.services.last_signed import LastSigned
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live_runs import LiveRuns
+from vicinia.coordinator.services.publication import Publication
 from vicinia.coordinator.services.recovery import Recovery
 from vicinia.coordinator.services.recruiter import Recruiter
 from vicinia.coordinator.services.research import Research
@@ -52,6 +53,7 @@ class Cooperative:
     live: LiveRuns
     conductor: Conductor
     intake: Intake
+    publication: Publication
     bulletin: Bulletin
     research: Research
     bell: Bell
@@ -99,6 +101,7 @@ class Cooperative:
             live=live,
             conductor=Conductor(database, ledger, checkpoints, live, clock),
             intake=Intake(database, live, bell, clock),
+            publication=Publication(database, live, clock),
             bulletin=Bulletin(database, ledger, checkpoints, live, clock),
             research=Research(database, ledger, statements, live, clock),
             bell=bell,

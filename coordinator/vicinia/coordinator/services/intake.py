@@ -1,4 +1,4 @@
-"""What the homes of a run send, and what they are shown: every message is on disk before it is acknowledged."""
+"""What the homes of a run send: every message is on disk before it is acknowledged."""
 
 from __future__ import annotations
 
@@ -11,26 +11,19 @@ from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.bell import Bell
 from vicinia.coordinator.services.live import LiveRun
 from vicinia.coordinator.services.live_runs import LiveRuns
-from vicinia.coordinator.store import artifacts, jobs, messages, runs
+from vicinia.coordinator.store import messages, runs
 from vicinia.coordinator.store.database import Database
-from vicinia.coordinator.store.runs import ENDED, RunRow
-from vicinia.errors import InvalidInput, NotFound, PermissionDenied, PhaseOver, ProtocolViolation
-from vicinia.identity import Principal, Role
+from vicinia.errors import InvalidInput, PermissionDenied, PhaseOver, ProtocolViolation
+from vicinia.identity import Principal
 from vicinia.secagg.encoding import Vector
 from vicinia.secagg.messages import (
     Advert,
     Attestation,
-    Commitment,
-    Dealers,
-    RosterView,
     ShareUpload,
-    Survivors,
     UnmaskShares,
 )
 from vicinia.wire.journal import encode_advert, encode_attestation, encode_share_upload, encode_unmask_shares
-from vicinia.wire.limits import PIECE
-from vicinia.wire.published import Outcome, Phase, Published
-from vicinia.wire.rounds import ModelPiece
+from vicinia.wire.published import Phase
 from vicinia.wire.upload import UploadHeader
 
 __all__ = ["Intake"]
@@ -44,49 +37,11 @@ class Intake:
         self._live = live
         self._bell = bell
         self._clock = clock
-        self._newest_model: tuple[bytes, bytes] | None = None
-
-    def manifest(self, caller: Principal, run_id: bytes) -> tuple[bytes, bytes]:
-        """(manifest, job), both canonical JSON."""
-        live = self._live.get(run_id)
-        live.considered.setdefault(_index(live, caller), self._clock())
-        with self._database.read() as connection:
-            job = jobs.find(connection, live.row.job_hash)
-        return live.row.manifest, job.body if job else b""
-
-    def model(self, caller: Principal, run_id: bytes, offset: int) -> ModelPiece:
-        """A piece of the model that this round begins with."""
-        live = self._live.get(run_id)
-        live.considered[_index(live, caller)] = self._clock()  # who is still fetching has not declined
-        body = self._model_of(live.manifest.model_hash)
-        if body is None or offset > len(body):
-            raise NotFound("There is no such part of a model.", where=f"run {run_id.hex()[:16]}")
-        return ModelPiece(len(body), body[offset : offset + PIECE])
-
-    def _model_of(self, digest: bytes | None) -> bytes | None:
-        """The model's bytes; those of the newest are kept, since every home fetches them, piece by piece."""
-        if digest is None:
-            return None
-        kept = self._newest_model
-        if kept is not None and kept[0] == digest:
-            return kept[1]
-        with self._database.read() as connection:
-            body = artifacts.find(connection, digest)
-        if body is not None:
-            self._newest_model = digest, body
-        return body
-
-    def rounds(self, caller: Principal, run_id: bytes) -> tuple[bytes, ...]:
-        """What the earlier rounds of the same training released, by ascending run."""
-        live = self._live.get(run_id)
-        _index(live, caller)
-        with self._database.read() as connection:
-            return runs.releases_before(connection, live.row.job_hash, live.row.number)
 
     def advertise(self, caller: Principal, run_id: bytes, advert: Advert) -> None:
         """Phase 1: a home's fresh keys."""
         live = self._live.get(run_id)
-        if advert.index != _index(live, caller):
+        if advert.index != live.index_of(caller):
             raise PermissionDenied("The advert is for another household's index.", where="advert.index")
         self._take(
             run_id, advert.index, Phase.ADVERTISE, encode_advert(advert), lambda live: live.round.add_advert(advert)
@@ -154,40 +109,13 @@ class Intake:
             run_id, index, Phase.UNMASK, encode_unmask_shares(shares), lambda live: live.round.add_unmask(index, shares)
         )
 
-    def next(self, caller: Principal, run_id: bytes, after: Phase, retry_after_ms: int) -> Published:
-        """What was published after the phase that the caller, who is in the electorate, has finished."""
-        live = self._live.known(run_id)
-        if live is None:
-            with self._database.read() as connection:
-                row = runs.find(connection, run_id)
-            if row is None:
-                raise NotFound("There is no such run.", where=f"run {run_id.hex()[:16]}")
-            if row.phase in ENDED:
-                took_part = self._was_in_roster(caller, row)
-                if not took_part and not self._live.was_invited(caller, row):
-                    raise _stranger()
-                return Published(row.phase, retry_after_ms, _outcome(row, took_part))
-            live = self._live.get(run_id)
-        index = _index(live, caller)
-        live.heard[index] = self._clock()
-        row = live.row
-        if row.phase <= after or row.phase is Phase.ADVERTISE:
-            return Published(row.phase, retry_after_ms)
-        with live.mutex:
-            return Published(row.phase, retry_after_ms, _after(live, index, after))
-
     def _of_roster(self, caller: Principal, run_id: bytes) -> tuple[LiveRun, int]:
         live = self._live.get(run_id)
-        index = _index(live, caller)
+        index = live.index_of(caller)
         if live.roster is None:
             raise ProtocolViolation("The roster of this run is not frozen yet.", where="run", hint="Wait for it.")
         live.round.position(index)
         return live, index
-
-    def _was_in_roster(self, caller: Principal, row: RunRow) -> bool:
-        """Rosters of ended runs stay in the database as bitmaps over registry indices."""
-        member = self._live.registry_index(caller.id) if caller.role is Role.HOUSEHOLD else None
-        return member is not None and row.roster is not None and _bit(row.roster, member)
 
     def _take(
         self,
@@ -247,47 +175,7 @@ def _repeated(connection: Connection, run_id: bytes, phase: Phase, index: int, b
     return kept is not None
 
 
-def _index(live: LiveRun, caller: Principal) -> int:
-    """The registry index of a caller that is in the run's electorate."""
-    index = live.terms.members.get(caller.id) if caller.role is Role.HOUSEHOLD else None
-    if index is None:
-        raise _stranger()
-    return index
-
-
-def _stranger() -> PermissionDenied:
-    return PermissionDenied("This household is not in the electorate of the run's job.", where="run")
-
-
 def _sum(kept: bytes | None, vector: Vector) -> bytes:
     """The partial sum with one more vector, modulo 2**32, of which the run's modulus is a divisor."""
     total = vector if kept is None else np.frombuffer(kept, "<u4") + vector
     return total.astype("<u4").tobytes()
-
-
-def _after(live: LiveRun, index: int, after: Phase) -> RosterView | Dealers | Survivors | Commitment | None:
-    """What the run's phase allows to be shown to somebody who has finished `after`."""
-    row, round_ = live.row, live.round
-    round_.position(index)
-    match after:
-        case Phase.ADVERTISE:
-            return round_.roster_view(index, row.roster_index or 0, row.checkpoint_size or 0)
-        case Phase.SHARE:
-            return round_.dealers_for(index)
-        case Phase.INPUT:
-            return Survivors(row.survivors or b"")
-        case Phase.COMMIT:
-            return round_.commitment()
-        case _:
-            return None
-
-
-def _outcome(row: RunRow, took_part: bool) -> Outcome:
-    """Exact sizes, which a reason can have in it, too, are for the roster alone (design 3)."""
-    if took_part:
-        return Outcome(row.phase, row.reason, row.survivor_count, row.release or b"")
-    return Outcome(row.phase, "The run failed." if row.phase is Phase.FAILED else "", 0, row.release or b"")
-
-
-def _bit(bitmap: bytes, index: int) -> bool:
-    return index // 8 < len(bitmap) and bool(bitmap[index // 8] >> (index % 8) & 1)

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from vicinia.coordinator.services.gate import Gate
 from vicinia.coordinator.services.terms import Terms
 from vicinia.coordinator.store.runs import RunRow
+from vicinia.errors import PermissionDenied
+from vicinia.identity import Principal, Role
 from vicinia.privacy.noise import NoisePlan
 from vicinia.secagg.coordinator import CoordinatorRound, Roster
 from vicinia.secagg.manifest import Manifest
 from vicinia.wire.published import Phase
 
-__all__ = ["LiveRun", "ones"]
+__all__ = ["LiveRun", "ones", "stranger"]
 
 
 @dataclass(eq=False, slots=True)
@@ -106,6 +108,13 @@ class LiveRun:
                 waited = len(self.missing())
         return (now_ms - self.counted_ms) * waited // len(self.answered)
 
+    def index_of(self, caller: Principal) -> int:
+        """The registry index of a caller that is in the run's electorate; PermissionDenied where it is not."""
+        index = self.terms.members.get(caller.id) if caller.role is Role.HOUSEHOLD else None
+        if index is None:
+            raise stranger()
+        return index
+
     def holds(self, index: int) -> bool:
         """Whether this member is in the frozen roster."""
         members = self.roster.members if self.roster is not None else b""
@@ -123,6 +132,11 @@ class LiveRun:
         self.round.encode_as(self.noise.length, self.noise.width)
         self.roster = roster
         return roster
+
+
+def stranger() -> PermissionDenied:
+    """What somebody is told who is not in the electorate of a run."""
+    return PermissionDenied("This household is not in the electorate of the run's job.", where="run")
 
 
 def ones(bitmap: bytes) -> list[int]:
