@@ -42,7 +42,7 @@ from vicinia.query.layout import Layout
 from vicinia.query.mapping import parse_map
 from vicinia.query.plan import Plan
 from vicinia.secagg.encoding import to_ring
-from vicinia.secagg.manifest import Manifest
+from vicinia.secagg.manifest import PROTOCOL, Manifest
 from vicinia.secagg.messages import Commitment, Dealers, RosterView, Survivors
 from vicinia.secagg.node import NodeRound
 from vicinia.tlog.checkpoint import cosign, witness_name
@@ -194,7 +194,7 @@ class Village:
             self.coordinator.checkpoints.cosign(home.principal.id, size, line)
 
     def poll(self, home: Home, log_size: int = 0) -> PollReply:
-        return self.coordinator.bulletin.poll(home.principal, PollRequest((1,), log_size))
+        return self.coordinator.bulletin.poll(home.principal, PollRequest((PROTOCOL,), log_size))
 
     def wait(self, seconds: float) -> None:
         self.now_ms += int(seconds * 1000)

@@ -35,6 +35,7 @@ from vicinia.node.store.replica import ReplicaStore
 from vicinia.node.store.runs import Run, Runs
 from vicinia.query.mapping import parse_map
 from vicinia.query.schema import create_table_sql, insert_sql
+from vicinia.secagg.manifest import PROTOCOL
 from vicinia.secagg.messages import Advert, ShareUpload, UnmaskShares
 from vicinia.tlog.canonical import canonical
 from vicinia.wire.log import SubmitReply
@@ -42,7 +43,7 @@ from vicinia.wire.published import Phase, Published
 from vicinia.wire.rounds import ModelPiece, PollReply, PollRequest
 from vicinia.wire.upload import UploadHeader
 
-PROTOCOLS = (1,)
+PROTOCOLS = (PROTOCOL,)
 Rows = Callable[[int], Sequence[tuple[int, float]]]
 
 

@@ -8,6 +8,7 @@ from vicinia.assembly import Job
 from vicinia.coordinator.services.pace import Pace
 from vicinia.coordinator.store.jobs import Stage
 from vicinia.identity import Principal, Role, SigningKey
+from vicinia.secagg.manifest import PROTOCOL
 from vicinia.wire.published import Phase
 from vicinia.wire.rounds import PollReply, PollRequest
 
@@ -46,15 +47,28 @@ def test_a_vote_that_is_about_to_end_brings_homes_back(village: Village) -> None
     deadline_ms = village.row(job).deadline_ms
     village.now_ms = deadline_ms - 300
     bulletin.tick()
-    assert {bulletin.poll(principal, PollRequest((1,), 0)).retry_after_ms <= 1_200 for _ in range(50)} == {True}
-    assert min(bulletin.poll(principal, PollRequest((1,), 0)).retry_after_ms for _ in range(50)) >= 300
+    assert {bulletin.poll(principal, PollRequest((PROTOCOL,), 0)).retry_after_ms <= 1_200 for _ in range(50)} == {True}
+    assert min(bulletin.poll(principal, PollRequest((PROTOCOL,), 0)).retry_after_ms for _ in range(50)) >= 300
+
+
+def test_what_is_long_overdue_hides_nothing_that_is_due_soon(village: Village, monkeypatch: pytest.MonkeyPatch) -> None:
+    bulletin, principal = village.coordinator.bulletin, village.village[3].principal
+    due_ms = {}
+    for title, due in (("waits for witnesses", -100_000), ("is near", 300)):
+        job = village.job(title=title)
+        village.open_vote(job)
+        due_ms[job.hash] = village.now_ms + due
+    monkeypatch.setattr(bulletin, "_due", lambda row, _: due_ms[row.job_hash])
+    bulletin.tick()
+    told = [bulletin.poll(principal, PollRequest((PROTOCOL,), 0)).retry_after_ms for _ in range(50)]
+    assert 300 <= min(told) < 700  # at rest it is 800 to 1,200
 
 
 def test_homes_that_poll_lengthen_the_interval_and_those_that_left_shorten_it(village: Village) -> None:
     bulletin, principal = village.coordinator.bulletin, village.village[3].principal
 
     def poll(who: Principal) -> PollReply:
-        return bulletin.poll(who, PollRequest((1,), 0))
+        return bulletin.poll(who, PollRequest((PROTOCOL,), 0))
 
     assert poll(principal).retry_after_ms <= 1_200
     for _ in range(HOMES):
@@ -70,8 +84,8 @@ def test_homes_that_poll_lengthen_the_interval_and_those_that_left_shorten_it(vi
 
 def test_witnesses_poll_more_often_than_others(village: Village) -> None:
     bulletin, witness, other = village.coordinator.bulletin, village.village[0].principal, village.village[3].principal
-    assert bulletin.poll(witness, PollRequest((1,), 0)).retry_after_ms <= 400
-    assert bulletin.poll(other, PollRequest((1,), 0)).retry_after_ms >= 800
+    assert bulletin.poll(witness, PollRequest((PROTOCOL,), 0)).retry_after_ms <= 400
+    assert bulletin.poll(other, PollRequest((PROTOCOL,), 0)).retry_after_ms >= 800
 
 
 def test_a_witness_that_a_run_waits_for_polls_most_often(accepted: tuple[Village, Job]) -> None:
@@ -79,7 +93,7 @@ def test_a_witness_that_a_run_waits_for_polls_most_often(accepted: tuple[Village
     bulletin, witness = village.coordinator.bulletin, village.village[0].principal
 
     def told() -> list[int]:
-        return [bulletin.poll(witness, PollRequest((1,), 0)).retry_after_ms for _ in range(50)]
+        return [bulletin.poll(witness, PollRequest((PROTOCOL,), 0)).retry_after_ms for _ in range(50)]
 
     village.until_phase(job, Phase.ADVERTISE)
     bulletin.tick()
@@ -181,10 +195,31 @@ def test_a_phase_that_is_quicker_than_in_the_runs_before_is_believed_to_be(
 
     def told() -> list[int]:
         bulletin.tick()
-        return [bulletin.next_step_ms(run_id) for _ in range(20)]
+        return [bulletin.next_step_ms(village.village[0].principal, run_id) for _ in range(20)]
 
     village.wait(2)
     assert min(told()) >= 10_000 - 100
     for home in village.village[:5]:
         village.answer(home)
     assert max(told()) <= 4_000
+    for home in village.village[5:7]:
+        village.answer(home)
+    assert min(told()) >= 2_500  # the last one may be late, as it was then: a quarter of the time that is left
+
+
+@pytest.mark.parametrize("phase", [Phase.ADVERTISE, Phase.INPUT])
+def test_who_is_not_in_a_run_is_not_told_how_far_it_is(accepted: tuple[Village, Job], phase: Phase) -> None:
+    """How long it may still take tells how many have answered, of how many."""
+    village, job = accepted
+    village.declining = {7}
+    run_id, bulletin = village.until_phase(job, phase).run_id, village.coordinator.bulletin
+    village.wait(0.1)
+    for home in village.village[:6]:
+        village.answer(home)
+    bulletin.tick()
+    told = {
+        number: [bulletin.next_step_ms(village.village[number].principal, run_id) for _ in range(40)]
+        for number in (3, 7)
+    }
+    assert max(told[3]) < 700  # it is about to be over
+    assert min(told[7]) >= 800  # as ever

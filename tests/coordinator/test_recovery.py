@@ -11,6 +11,8 @@ from vicinia.assembly import Job
 from vicinia.coordinator.store import jobs, leaves, messages, runs
 from vicinia.coordinator.store.jobs import Stage
 from vicinia.errors import StorageFault
+from vicinia.secagg import manifest
+from vicinia.secagg.manifest import PROTOCOL
 from vicinia.secagg.messages import Dealers
 from vicinia.wire.published import Phase
 
@@ -194,6 +196,21 @@ def test_the_job_of_a_run_that_cannot_be_rebuilt_is_still_shown(accepted: Accept
     village.tick()
     ended = village.coordinator.research.job(reader, job.hash).status
     assert (ended.phase, ended.reason) == (Phase.FAILED, "The coordinator lost the run.")
+
+
+def test_a_run_of_another_protocol_version_is_not_continued_after_an_update(
+    accepted: Accepted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    village, job = accepted
+    run = village.until_phase(job, Phase.INPUT)
+    monkeypatch.setattr(manifest, "PROTOCOL", PROTOCOL + 1)
+    village.restart()
+    village.tick()
+    with village.coordinator.database.read() as connection:
+        ended = runs.find(connection, run.run_id)
+    assert ended is not None
+    assert ended.phase is Phase.FAILED
+    assert f"The run is of protocol version {PROTOCOL}, this program speaks {PROTOCOL + 1}." in ended.reason
 
 
 def test_a_database_that_cannot_be_read_for_a_moment_ends_no_run(

@@ -79,6 +79,9 @@ def test_after_its_end_a_run_tells_when_the_next_is_open() -> None:
     runs.enter(Phase.ADVERTISE)
     assert runs.rhythm.next_ms(newest) == runs.now_ms  # who hears of its end only now can join the next at once
     runs.now_ms += 500
+    runs.row = replace(runs.row, roster=b"\x01")
+    runs.rhythm.look([runs.live()], {})  # it waits for witnesses, and nobody can join any more
+    assert runs.rhythm.next_ms(newest) is None
     runs.enter(Phase.SHARE)
     assert runs.rhythm.next_ms(newest) is None
     runs.rhythm.look([], {})  # the job has ended

@@ -19,7 +19,7 @@ from vicinia.coordinator.store.jobs import Stage
 from vicinia.coordinator.store.schema import run
 from vicinia.errors import InvalidInput, NotFound, PermissionDenied, PhaseOver, ProofInvalid, ProtocolViolation
 from vicinia.identity import Principal, Role, SigningKey, TlsKey
-from vicinia.secagg.manifest import Manifest
+from vicinia.secagg.manifest import PROTOCOL, Manifest
 from vicinia.secagg.messages import Dealers, ShareUpload, UnmaskShares
 from vicinia.secagg.node import NodeRound
 from vicinia.tlog.statement import Statement
@@ -304,7 +304,7 @@ def test_polls_offer_a_run_to_whom_it_concerns(accepted: Accepted) -> None:
     too_old = village.coordinator.bulletin.poll(home.principal, PollRequest((7,), 0))
     assert too_old.runs == ()
     stranger = Principal(COOP, Role.HOUSEHOLD, SigningKey.generate().public.id)
-    assert village.coordinator.bulletin.poll(stranger, PollRequest((1,), 0)).runs == ()
+    assert village.coordinator.bulletin.poll(stranger, PollRequest((PROTOCOL,), 0)).runs == ()
     village.silent = {7}
     village.until_phase(job, Phase.SHARE)
     village.tick()

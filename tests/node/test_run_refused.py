@@ -10,9 +10,12 @@ import pytest
 from node.world import HOUSEHOLDS, World
 from simulator_cooperative import BYLAWS
 from simulator_link import joined_home
+from vicinia.node.services.terms import read_manifest
 from vicinia.node.store.accounts import Accounts
+from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.departures import Departures
 from vicinia.node.store.runs import Runs
+from vicinia.secagg import manifest
 
 
 def test_without_consent_nothing_leaves_and_the_reason_is_kept(world: World, allow: Any) -> None:
@@ -78,6 +81,18 @@ def test_a_job_that_nobody_accepted_does_not_run(world: World) -> None:
     assert world.step(1, run_id) == "refused"
     assert Runs(world.homes[1].database).lines(run_id)[-1].name == "job"
     assert not world.server.sent
+
+
+def test_a_run_of_another_protocol_version_is_refused_and_no_offence(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "PROTOCOL", manifest.PROTOCOL + 1)
+    read_manifest.cache_clear()
+    run_id = world.server.start_run(world.server.accept_job())
+    (home,) = world.take_part(run_id, [1])
+    assert home.advance() is None
+    assert not world.server.sent
+    assert not Alerts(world.homes[1].database).all()
 
 
 def test_one_run_more_than_was_accepted_is_refused(world: World) -> None:

@@ -6,6 +6,7 @@ from simulator_whole import Whole
 from training.conftest import Make
 from training.jobs import LOGISTIC, training
 from vicinia.assembly import Job
+from vicinia.secagg.manifest import PROTOCOL
 from vicinia.wire.rounds import PollRequest
 
 STEP_SECONDS = 0.1
@@ -73,7 +74,7 @@ def test_a_later_round_waits_for_those_of_the_round_before(make: Make) -> None:
 
 def test_a_home_that_was_lost_is_waited_for_once_it_is_back(make: Make) -> None:
     whole, job = with_a_lost_home(make)
-    whole.coordinator.bulletin.poll(whole.village[3].principal, PollRequest((1,), 0))
+    whole.coordinator.bulletin.poll(whole.village[3].principal, PollRequest((PROTOCOL,), 0))
     assert announced_seconds(whole, job, most=5) >= 5
     whole.silent = set()
     assert announced_seconds(whole, job) < 1
@@ -97,7 +98,7 @@ def test_homes_are_told_to_come_soon_after_a_round(make: Make) -> None:
     bulletin.tick()
 
     def ask() -> int:
-        return bulletin.poll(whole.village[3].principal, PollRequest((1,), 0)).retry_after_ms
+        return bulletin.poll(whole.village[3].principal, PollRequest((PROTOCOL,), 0)).retry_after_ms
 
     assert whole.row(job).stage == "accepted"
     assert max(ask() for _ in range(20)) < 3_000

@@ -6,13 +6,13 @@ import re
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from vicinia.errors import InvalidInput
+from vicinia.errors import Incompatible, InvalidInput
 from vicinia.secagg import checks
 from vicinia.tlog.canonical import canonical, parse_canonical
 
 __all__ = ["PROTOCOL", "Deadlines", "Manifest"]
 
-PROTOCOL = 1
+PROTOCOL = 2
 """The version of the protocol that this package speaks."""
 
 _COOP = re.compile(r"[a-z0-9-]{3,40}")
@@ -76,6 +76,15 @@ class Manifest:
                 raise InvalidInput(f"{number} is out of range.", where=f"manifest.{name}")
         object.__setattr__(self, "_canonical", self._write())
         object.__setattr__(self, "digest", checks.manifest_digest(self._canonical))
+
+    def require_spoken(self) -> None:
+        """Incompatible where the run is of another version than this program speaks: nobody's offence."""
+        if self.protocol != PROTOCOL:
+            raise Incompatible(
+                f"The run is of protocol version {self.protocol}, this program speaks {PROTOCOL}.",
+                where="manifest.protocol",
+                hint="Is this program up to date?",
+            )
 
     def canonical(self) -> bytes:
         """RFC 8785 canonical JSON, the bytes that are sent and hashed."""

@@ -28,8 +28,9 @@ quorum of notaries answers.
 For n <= 200 everybody is everybody's neighbour, k = n - 1; nothing is random about the neighbours, a = A, there is no
 window rule, and m_min - 1 >= t is simply required. With n <= 128 all are notaries.
 
-The ring is a hash that a coordinator can grind by choosing among adverts: after 2**50 tries 2**-30 remains. The ring by
-hash, the window rule and the notary quorum are our own and need review from outside.
+The corrupt homes are fixed before G: whoever corrupts homes once the ring is known is not covered. The ring is a hash
+that a coordinator can grind by choosing among adverts: after 2**50 tries 2**-30 remains. The ring by hash, the window
+rule and the notary quorum are our own and need review from outside.
 """
 
 from __future__ import annotations

@@ -74,13 +74,13 @@ class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
         caller = self._home(context)
         asked = wire.ADVERTISE_REQUEST.read(request)
         self._intake.advertise(caller, asked.run_id, asked.advert)
-        return self._accepted(asked.run_id)
+        return self._accepted(caller, asked.run_id)
 
     def Next(self, request: pb.NextRequest, context: grpc.ServicerContext) -> pb.NextReply:
         """What was published since."""
         caller = self._home(context)
         asked = wire.NEXT_REQUEST.read(request)
-        retry_after_ms = self._bulletin.next_step_ms(asked.run_id)
+        retry_after_ms = self._bulletin.next_step_ms(caller, asked.run_id)
         return published_to_pb(self._publication.next(caller, asked.run_id, asked.after, retry_after_ms))
 
     def Share(self, request: pb.ShareRequest, context: grpc.ServicerContext) -> pb.Accepted:
@@ -88,7 +88,7 @@ class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
         caller = self._home(context)
         run_id, upload = wire.share_request_from_pb(request)
         self._intake.share(caller, run_id, upload)
-        return self._accepted(run_id)
+        return self._accepted(caller, run_id)
 
     def Upload(self, request: Iterator[pb.UploadPiece], context: grpc.ServicerContext) -> pb.Accepted:
         """The masked vector; the caller is told at its header where it is not waited for."""
@@ -96,13 +96,13 @@ class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
         first = next(pieces, pb.UploadPiece())
         header = upload_header(first)
         if not self._intake.expect(caller, header):
-            return self._accepted(header.run_id)  # it is here already: the answer may have been lost
+            return self._accepted(caller, header.run_id)  # it is here already: the answer may have been lost
         with self._uploads.one(caller.id, header) as seconds, self._watch.limit(context, seconds):
             heard = self._heard(caller, header, chain((first,), pieces))
             header, packed = receive_upload(heard, lambda _: None)
             self._watch.forget(context)
             self._intake.upload(caller, header, packed)
-        return self._accepted(header.run_id)
+        return self._accepted(caller, header.run_id)
 
     def _heard(
         self, caller: Principal, header: UploadHeader, pieces: Iterator[pb.UploadPiece]
@@ -116,14 +116,14 @@ class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
         caller = self._home(context)
         asked = wire.ATTEST_REQUEST.read(request)
         self._intake.attest(caller, asked.run_id, asked.signature)
-        return self._accepted(asked.run_id)
+        return self._accepted(caller, asked.run_id)
 
     def Unmask(self, request: pb.UnmaskRequest, context: grpc.ServicerContext) -> pb.Accepted:
         """Revealed shares."""
         caller = self._home(context)
         run_id, shares = wire.unmask_request_from_pb(request)
         self._intake.unmask(caller, run_id, shares)
-        return self._accepted(run_id)
+        return self._accepted(caller, run_id)
 
     def _home(self, context: grpc.ServicerContext) -> Principal:
         caller = self._caller_of(context)
@@ -131,5 +131,5 @@ class RoundsServicer(rounds_pb2_grpc.RoundsServicer):
             raise PermissionDenied("Only households take part in runs.", where="caller")
         return caller
 
-    def _accepted(self, run_id: bytes) -> pb.Accepted:
-        return wire.ACCEPTED.write(wire.Accepted(self._bulletin.next_step_ms(run_id)))
+    def _accepted(self, caller: Principal, run_id: bytes) -> pb.Accepted:
+        return wire.ACCEPTED.write(wire.Accepted(self._bulletin.next_step_ms(caller, run_id)))

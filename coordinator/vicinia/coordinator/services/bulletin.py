@@ -77,12 +77,17 @@ class Bulletin:
             return self._pace.beside_poll(homes)
         return self._pace.idle_poll(homes, None if due_ms is None else due_ms - now_ms)
 
-    def next_step_ms(self, run_id: bytes) -> int:
-        """When a home in this run should ask what comes next; after its end, whether there is another."""
+    def next_step_ms(self, caller: Principal, run_id: bytes) -> int:
+        """When a home in this run should ask what comes next; after its end, whether there is another.
+
+        How far the run is tells how many take part, so that who is not in it is told nothing of that.
+        """
         homes, following_ms = len(self._lately), self._rhythm.next_ms(run_id)
         if following_ms is not None:
             return self._pace.next_run(homes, following_ms - self._clock())
-        ends_ms, known = self._ends_ms.get(run_id, (None, False))
+        live = self._live.known(run_id)
+        takes_part = live is not None and live.has(live.terms.members.get(caller.id))
+        ends_ms, known = self._ends_ms.get(run_id, (None, False)) if takes_part else (None, False)
         return self._pace.next_step(homes, None if ends_ms is None else max(0, ends_ms - self._clock()), known)
 
     def tick(self) -> None:
@@ -95,17 +100,23 @@ class Bulletin:
         before = {job_hash: run for job_hash, run in found.items() if run is not None}
         self._rhythm.look(self._runs, before)
         self._ends_ms = {live.run_id: ends for live in self._runs if (ends := self._ends(live, now_ms)) is not None}
+        overdue_ms = now_ms - 2 * self._pace.interval(len(self._lately))  # what is, must not hide what is due soon
         due = [self._due(row, before.get(row.job_hash)) for row in ahead if row.opening is not None]
-        self._due_ms = min(due, default=None)
+        self._due_ms = min((due_ms for due_ms in due if due_ms >= overdue_ms), default=None)
         if self._clock() >= self._flush_ms:
             self.flush()
 
     def _ends(self, live: LiveRun, now_ms: int) -> tuple[int, bool] | None:
-        """(when the phase of a run may be over, whether that is known from the runs before it); what has come in may
-        tell that it is over sooner than in those."""
-        ends_ms, left = self._rhythm.ends_ms(live), live.left_ms(now_ms)
+        """(when the phase of a run may be over, whether that is known from the runs before it).
+
+        What has come in may tell that it is over sooner than in those; but the last may be late, as they were then, so
+        that a quarter of the time is left until homes ask: the fewer questions the longer the phase.
+        """
+        left = self._pace.awaited() if live.awaits_witnesses else live.left_ms(now_ms)
+        ends_ms = self._rhythm.ends_ms(live)
         if ends_ms is not None and ends_ms > now_ms:
-            return ends_ms if left is None else min(ends_ms, now_ms + left), True
+            rest = ends_ms - now_ms
+            return now_ms + (rest if left is None else min(rest, max(left, rest // 4))), True
         return None if left is None else (now_ms + left, False)
 
     def _due(self, row: JobRow, before: RunRow | None) -> int:

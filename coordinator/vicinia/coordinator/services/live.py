@@ -93,10 +93,13 @@ class LiveRun:
                 enough = self.expected
         return len(self.answered) >= enough
 
+    @property
+    def awaits_witnesses(self) -> bool:
+        """Whether the roster is in the log, and not shown yet."""
+        return self.row.phase is Phase.ADVERTISE and self.row.roster is not None
+
     def left_ms(self, now_ms: int) -> int | None:
         """How long the phase still takes, if who is waited for is as quick as who has answered; None: nobody has."""
-        if self.row.phase is Phase.ADVERTISE and self.row.roster is not None:
-            return 0  # the witnesses are quick
         if not self.answered:
             return None
         match self.row.phase:
@@ -114,6 +117,10 @@ class LiveRun:
         if index is None:
             raise stranger()
         return index
+
+    def has(self, index: int | None) -> bool:
+        """Whether this member is in the run: in its roster or, before there is one, among those who have advertised."""
+        return index is not None and (index in self.answered if self.roster is None else self.holds(index))
 
     def holds(self, index: int) -> bool:
         """Whether this member is in the frozen roster."""

@@ -85,10 +85,14 @@ class Pace:
         """What the daemon of a home in a run is told."""
         return _jittered(self.beside(homes))
 
+    def awaited(self) -> int:
+        """Between two polls of a witness that all of a job's homes wait for."""
+        return max(_SHORTEST_MS, self.poll_ms // _AWAITED_POLLS)
+
     def witness_poll(self, *, awaited: bool = False) -> int:
         """What a witness is told, whatever the number of homes; `awaited`: all of a job's homes wait for it, or soon
         will."""
-        return _jittered(max(_SHORTEST_MS, self.poll_ms // (_AWAITED_POLLS if awaited else _WITNESS_POLLS)))
+        return _jittered(self.awaited() if awaited else max(_SHORTEST_MS, self.poll_ms // _WITNESS_POLLS))
 
     def next_step(self, homes: int, left_ms: int | None = None, known: bool = False) -> int:
         """What a home in a run is told, one of so many; `left_ms`: how long its phase may still take, where that can

@@ -51,6 +51,7 @@ def _rebuild(connection: Connection, row: RunRow, ledger: Ledger, gate: Gate, no
     if kept is None:
         raise StorageFault("A run has no job in the database.", where=f"run {row.run_id.hex()[:16]}")
     manifest = Manifest.from_canonical(row.manifest)
+    manifest.require_spoken()
     with ledger.lock:
         terms = Terms.of(Job.from_canonical(kept.body), ledger.assembly, manifest.checkpoint_size)
     round_ = CoordinatorRound(manifest, terms.keys, terms.corrupt, terms.delta, terms.floor)

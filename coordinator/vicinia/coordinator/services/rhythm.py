@@ -20,7 +20,7 @@ class _Beat:
     """What one job's runs have shown. `run` is its newest, in `phase` since `since_ms`; DONE or FAILED since it ended.
 
     `lasted`: each phase of the last two runs, in ms; `pause`: from the end of a run to the next; `before`: the run
-    before the newest.
+    before the newest, which homes may still join where it is `open`.
     """
 
     run: bytes
@@ -29,6 +29,7 @@ class _Beat:
     lasted: dict[Phase, tuple[int, ...]] = field(default_factory=dict)
     pause: int | None = None
     before: bytes | None = None
+    open: bool = False
 
     def enter(self, run: bytes, phase: Phase, since_ms: int) -> None:
         """What is seen now; of phases that were over between two looks nothing is known."""
@@ -46,7 +47,7 @@ class _Beat:
         the one before, of whose end not all have heard."""
         if self.phase is Phase.DONE:
             return {} if self.pause is None else {self.run: self.since_ms + self.pause}
-        return {self.before: self.since_ms} if self.before is not None and self.phase is Phase.ADVERTISE else {}
+        return {self.before: self.since_ms} if self.open and self.before is not None else {}
 
 
 class Rhythm:
@@ -64,6 +65,7 @@ class Rhythm:
             beat = self._beats[job]
             if (row.run_id, row.phase) != (beat.run, beat.phase):
                 beat.enter(row.run_id, row.phase, row.opened_ms)
+            beat.open = row.phase is Phase.ADVERTISE and row.roster is None
         self._next_ms = {run: at_ms for beat in self._beats.values() for run, at_ms in beat.next_ms().items()}
 
     def ends_ms(self, live: LiveRun) -> int | None:

@@ -21,7 +21,7 @@ from vicinia.privacy.account import Limits
 from vicinia.privacy.conversion import rho_to_epsilon
 from vicinia.privacy.noise import NoisePlan
 from vicinia.query.dataset import DataSet
-from vicinia.secagg.manifest import PROTOCOL, Manifest
+from vicinia.secagg.manifest import Manifest
 from vicinia.secagg.parameters import Parameters, corrupt_bound
 from vicinia.tlog.canonical import canonical, parse_canonical
 from vicinia.training.compiled import Part, Training
@@ -69,8 +69,7 @@ def read_manifest(run_id: bytes, manifest_bytes: bytes, job_bytes: bytes, coop: 
         raise ProtocolViolation("The manifest is for another job than the one shown.", where="manifest.job")
     if manifest.coop != coop or job.coop != coop:
         raise ProtocolViolation("The manifest is for another cooperative.", where="manifest.coop")
-    if manifest.protocol != PROTOCOL:
-        raise ProtocolViolation(f"The manifest has protocol version {manifest.protocol}.", where="manifest.protocol")
+    manifest.require_spoken()
     return manifest, job
 
 
