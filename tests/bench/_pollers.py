@@ -15,6 +15,7 @@ from typing import Any
 from vicinia.identity import channel  # before grpc: it restricts the cipher suites
 
 import grpc  # isort: skip
+from vicinia.secagg.manifest import PROTOCOL
 from vicinia.v1 import rounds_pb2 as pb
 from vicinia.v1 import rounds_pb2_grpc
 
@@ -80,7 +81,7 @@ class _Homes:
     def __init__(self, door: Door, certificates: Sequence[bytes]) -> None:
         self._door = door
         self._certificates = certificates
-        self._request = pb.PollRequest(protocols=[1], log_size=door.log_size)
+        self._request = pb.PollRequest(protocols=[PROTOCOL], log_size=door.log_size)
         self._polls: list[Callable[..., Any]] = []
         self._channels: list[grpc.Channel] = []
 

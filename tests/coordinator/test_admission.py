@@ -28,6 +28,7 @@ from vicinia.coordinator.rpc.uploads import Uploads
 from vicinia.coordinator.rpc.watch import Watch
 from vicinia.errors import InvalidInput, NotFound, PermissionDenied, PhaseOver, ProtocolViolation, Unavailable
 from vicinia.identity import Principal
+from vicinia.secagg.manifest import PROTOCOL
 from vicinia.secagg.messages import Dealers
 from vicinia.v1 import enrolment_pb2, enrolment_pb2_grpc, log_pb2, log_pb2_grpc, rounds_pb2, rounds_pb2_grpc
 from vicinia.wire import error_from_rpc
@@ -59,7 +60,7 @@ class Line:
 
 
 def poll(port: grpc.Channel) -> rounds_pb2.PollReply:
-    request = rounds_pb2.PollRequest(protocols=[1], log_size=0)
+    request = rounds_pb2.PollRequest(protocols=[PROTOCOL], log_size=0)
     return rounds_pb2_grpc.RoundsStub(port).Poll(request, timeout=15)
 
 
@@ -160,7 +161,7 @@ def test_homes_that_collude_in_silence_keep_nobody_else_waiting(line: Line) -> N
         wait_until(lambda: any(call.done() for call in calls))  # which of them is sent away, nobody can foretell
         with line.channel(homes[0].principal) as honest:
             for _ in range(3):
-                request = rounds_pb2.PollRequest(protocols=[1], log_size=0)
+                request = rounds_pb2.PollRequest(protocols=[PROTOCOL], log_size=0)
                 assert rounds_pb2_grpc.RoundsStub(honest).Poll(request, timeout=5).retry_after_ms > 0
 
 

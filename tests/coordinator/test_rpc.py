@@ -21,6 +21,7 @@ from vicinia.coordinator.rpc.uploads import Uploads
 from vicinia.coordinator.rpc.watch import Watch
 from vicinia.errors import Code, Unauthenticated
 from vicinia.identity import Principal, Role, SigningKey, TlsKey
+from vicinia.secagg.manifest import PROTOCOL
 from vicinia.v1 import enrolment_pb2, errors_pb2, log_pb2, research_pb2, rounds_pb2
 from vicinia.wire.errors import TRAILER
 from vicinia.wire.published import Phase
@@ -104,7 +105,7 @@ EVERY_CALL: list[tuple[str, str, Message]] = [
     ("Log", "Pending", log_pb2.PendingRequest()),
     ("Research", "DataSets", research_pb2.DataSetsRequest()),
     ("Research", "Jobs", research_pb2.JobsRequest()),
-    ("Rounds", "Poll", rounds_pb2.PollRequest(protocols=[1], log_size=0)),
+    ("Rounds", "Poll", rounds_pb2.PollRequest(protocols=[PROTOCOL], log_size=0)),
 ]
 
 
@@ -171,7 +172,7 @@ BAD: list[tuple[str, str, Message, set[Code]]] = [
         {Code.INVALID_INPUT},
     ),
     ("Research", "GetArtifact", research_pb2.ArtifactRequest(job_hash=bytes(32), sha256=bytes(32)), {Code.NOT_FOUND}),
-    ("Rounds", "Poll", rounds_pb2.PollRequest(protocols=[1] * 100), {Code.TOO_LARGE}),
+    ("Rounds", "Poll", rounds_pb2.PollRequest(protocols=[PROTOCOL] * 100), {Code.TOO_LARGE}),
     ("Rounds", "GetManifest", rounds_pb2.RunRequest(run_id=bytes(32)), {Code.NOT_FOUND}),
     ("Rounds", "Next", rounds_pb2.NextRequest(run_id=bytes(32), after=Phase.SHARE), {Code.NOT_FOUND}),  # type: ignore[arg-type]
     ("Rounds", "Next", rounds_pb2.NextRequest(run_id=bytes(32)), {Code.INVALID_INPUT}),

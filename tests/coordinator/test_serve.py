@@ -23,6 +23,7 @@ from vicinia.assembly.invitation import Invitation
 from vicinia.coordinator.config import Folder
 from vicinia.coordinator.services.cooperative import Cooperative
 from vicinia.errors import AlreadyExists, Code, StorageFault, Unavailable, ViciniaError
+from vicinia.secagg.manifest import PROTOCOL
 from vicinia.tlog.checkpoint import Checkpoint, log_origin, sign_checkpoint
 from vicinia.v1 import enrolment_pb2, enrolment_pb2_grpc, log_pb2, log_pb2_grpc, rounds_pb2, rounds_pb2_grpc
 from vicinia.wire import error_from_rpc
@@ -101,7 +102,7 @@ def enrol(served: Served, invitation: Invitation, key: SigningKey, tls: TlsKey) 
 
 
 def poll(port: grpc.Channel) -> rounds_pb2.PollReply:
-    request = rounds_pb2.PollRequest(protocols=[1], log_size=0)
+    request = rounds_pb2.PollRequest(protocols=[PROTOCOL], log_size=0)
     return rounds_pb2_grpc.RoundsStub(port).Poll(request, timeout=30)
 
 

@@ -10,12 +10,12 @@ import pytest
 from node.world import HOUSEHOLDS, World
 from simulator_cooperative import BYLAWS
 from simulator_link import joined_home
-from vicinia.node.services.terms import read_manifest
 from vicinia.node.store.accounts import Accounts
 from vicinia.node.store.alerts import Alerts
 from vicinia.node.store.departures import Departures
 from vicinia.node.store.runs import Runs
 from vicinia.secagg import manifest
+from vicinia.wire.published import Phase
 
 
 def test_without_consent_nothing_leaves_and_the_reason_is_kept(world: World, allow: Any) -> None:
@@ -87,11 +87,26 @@ def test_a_run_of_another_protocol_version_is_refused_and_no_offence(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(manifest, "PROTOCOL", manifest.PROTOCOL + 1)
-    read_manifest.cache_clear()
     run_id = world.server.start_run(world.server.accept_job())
     (home,) = world.take_part(run_id, [1])
     assert home.advance() is None
     assert not world.server.sent
+    assert "protocol version" in world.reason(1, run_id)
+    assert not Alerts(world.homes[1].database).all()
+
+
+def test_a_home_that_is_updated_in_the_middle_of_a_run_leaves_it_and_says_why(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = world.server.start_run(world.server.accept_job())
+    (home,) = world.take_part(run_id, [1])
+    assert home.advance() is not None
+    assert world.step(1, run_id) == "advertise"
+    monkeypatch.setattr(manifest, "PROTOCOL", manifest.PROTOCOL + 1)
+    (again,) = world.take_part(run_id, [1])
+    assert again.advance() is None
+    assert world.step(1, run_id) == "failed"
+    assert "protocol version" in world.reason(1, run_id)
     assert not Alerts(world.homes[1].database).all()
 
 
@@ -126,8 +141,6 @@ def test_a_roster_that_is_not_logged_is_not_answered(world: World) -> None:
     run = world.server.run
     assert run is not None
     run.round.freeze_roster()
-    from vicinia.wire.published import Phase
-
     run.phase, run.leaf = Phase.SHARE, len(world.server.coop.leaves) - 1  # a leaf, but no roster
     assert everybody[2].advance() is None
     assert "not in the public log" in world.reason(2, run_id)

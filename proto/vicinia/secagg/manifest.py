@@ -77,13 +77,13 @@ class Manifest:
         object.__setattr__(self, "_canonical", self._write())
         object.__setattr__(self, "digest", checks.manifest_digest(self._canonical))
 
-    def require_spoken(self) -> None:
+    def require_our_version(self) -> None:
         """Incompatible where the run is of another version than this program speaks: nobody's offence."""
         if self.protocol != PROTOCOL:
             raise Incompatible(
                 f"The run is of protocol version {self.protocol}, this program speaks {PROTOCOL}.",
                 where="manifest.protocol",
-                hint="Is this program up to date?",
+                hint="One of the two was updated during the run, or must be yet.",
             )
 
     def canonical(self) -> bytes:

@@ -56,8 +56,8 @@ CORRECTNESS = 2.0**-20 / 4
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """The figures of one roster: n homes, A corrupt, k neighbours, threshold t, survivors in a window (None: no window
-    rule), notaries and their quorum, m_min survivors."""
+    """The figures of one roster: n homes, A corrupt, k neighbours, threshold t, what the survivors in each window must
+    exceed (None: no window rule), notaries and their quorum, m_min survivors."""
 
     n: int
     corrupt: int
@@ -128,7 +128,7 @@ def _ring(n: int, corrupt: int, silent: int) -> tuple[int, int, int]:
         if threshold > k or exceeding(n - 1, silent, k, k - threshold) * n > CORRECTNESS:
             continue
         half = k // 2
-        window = worst_count(n, corrupt, k, SECRECY / comb(n, 2)) // 2
+        window = worst_count(n, corrupt, k, SECRECY / comb(n, 2)) // 2  # two windows have k positions
         if window < half and exceeding(n, silent, half, half - window - 1) * n <= CORRECTNESS:
             return k, threshold, window
     why = f"each home would need more than the {MAX_NEIGHBOURS} neighbours that it can have"

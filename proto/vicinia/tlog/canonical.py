@@ -26,7 +26,7 @@ def canonical(value: object) -> bytes:
     InvalidInput for a float, a tuple, any other type, an integer beyond 53 bits or text that is not Unicode;
     TooLarge below 32 levels of nesting.
     """
-    if _check(value, MAX_DEPTH):
+    if _check(value, MAX_DEPTH):  # the same bytes, several times as fast
         return _ENCODER.encode(value).encode()
     return rfc8785.dumps(value)  # type: ignore[arg-type]  # _check has just narrowed it, recursively
 
@@ -61,8 +61,8 @@ _TOO_DEEP: Final = f"The value is nested more than {MAX_DEPTH} levels deep."
 def _check(value: object, levels: int) -> bool:
     """Refuse what has no canonical form; exact types only, since a subclass may serialise in its own way.
 
-    Whether all keys are ASCII: then the RFC's order of keys, by UTF-16, is Python's, and so is everything else of these
-    types in the standard library's encoder, which is written in C.
+    Returns whether all keys are ASCII: then the RFC's order of keys, by UTF-16, is Python's, and so is everything else
+    of these types in the standard library's encoder, which is written in C.
     """
     if value is None or type(value) is bool:
         return True
@@ -74,7 +74,7 @@ def _check(value: object, levels: int) -> bool:
     elif type(value) is list:
         return _check_items(value, levels)
     elif type(value) is dict:
-        return _check_keys(value) & _check_items(value.values(), levels)
+        return _check_keys(value) & _check_items(value.values(), levels)  # no `and`: both must be checked
     else:
         kind = type(value).__name__
         raise InvalidInput(f"A {kind} has no canonical form.", where="JSON", hint="Use integers, text, lists, dicts.")

@@ -66,7 +66,7 @@ class Outlook:
             listed = ", ".join(named) + (f" and {more} more" if more else "")
             found.append(f"Noise alone will put coefficients off by about (one standard error): {listed}.")
         supposed = self.coefficients_supposing or self.supposing  # the former has all of the latter in it
-        return (*found, f"This supposes {supposed}.") if supposed else tuple(found)
+        return (*found, *_supposes(supposed))
 
     def warning(self, rho_nano: int, delta: float, most_nano: int = MAX_RHO_NANO) -> str:
         """That the noise drowns what there is to learn, what it takes for it not to, and what that supposes; or empty.
@@ -80,7 +80,7 @@ class Outlook:
         return (
             f"With {self._who} noise drowns what there is to learn: it is {self.ratio:.2g} times as large as "
             f"{self.beside}. It takes about {self.homes_needed:,} homes{budget}."
-        ) + (f" This supposes {self.supposing}." if self.supposing else "")
+        ) + "".join(f" {one}" for one in _supposes(self.supposing))
 
     def payload(self) -> dict[str, Any]:
         """For programs."""
@@ -121,6 +121,10 @@ def outlook(training: Training, noise: float, homes: int) -> Outlook | None:
         coefficients=found.coefficients,
         coefficients_supposing=found.coefficients_supposing,
     )
+
+
+def _supposes(what: str) -> tuple[str, ...]:
+    return (f"This supposes {what}.",) if what else ()
 
 
 def _rounded_up(number: float) -> int:

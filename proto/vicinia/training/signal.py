@@ -6,8 +6,9 @@ train is, therefore,
 - for mlp the clip: no mean of clipped updates is longer;
 - for trees the longest that the mean of the homes' sums can be;
 - for k-means a centre with an even share of the examples: it moves only where these stand out by three deviations;
-- for regressions and PCA the curvature, or variance, of inputs with half the deviation that their bounds allow at most:
-  directions of less than the noise's spectral norm are shrunk (`vicinia.training.symmetric.noise_floor`).
+- for regressions and PCA the curvature, or variance, of inputs with half the deviation that their bounds allow at most,
+  or, where a first round standardises them, with the one that they have then: directions of less than the noise's
+  spectral norm are shrunk (`vicinia.training.symmetric.noise_floor`).
 
 For regressions the same curvature gives the standard errors that noise will give the coefficients, by the formula of
 the models' own errors.
@@ -38,7 +39,8 @@ __all__ = ["ExpectedCoefficient", "Signal", "signal"]
 _SPREAD, _RATE = 0.5, 0.125
 _WIDTH = "a standard deviation of a quarter of their bounds' width"
 _VARY = f"numbers among the inputs have {_WIDTH}, independently of each other"
-_INDEPENDENT, _FOUND = "numbers among the inputs are independent of each other", "the first round finds how they vary"
+_INDEPENDENT = "numbers among the inputs are independent of each other"
+_FOUND = "the first round finds how they vary"
 # Rounds of Newton's method whose noise averages out in its answer: it forgets earlier ones, however many there are.
 _KEPT = 2
 _SEEN = 3.0  # as `vicinia.training.recipes.kmeans` has it
@@ -55,7 +57,8 @@ class ExpectedCoefficient:
 @dataclass(frozen=True, slots=True)
 class Signal:
     """ratio: the noise over what it is set beside (`beside`, in words), after all rounds where some of these average it
-    out; supposing: what it supposes of the data: `that …`, or empty; coefficients_supposing: what those do."""
+    out; supposing: what `ratio` supposes of the data, `that …`, or empty; coefficients_supposing: what `coefficients`
+    suppose."""
 
     ratio: float
     beside: str
@@ -161,7 +164,8 @@ def _regression(training: Training, moments: NDArray[np.float64], noises: _Noise
     told = coefficients(_as_supposed(training), model)[: len(moments)]
     expected = tuple(ExpectedCoefficient(one.name, one.noise) for one in told)
     ratio = _hidden(moments, noises.curvature, noises.size)
-    in_units = (_VARY, *_vary(training)[1:])  # coefficients are in the data set's own, whatever scales the inputs
+    # Coefficients are in the data set's own units: their size rests on how inputs vary, standardised or not.
+    in_units = (_VARY, _FOUND) if training.plan.scaling else (_VARY,)
     of_ratio, of_coefficients = (_supposing(training, *vary, *supposing) for vary in (_vary(training), in_units))
     return Signal(ratio, _inputs(training), of_ratio, expected, of_coefficients)
 

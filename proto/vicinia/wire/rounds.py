@@ -1,4 +1,4 @@
-"""The calls of the service `Rounds`: what a home asks for, hands in and is told."""
+"""The calls of the service `Rounds`: what homes ask for, hand in and are told; `published` has the answer to Next."""
 
 from __future__ import annotations
 
@@ -42,7 +42,6 @@ __all__ = [
     "unmask_request_from_pb",
     "unmask_request_to_pb",
 ]
-
 
 _WORKING_PHASE = Choice((Phase.ADVERTISE, Phase.SHARE, Phase.INPUT, Phase.COMMIT, Phase.UNMASK))
 _RUN_ID = exactly(limits.HASH)

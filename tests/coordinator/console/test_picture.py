@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from vicinia.coordinator.console.curve import Point
 from vicinia.coordinator.console.picture import svg
@@ -58,6 +58,7 @@ def test_a_long_title_is_wrapped() -> None:
 
 
 @given(POINTS)
+@example([(5e-324, None)])
 def test_nothing_lies_outside(values: list[tuple[float | None, float | None]]) -> None:
     points = [Point(place, value, stderr) for place, (value, stderr) in enumerate(values)]
     picture = ET.fromstring(svg("Any", {"any": points}))

@@ -46,10 +46,10 @@ def test_any_dropout_schedule(data: st.DataObject) -> None:
 
 
 def sparse(n: int, k: int, corrupt: int, notaries: int) -> Parameters:
-    """A ring too small for figures of its own, with t and the quorum by the true formulas, had every neighbourhood,
-    window and set of notaries all the corrupt homes in it."""
+    """A ring too small for figures of its own, with t, window and quorum by the true formulas, had every neighbourhood,
+    pair of windows and set of notaries all the corrupt homes in it."""
     quorum = (notaries + corrupt) // 2 + 1
-    return Parameters(n, corrupt, k, (corrupt + k) // 2 + 1, corrupt, notaries, quorum, n - n // 5)
+    return Parameters(n, corrupt, k, (corrupt + k) // 2 + 1, corrupt // 2, notaries, quorum, n - n // 5)
 
 
 def bears(simulation: Simulation, leaves: dict[int, Phase]) -> bool:

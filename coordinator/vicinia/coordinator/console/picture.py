@@ -159,9 +159,12 @@ def _polyline(joined: Sequence[str]) -> list[str]:
     return [f'<polyline class="line" points="{" ".join(joined)}" fill="none" stroke="#1a6fb0" stroke-width="1.5"/>']
 
 
+_NOTHING = 1e-300  # less cannot be divided into steps
+
+
 def _ticks(low: float, high: float) -> list[float]:
     """Round numbers, three to six of them, of which the first and the last hold everything between them."""
-    span = (high - low) or abs(high) or 1.0
+    span = next(one for one in (high - low, abs(high), 1.0) if one > _NOTHING)
     power = 10.0 ** math.floor(math.log10(span / 4))
     step = next(step for step in (power, 2 * power, 5 * power, 10 * power) if span / step <= 4 + 1e-9)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

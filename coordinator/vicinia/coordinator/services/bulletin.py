@@ -40,10 +40,10 @@ class Bulletin:
         self._clock = clock
         self._runs: tuple[LiveRun, ...] = ()
         self._rhythm = Rhythm()
-        self._ends_ms: dict[bytes, tuple[int, bool]] = {}  # when each run's phase may be over, and if that is known
+        self._ends_ms: dict[bytes, tuple[int, bool]] = {}  # of each run, as `_ends` says
         self._seen: dict[str, Seen] = {}
         self._lately: dict[str, int] = {}  # when each home polled last, as far back as two intervals
-        self._due_ms: int | None = None  # when the first vote or round ends, or ended, after which a run may begin
+        self._due_ms: int | None = None  # when the first vote or round ends after which a run may begin; not long ago
         self._flush_ms = 0
         self._lock = threading.Lock()
 
@@ -71,22 +71,23 @@ class Bulletin:
         due_ms = self._due_ms
         if caller.id in self._witnesses:
             announced = any(live.row.phase is Phase.ADVERTISE for live in self._runs)
-            near = due_ms is not None and abs(due_ms - now_ms) <= 2 * self._pace.interval(homes)
+            near = due_ms is not None and abs(due_ms - now_ms) <= self._pace.overdue(homes)
             return self._pace.witness_poll(awaited=announced or near)
         if in_run and due_ms is None:  # else there may be another run to hear of
             return self._pace.beside_poll(homes)
         return self._pace.idle_poll(homes, None if due_ms is None else due_ms - now_ms)
 
     def next_step_ms(self, caller: Principal, run_id: bytes) -> int:
-        """When a home in this run should ask what comes next; after its end, whether there is another.
+        """When a home should ask what comes next; after the run's end, when there may be another.
 
-        How far the run is tells how many take part, so that who is not in it is told nothing of that.
+        How long a phase may still take tells how many have answered, so that only those in the run are told; the others
+        get the usual interval.
         """
         homes, following_ms = len(self._lately), self._rhythm.next_ms(run_id)
         if following_ms is not None:
             return self._pace.next_run(homes, following_ms - self._clock())
         live = self._live.known(run_id)
-        takes_part = live is not None and live.has(live.terms.members.get(caller.id))
+        takes_part = live is not None and live.takes_part(live.terms.members.get(caller.id))
         ends_ms, known = self._ends_ms.get(run_id, (None, False)) if takes_part else (None, False)
         return self._pace.next_step(homes, None if ends_ms is None else max(0, ends_ms - self._clock()), known)
 
@@ -100,18 +101,19 @@ class Bulletin:
         before = {job_hash: run for job_hash, run in found.items() if run is not None}
         self._rhythm.look(self._runs, before)
         self._ends_ms = {live.run_id: ends for live in self._runs if (ends := self._ends(live, now_ms)) is not None}
-        overdue_ms = now_ms - 2 * self._pace.interval(len(self._lately))  # what is, must not hide what is due soon
+        oldest_ms = now_ms - self._pace.overdue(len(self._lately))  # what is due since before must hide nothing else
         due = [self._due(row, before.get(row.job_hash)) for row in ahead if row.opening is not None]
-        self._due_ms = min((due_ms for due_ms in due if due_ms >= overdue_ms), default=None)
+        self._due_ms = min((due_ms for due_ms in due if due_ms >= oldest_ms), default=None)
         if self._clock() >= self._flush_ms:
             self.flush()
 
     def _ends(self, live: LiveRun, now_ms: int) -> tuple[int, bool] | None:
-        """(when the phase of a run may be over, whether that is known from the runs before it).
+        """(when homes should ask whether the phase is over, whether a long time is to be believed).
 
-        What has come in may tell that it is over sooner than in those; but the last may be late, as they were then, so
-        that a quarter of the time is left until homes ask: the fewer questions the longer the phase.
+        The runs before tell when it ends. Where more has come in than then, homes ask sooner, but not before a quarter
+        of the time that is left: the last home may be as late as it was then, and all would ask again and again.
         """
+        # The witnesses are told to ask so often.
         left = self._pace.awaited() if live.awaits_witnesses else live.left_ms(now_ms)
         ends_ms = self._rhythm.ends_ms(live)
         if ends_ms is not None and ends_ms > now_ms:
@@ -144,4 +146,4 @@ def _concerns(live: LiveRun, household: str, protocols: tuple[int, ...]) -> bool
     index = live.terms.members.get(household)
     if index is None or live.manifest.protocol not in protocols:
         return False
-    return (live.row.phase is Phase.ADVERTISE and live.roster is None) or live.holds(index)
+    return live.row.joinable or live.holds(index)

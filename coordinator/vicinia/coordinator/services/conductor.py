@@ -10,7 +10,7 @@ from vicinia.assembly import build_roster
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services import parts
 from vicinia.coordinator.services.checkpoints import Checkpoints
-from vicinia.coordinator.services.ending import TOLD, Ending, PlainFailure, changed
+from vicinia.coordinator.services.ending import TOLD, Ending, PlainFailure
 from vicinia.coordinator.services.ledger import Ledger
 from vicinia.coordinator.services.live import LiveRun
 from vicinia.coordinator.services.live_runs import LiveRuns
@@ -93,7 +93,7 @@ class Conductor:
             def keep(connection: Connection, index: int) -> None:
                 _same_messages(connection, live)
                 values = {"roster": roster.members, "roster_index": index}
-                changed(runs.change(connection, live.run_id, (Phase.ADVERTISE,), **values))
+                runs.require_change(connection, live.run_id, (Phase.ADVERTISE,), **values)
 
             self._ledger.append(self._ledger.sign(statement), keep)
             self._live.reread(live)
@@ -179,7 +179,7 @@ class Conductor:
         with self._database.write(f"enter {phase.name.lower()}") as connection:
             _same_messages(connection, live)
             values |= {"phase": phase, "opened_ms": self._clock()}
-            changed(runs.change(connection, live.run_id, (Phase(phase - 1),), **values))
+            runs.require_change(connection, live.run_id, (Phase(phase - 1),), **values)
             if phase is Phase.SHARE:
                 jobs.move(connection, live.row.job_hash, Stage.RUNNING)
         lasted = (self._clock() - live.counted_ms) / 1000

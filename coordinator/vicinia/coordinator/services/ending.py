@@ -17,10 +17,10 @@ from vicinia.coordinator.store import artifacts, jobs, messages, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.jobs import Stage
 from vicinia.coordinator.store.runs import RunRow
-from vicinia.errors import RoundFailed, StorageFault, ViciniaError
+from vicinia.errors import RoundFailed, ViciniaError
 from vicinia.wire.published import Phase
 
-__all__ = ["TOLD", "Ending", "PlainFailure", "changed"]
+__all__ = ["TOLD", "Ending", "PlainFailure"]
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Ending:
 
         def keep(connection: Connection, index: int) -> None:
             done = {"phase": Phase.DONE, "release": body, "release_index": index, "opened_ms": self._clock()}
-            changed(runs.change(connection, row.run_id, (Phase.UNMASK,), **done))
+            runs.require_change(connection, row.run_id, (Phase.UNMASK,), **done)
             if vector is not None:
                 artifacts.add(connection, row.job_hash, vector)
             jobs.move(connection, row.job_hash, Stage.RELEASED if vector is None else Stage.ACCEPTED)
@@ -77,7 +77,8 @@ class Ending:
     def fail(self, row: RunRow, reason: str, stage: Stage | None = None, told: str = "") -> None:
         """End a run without a result; the job goes on where the certificate allows another run.
 
-        The participants are told the reason, everybody else `told`, where that differs.
+        The participants are told the reason, everybody else `told`, where that differs. `stage`: of the job; by default
+        whether another run may follow decides.
         """
         reason = shown(reason)
         if stage is None:
@@ -88,7 +89,7 @@ class Ending:
             stage = Stage.ACCEPTED if again else Stage.FAILED
         with self._live.gate(row.run_id).exclusive():
             with self._database.write("fail run") as connection:
-                changed(runs.change(connection, row.run_id, tuple(TOLD), phase=Phase.FAILED, reason=reason))
+                runs.require_change(connection, row.run_id, runs.UNDER_WAY, phase=Phase.FAILED, reason=reason)
                 jobs.move(connection, row.job_hash, stage, told or reason)
                 messages.erase(connection, row.run_id)
             self._live.ended(row.run_id)
@@ -97,12 +98,6 @@ class Ending:
     def give_up(self, row: RunRow, error: DamagedRun) -> None:
         """End a run that is not even in memory; where that does not succeed, the next tick tries again."""
         try:
-            self.fail(row, error.what, told="The coordinator lost the run.")
+            self.fail(row, error.what, told=error.told)
         except ViciniaError as fault:
             _log.warning("run %s cannot be ended: %s", row.run_id.hex()[:16], fault)
-
-
-def changed(done: bool) -> None:
-    """StorageFault where a change of a run was none."""
-    if not done:
-        raise StorageFault("The run on disk is not in the phase in which it is in memory.", where="run")

@@ -16,12 +16,7 @@ from vicinia.coordinator.store.database import Database
 from vicinia.errors import InvalidInput, PermissionDenied, PhaseOver, ProtocolViolation
 from vicinia.identity import Principal
 from vicinia.secagg.encoding import Vector
-from vicinia.secagg.messages import (
-    Advert,
-    Attestation,
-    ShareUpload,
-    UnmaskShares,
-)
+from vicinia.secagg.messages import Advert, Attestation, ShareUpload, UnmaskShares
 from vicinia.wire.journal import encode_advert, encode_attestation, encode_share_upload, encode_unmask_shares
 from vicinia.wire.published import Phase
 from vicinia.wire.upload import UploadHeader

@@ -16,7 +16,7 @@ from vicinia.secagg.coordinator import CoordinatorRound, Roster
 from vicinia.secagg.manifest import Manifest
 from vicinia.wire.published import Phase
 
-__all__ = ["LiveRun", "ones", "stranger"]
+__all__ = ["LiveRun", "has_bit", "ones", "stranger"]
 
 
 @dataclass(eq=False, slots=True)
@@ -99,7 +99,10 @@ class LiveRun:
         return self.row.phase is Phase.ADVERTISE and self.row.roster is not None
 
     def left_ms(self, now_ms: int) -> int | None:
-        """How long the phase still takes, if who is waited for is as quick as who has answered; None: nobody has."""
+        """How long the phase still takes, if who is waited for is as quick as who has answered; None: nobody has.
+
+        Not for a roster that waits for witnesses (`awaits_witnesses`): no home is waited for then.
+        """
         if not self.answered:
             return None
         match self.row.phase:
@@ -118,14 +121,13 @@ class LiveRun:
             raise stranger()
         return index
 
-    def has(self, index: int | None) -> bool:
-        """Whether this member is in the run: in its roster or, before there is one, among those who have advertised."""
+    def takes_part(self, index: int | None) -> bool:
+        """Whether this member is in the roster or, before there is one, among those who have advertised."""
         return index is not None and (index in self.answered if self.roster is None else self.holds(index))
 
     def holds(self, index: int) -> bool:
         """Whether this member is in the frozen roster."""
-        members = self.roster.members if self.roster is not None else b""
-        return index // 8 < len(members) and bool(members[index // 8] >> (index % 8) & 1)
+        return self.roster is not None and has_bit(self.roster.members, index)
 
     def keep_only(self, indices: Collection[int]) -> None:
         """Leave out of the roster who has advertised and is not among these."""
@@ -144,6 +146,11 @@ class LiveRun:
 def stranger() -> PermissionDenied:
     """What somebody is told who is not in the electorate of a run."""
     return PermissionDenied("This household is not in the electorate of the run's job.", where="run")
+
+
+def has_bit(bitmap: bytes, place: int) -> bool:
+    """Whether this place is set."""
+    return place // 8 < len(bitmap) and bool(bitmap[place // 8] >> (place % 8) & 1)
 
 
 def ones(bitmap: bytes) -> list[int]:

@@ -85,14 +85,14 @@ class LiveRuns:
                 continue  # it ended just now
         return good, damaged
 
-    def registry_index(self, household: str) -> int | None:
-        """The registry index of a household."""
-        member = self._ledger.assembly.member(household)
+    def registry_index(self, caller: Principal) -> int | None:
+        """The registry index of a household; None of anybody else."""
+        member = self._ledger.assembly.member(caller.id) if caller.role is Role.HOUSEHOLD else None
         return None if member is None else member.index
 
     def was_invited(self, caller: Principal, row: RunRow) -> bool:
         """Whether the caller is in the electorate of a run that has ended."""
-        index = self.registry_index(caller.id) if caller.role is Role.HOUSEHOLD else None
+        index = self.registry_index(caller)
         if index is None:
             return False
         size = Manifest.from_canonical(row.manifest).checkpoint_size

@@ -39,6 +39,10 @@ class Pace:
         """Between two polls of a home at rest, when there are so many homes."""
         return min(self._polls(homes, _IDLE_POLLS_A_SECOND), max(self.poll_ms, self.vote_ms // _LEAST_POLLS_A_VOTE))
 
+    def overdue(self, homes: int) -> int:
+        """What should have come longer ago than this (the witnesses are away) is not waited for at a quicker pace."""
+        return 2 * self.interval(homes)
+
     def beside(self, homes: int) -> int:
         """Between two polls of the daemon of a home in a run, for which its worker speaks."""
         return self._polls(homes, _BESIDE_POLLS_A_SECOND)
@@ -71,15 +75,11 @@ class Pace:
         return max(self.gone(homes), min(self.phase_ms // 2, _RETURN_MS))
 
     def idle_poll(self, homes: int, due_ms: int | None = None) -> int:
-        """What a home at rest is told, one of so many; `due_ms`: in what time there may be a run to hear of.
-
-        What is overdue by more than two intervals (the witnesses are away) is not waited for at a quicker pace.
-        """
-        interval = self.interval(homes)
-        idle = _jittered(interval)
-        if due_ms is None or not -2 * interval <= due_ms < idle:
+        """What a home at rest is told, one of so many; `due_ms`: in what time there may be a run to hear of."""
+        idle = _jittered(self.interval(homes))
+        if due_ms is None or not -self.overdue(homes) <= due_ms < idle:
             return idle
-        return min(idle, self.next_run(homes, max(0, due_ms)))  # what is overdue is asked for again and again
+        return min(idle, self.next_run(homes, max(0, due_ms)))  # while there is none, nobody asks all the time
 
     def beside_poll(self, homes: int) -> int:
         """What the daemon of a home in a run is told."""
@@ -96,7 +96,8 @@ class Pace:
 
     def next_step(self, homes: int, left_ms: int | None = None, known: bool = False) -> int:
         """What a home in a run is told, one of so many; `left_ms`: how long its phase may still take, where that can
-        be said; where it is `known`, from the runs before, a long time is believed, too. It comes when that is over."""
+        be said; where it is `known`, from the runs before, a long time is believed, too. The home comes when
+        that time is over."""
         step = self.step(homes)
         if left_ms is None:
             return _jittered(step)
@@ -105,8 +106,8 @@ class Pace:
         return min(RETRY_MS, max(_SHORTEST_MS, min(longest, left_ms)) + secrets.randbelow(spread))
 
     def next_run(self, homes: int, left_ms: int) -> int:
-        """What a home is told, one of so many, that may hear of a run in this time, or could have heard before: homes
-        come spread over a step from that instant on, and who is told after its turn comes at once."""
+        """What a home is told, one of so many, that waits for a run to be open. `left_ms`: in what time, negative where
+        it is open already. Homes come spread over a step from that instant on; whose turn is past comes at once."""
         return min(RETRY_MS, max(1, left_ms + secrets.randbelow(self.step(homes))))
 
 

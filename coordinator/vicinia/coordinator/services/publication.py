@@ -1,15 +1,15 @@
-"""What the homes of a run are shown: its manifest, its model, and, phase after phase, what was published."""
+"""What the homes of a run are shown: manifest, model, what earlier rounds released, and each phase's publication."""
 
 from __future__ import annotations
 
 from vicinia.coordinator.clock import Clock
-from vicinia.coordinator.services.live import LiveRun, stranger
+from vicinia.coordinator.services.live import LiveRun, has_bit, stranger
 from vicinia.coordinator.services.live_runs import LiveRuns
 from vicinia.coordinator.store import artifacts, jobs, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.runs import ENDED, RunRow
 from vicinia.errors import NotFound
-from vicinia.identity import Principal, Role
+from vicinia.identity import Principal
 from vicinia.secagg.messages import Commitment, Dealers, RosterView, Survivors
 from vicinia.wire.limits import PIECE
 from vicinia.wire.published import Outcome, Phase, Published
@@ -88,8 +88,8 @@ class Publication:
 
     def _was_in_roster(self, caller: Principal, row: RunRow) -> bool:
         """Rosters of ended runs stay in the database as bitmaps over registry indices."""
-        member = self._live.registry_index(caller.id) if caller.role is Role.HOUSEHOLD else None
-        return member is not None and row.roster is not None and _bit(row.roster, member)
+        member = self._live.registry_index(caller)
+        return member is not None and row.roster is not None and has_bit(row.roster, member)
 
 
 def _after(live: LiveRun, index: int, after: Phase) -> RosterView | Dealers | Survivors | Commitment | None:
@@ -114,7 +114,3 @@ def _outcome(row: RunRow, took_part: bool) -> Outcome:
     if took_part:
         return Outcome(row.phase, row.reason, row.survivor_count, row.release or b"")
     return Outcome(row.phase, "The run failed." if row.phase is Phase.FAILED else "", 0, row.release or b"")
-
-
-def _bit(bitmap: bytes, index: int) -> bool:
-    return index // 8 < len(bitmap) and bool(bitmap[index // 8] >> (index % 8) & 1)

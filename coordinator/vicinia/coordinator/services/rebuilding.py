@@ -13,7 +13,7 @@ from vicinia.coordinator.services.live import LiveRun, ones
 from vicinia.coordinator.services.terms import Terms
 from vicinia.coordinator.store import jobs, messages, runs
 from vicinia.coordinator.store.runs import RunRow
-from vicinia.errors import StorageFault, ViciniaError
+from vicinia.errors import Incompatible, StorageFault, ViciniaError
 from vicinia.secagg.coordinator import CoordinatorRound
 from vicinia.secagg.manifest import Manifest
 from vicinia.wire.journal import decode_advert, decode_attestation, decode_share_upload, decode_unmask_shares
@@ -25,7 +25,9 @@ _log = logging.getLogger(__name__)
 
 
 class DamagedRun(StorageFault):
-    """What is on disk of one run makes no run; to try again does not help."""
+    """What is on disk of one run makes no run; to try again does not help. `told`: what everybody may read of it."""
+
+    told = "The coordinator lost the run."
 
 
 def rebuild(connection: Connection, row: RunRow, ledger: Ledger, gate: Gate, now_ms: int, awake_ms: int) -> LiveRun:
@@ -38,6 +40,10 @@ def rebuild(connection: Connection, row: RunRow, ledger: Ledger, gate: Gate, now
         return _rebuild(connection, row, ledger, gate, now_ms, awake_ms)
     except SQLAlchemyError:
         raise
+    except Incompatible as error:
+        outdated = DamagedRun(error.what, where=where)
+        outdated.told = "The coordinator was updated while the run was under way."
+        raise outdated from error
     except ViciniaError as error:
         raise DamagedRun(f"This run cannot be continued from the database. {error.what}", where=where) from error
     except Exception as error:
@@ -51,7 +57,7 @@ def _rebuild(connection: Connection, row: RunRow, ledger: Ledger, gate: Gate, no
     if kept is None:
         raise StorageFault("A run has no job in the database.", where=f"run {row.run_id.hex()[:16]}")
     manifest = Manifest.from_canonical(row.manifest)
-    manifest.require_spoken()
+    manifest.require_our_version()
     with ledger.lock:
         terms = Terms.of(Job.from_canonical(kept.body), ledger.assembly, manifest.checkpoint_size)
     round_ = CoordinatorRound(manifest, terms.keys, terms.corrupt, terms.delta, terms.floor)

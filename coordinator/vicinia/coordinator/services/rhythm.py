@@ -20,7 +20,7 @@ class _Beat:
     """What one job's runs have shown. `run` is its newest, in `phase` since `since_ms`; DONE or FAILED since it ended.
 
     `lasted`: each phase of the last two runs, in ms; `pause`: from the end of a run to the next; `before`: the run
-    before the newest, which homes may still join where it is `open`.
+    before the newest; `open`: whether homes may still join the newest.
     """
 
     run: bytes
@@ -42,7 +42,7 @@ class _Beat:
             self.before = self.run
         self.run, self.phase, self.since_ms = run, phase, since_ms
 
-    def next_ms(self) -> dict[bytes, int]:
+    def openings(self) -> dict[bytes, int]:
         """When there is another run, by run that has ended: after the newest; while homes may still join that, after
         the one before, of whose end not all have heard."""
         if self.phase is Phase.DONE:
@@ -55,7 +55,7 @@ class Rhythm:
 
     def __init__(self) -> None:
         self._beats: dict[bytes, _Beat] = {}
-        self._next_ms: dict[bytes, int] = {}  # by run that has ended: when the next may be open
+        self._next_ms: dict[bytes, int] = {}  # by run that has ended: when the next is, was or may be open
 
     def look(self, live: Iterable[LiveRun], ended: Mapping[bytes, RunRow]) -> None:
         """Take in the runs under way and, by job, the newest run of each job that waits for its next."""
@@ -65,8 +65,8 @@ class Rhythm:
             beat = self._beats[job]
             if (row.run_id, row.phase) != (beat.run, beat.phase):
                 beat.enter(row.run_id, row.phase, row.opened_ms)
-            beat.open = row.phase is Phase.ADVERTISE and row.roster is None
-        self._next_ms = {run: at_ms for beat in self._beats.values() for run, at_ms in beat.next_ms().items()}
+            beat.open = row.joinable
+        self._next_ms = {run: at_ms for beat in self._beats.values() for run, at_ms in beat.openings().items()}
 
     def ends_ms(self, live: LiveRun) -> int | None:
         """When the phase of a run ends, if it lasts as long as in the quicker one of the two runs before; None where
@@ -76,5 +76,6 @@ class Rhythm:
         return live.row.opened_ms + min(lasted) if len(lasted) == 2 else None
 
     def next_ms(self, run_id: bytes) -> int | None:
-        """When the run after this one is or was open, if it follows as soon as the last did; None: not known."""
+        """When the run after this one is or was open, if it follows as soon as the last did; None: not known, or nobody
+        can join it any more."""
         return self._next_ms.get(run_id)

@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from vicinia.coordinator.store.schema import run, transition
-from vicinia.errors import InternalFault
+from vicinia.errors import InternalFault, StorageFault
 from vicinia.wire.published import Phase
 
 __all__ = [
     "ENDED",
     "MAX_ATTEMPTS",
+    "UNDER_WAY",
     "Phase",
     "RunRow",
     "active",
@@ -26,11 +27,13 @@ __all__ = [
     "raise_to",
     "release_of",
     "releases_before",
+    "require_change",
     "transitions",
 ]
 
 
 ENDED = frozenset({Phase.DONE, Phase.FAILED})
+UNDER_WAY = frozenset({Phase.ADVERTISE, Phase.SHARE, Phase.INPUT, Phase.COMMIT, Phase.UNMASK})
 MAX_ATTEMPTS = 3
 
 
@@ -58,6 +61,11 @@ class RunRow:
     release: bytes | None = None
     release_index: int | None = None
     attempt: int = 0
+
+    @property
+    def joinable(self) -> bool:
+        """Whether homes may still join: nobody's roster is frozen."""
+        return self.phase is Phase.ADVERTISE and self.roster is None
 
     @property
     def following(self) -> tuple[int, int]:
@@ -137,6 +145,12 @@ def change(connection: Connection, run_id: bytes, within: Collection[Phase], **v
     if done.rowcount == 1 and "phase" in values:
         raise_to(connection, transitions(connection) + 1)
     return done.rowcount == 1
+
+
+def require_change(connection: Connection, run_id: bytes, within: Collection[Phase], **values: Any) -> None:
+    """As `change`; StorageFault where the run on disk was not in the phase in which it was to be changed."""
+    if not change(connection, run_id, within, **values):
+        raise StorageFault("The run on disk is not in the phase in which it is in memory.", where="run")
 
 
 def transitions(connection: Connection) -> int:

@@ -40,6 +40,7 @@ def admit(engagement: Engagement, run: Run) -> tuple[Terms, NodeRound] | None:
     if not engagement.replica.halted:  # the decision has a line for it
         engagement.await_log(manifest.checkpoint_size)
     try:
+        manifest.require_our_version()
         return _decided(engagement, run, _foreseen(engagement, run))
     except BaseException:
         runs.add(run)  # so that one that fails before the home has decided is on record, and not met again

@@ -30,7 +30,7 @@ from vicinia.wire.rounds import PollReply
 
 __all__ = ["PROTOCOLS", "Daemon", "Resident", "Worker"]
 
-PROTOCOLS = (2,)
+PROTOCOLS = (2,)  # what `vicinia.secagg.manifest` says, which a daemon at rest does not load
 _THREADS = 2  # they wait for the network; more fight for the interpreter
 _AFTER_TROUBLE = 5.0
 _AFTER_RUN, _CALLS_A_SECOND = 1.0, 320  # all homes of a run are done with it at once

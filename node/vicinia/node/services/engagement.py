@@ -69,6 +69,7 @@ class Engagement:
     def resume(self, run: Run) -> tuple[Terms, NodeRound]:
         """The terms and the state of a run, as they were before a restart."""
         manifest, job = read_manifest(self.run_id, run.manifest, run.job, self.member.coop)
+        manifest.require_our_version()
         terms = Terms.of(manifest, job, self.replica.assembly, self.member.id)
         if manifest.model_hash is not None and run.step in BEFORE_INPUT:
             terms = self.beginning(terms)

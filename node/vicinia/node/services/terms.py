@@ -69,7 +69,6 @@ def read_manifest(run_id: bytes, manifest_bytes: bytes, job_bytes: bytes, coop: 
         raise ProtocolViolation("The manifest is for another job than the one shown.", where="manifest.job")
     if manifest.coop != coop or job.coop != coop:
         raise ProtocolViolation("The manifest is for another cooperative.", where="manifest.coop")
-    manifest.require_spoken()
     return manifest, job
 
 
