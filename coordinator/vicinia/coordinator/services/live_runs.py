@@ -16,7 +16,7 @@ from vicinia.coordinator.services.rebuilding import DamagedRun, rebuild
 from vicinia.coordinator.store import runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.runs import ENDED, RunRow
-from vicinia.errors import NotFound, PhaseOver, StorageFault
+from vicinia.errors import PhaseOver, StorageFault
 from vicinia.identity import Principal, Role
 from vicinia.secagg.manifest import Manifest
 
@@ -47,9 +47,7 @@ class LiveRuns:
             live = self._live.get(run_id)
             if live is None:
                 with self._database.read() as connection:
-                    row = runs.find(connection, run_id)
-                    if row is None:
-                        raise NotFound("There is no such run.", where=f"run {run_id.hex()[:16]}")
+                    row = runs.require(connection, run_id)
                     if row.phase in ENDED:
                         raise PhaseOver("This run has ended.", where=f"run {run_id.hex()[:16]}")
                     self._shown.keep(runs.transitions(connection))

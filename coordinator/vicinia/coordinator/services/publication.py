@@ -56,9 +56,7 @@ class Publication:
         live = self._live.known(run_id)
         if live is None:
             with self._database.read() as connection:
-                row = runs.find(connection, run_id)
-            if row is None:
-                raise NotFound("There is no such run.", where=f"run {run_id.hex()[:16]}")
+                row = runs.require(connection, run_id)
             if row.phase in ENDED:
                 took_part = self._was_in_roster(caller, row)
                 if not took_part and not self._live.was_invited(caller, row):

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from vicinia.coordinator.store.schema import run, transition
-from vicinia.errors import InternalFault, StorageFault
+from vicinia.errors import InternalFault, NotFound, StorageFault
 from vicinia.wire.published import Phase
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "raise_to",
     "release_of",
     "releases_before",
+    "require",
     "require_change",
     "transitions",
 ]
@@ -93,6 +94,14 @@ def add(connection: Connection, row: RunRow) -> None:
 def find(connection: Connection, run_id: bytes) -> RunRow | None:
     """The run with this id (J, 32 bytes)."""
     return _row(connection.execute(_FIND, {"id": run_id}).mappings().one_or_none())
+
+
+def require(connection: Connection, run_id: bytes) -> RunRow:
+    """The run with this id; NotFound where there is none."""
+    row = find(connection, run_id)
+    if row is None:
+        raise NotFound("There is no such run.", where=f"run {run_id.hex()[:16]}")
+    return row
 
 
 def newest_of(connection: Connection, job_hash: bytes) -> RunRow | None:
