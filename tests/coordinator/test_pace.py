@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from simulator_village import COOP, Village
 from vicinia.assembly import Job
+from vicinia.coordinator.services.live import LiveRun
 from vicinia.coordinator.services.pace import Pace
 from vicinia.coordinator.store.jobs import Stage
 from vicinia.identity import Principal, Role, SigningKey
@@ -223,3 +224,19 @@ def test_who_is_not_in_a_run_is_not_told_how_far_it_is(accepted: tuple[Village, 
     }
     assert max(told[3]) < 700  # it is about to be over
     assert min(told[7]) >= 800  # as ever
+
+
+def test_the_longer_the_last_home_takes_the_less_often_the_others_ask(
+    accepted: tuple[Village, Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    village, job = accepted
+    run_id, bulletin = village.until_phase(job, Phase.INPUT).run_id, village.coordinator.bulletin
+    monkeypatch.setattr(LiveRun, "left_ms", lambda *_: 5)  # one of many is missing
+    told = []
+    for _ in range(3):
+        village.wait(4)
+        bulletin.tick()
+        told.append(min(bulletin.next_step_ms(village.village[0].principal, run_id) for _ in range(20)))
+    assert told[0] >= 400
+    assert told[1] >= 800
+    assert told[2] >= 1_000  # a step

@@ -83,7 +83,7 @@ class Manifest:
             raise Incompatible(
                 f"The run is of protocol version {self.protocol}, this program speaks {PROTOCOL}.",
                 where="manifest.protocol",
-                hint="One of the two was updated during the run, or must be yet.",
+                hint="Update this home, or wait until the coordinator is updated.",
             )
 
     def canonical(self) -> bytes:

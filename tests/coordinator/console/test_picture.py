@@ -59,6 +59,12 @@ def test_a_long_title_is_wrapped() -> None:
 
 @given(POINTS)
 @example([(5e-324, None)])
+@example([(3e-200, 1e-200)])
+@example([(0.1, None), (0.10000000000000002, None)])
+@example([(2.0, 1.1e-16)])
+@example([(0.1, 1e-17)])
+@example([(1e15, None), (1e15 + 0.125, None)])
+@example([(-1e300, None), (1e300, None)])
 def test_nothing_lies_outside(values: list[tuple[float | None, float | None]]) -> None:
     points = [Point(place, value, stderr) for place, (value, stderr) in enumerate(values)]
     picture = ET.fromstring(svg("Any", {"any": points}))

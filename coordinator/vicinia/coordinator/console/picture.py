@@ -122,7 +122,8 @@ class _Plot:
             y = self.y(tick)
             line = f'x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"'
             drawn.append(f'<line class="grid" {line} stroke="#dddddd"/>')
-            drawn.append(_text(_LEFT - 8, y + 4, f"{tick:.{digits}f}".replace("-", "−"), anchor="end"))
+            number = f"{tick:.{digits}f}" if digits <= _MOST_DIGITS else f"{tick:.{_MOST_DIGITS}g}"
+            drawn.append(_text(_LEFT - 8, y + 4, number.replace("-", "−"), anchor="end"))
         return drawn
 
     def hidden(self, rounds: Sequence[int]) -> list[str]:
@@ -159,12 +160,17 @@ def _polyline(joined: Sequence[str]) -> list[str]:
     return [f'<polyline class="line" points="{" ".join(joined)}" fill="none" stroke="#1a6fb0" stroke-width="1.5"/>']
 
 
-_NOTHING = 1e-300  # less cannot be divided into steps
+_NOTHING, _LARGEST = 1e-300, 1e300  # beyond these there is no dividing into steps
+_ALIKE = 1e-9  # values that differ by less than this part of their size are drawn as one
+_MOST_DIGITS = 12
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Round numbers, three to six of them, of which the first and the last hold everything between them."""
-    span = next(one for one in (high - low, abs(high), 1.0) if one > _NOTHING)
+    """Round numbers, two to six of them, of which the first and the last hold everything between them."""
+    low, high = (min(max(end, -_LARGEST), _LARGEST) for end in (low, high))
+    size, span = max(abs(low), abs(high)), high - low
+    if span <= max(_NOTHING, _ALIKE * size):
+        span = size if size > _NOTHING else 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))
     step = next(step for step in (power, 2 * power, 5 * power, 10 * power) if span / step <= 4 + 1e-9)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

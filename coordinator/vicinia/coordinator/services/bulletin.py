@@ -119,7 +119,8 @@ class Bulletin:
         if ends_ms is not None and ends_ms > now_ms:
             rest = ends_ms - now_ms
             return now_ms + (rest if left is None else min(rest, max(left, rest // 4))), True
-        return None if left is None else (now_ms + left, False)
+        # Nobody knows how long the last home takes: the longer it has taken, the less often the others ask.
+        return None if left is None else (now_ms + max(left, (now_ms - live.counted_ms) // 10), False)
 
     def _due(self, row: JobRow, before: RunRow | None) -> int:
         """When what the job's next run waits for ends, or ended: its vote, or the round before."""
@@ -146,4 +147,4 @@ def _concerns(live: LiveRun, household: str, protocols: tuple[int, ...]) -> bool
     index = live.terms.members.get(household)
     if index is None or live.manifest.protocol not in protocols:
         return False
-    return live.row.joinable or live.holds(index)
+    return (live.row.joinable and live.roster is None) or live.holds(index)

@@ -30,6 +30,12 @@ class DamagedRun(StorageFault):
     told = "The coordinator lost the run."
 
 
+class OutdatedRun(DamagedRun):
+    """The run is of another version of the protocol."""
+
+    told = "The coordinator was updated while the run was under way."
+
+
 def rebuild(connection: Connection, row: RunRow, ledger: Ledger, gate: Gate, now_ms: int, awake_ms: int) -> LiveRun:
     """The run as far as it went; DamagedRun where what is on disk makes none.
 
@@ -41,9 +47,8 @@ def rebuild(connection: Connection, row: RunRow, ledger: Ledger, gate: Gate, now
     except SQLAlchemyError:
         raise
     except Incompatible as error:
-        outdated = DamagedRun(error.what, where=where)
-        outdated.told = "The coordinator was updated while the run was under way."
-        raise outdated from error
+        _log.warning("%s: %s", where, error.what)
+        raise OutdatedRun(OutdatedRun.told, where=where) from error
     except ViciniaError as error:
         raise DamagedRun(f"This run cannot be continued from the database. {error.what}", where=where) from error
     except Exception as error:

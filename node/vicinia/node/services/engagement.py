@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from vicinia.errors import InvalidInput, NotAccepted, ProtocolViolation, RoundFailed, Unavailable
+from vicinia.errors import Incompatible, InvalidInput, NotAccepted, ProtocolViolation, RoundFailed, Unavailable
 from vicinia.identity import SigningKey
 from vicinia.node.services.clock import Clock
 from vicinia.node.services.curriculum import models, rounds
@@ -69,7 +69,12 @@ class Engagement:
     def resume(self, run: Run) -> tuple[Terms, NodeRound]:
         """The terms and the state of a run, as they were before a restart."""
         manifest, job = read_manifest(self.run_id, run.manifest, run.job, self.member.coop)
-        manifest.require_our_version()
+        try:
+            manifest.require_our_version()
+        except Incompatible as error:
+            sent = "" if run.step in BEFORE_INPUT else " What this home has sent may be in the result all the same."
+            error.hint = f"This home was updated in the middle of the run.{sent}"
+            raise
         terms = Terms.of(manifest, job, self.replica.assembly, self.member.id)
         if manifest.model_hash is not None and run.step in BEFORE_INPUT:
             terms = self.beginning(terms)
