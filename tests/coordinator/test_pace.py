@@ -234,7 +234,7 @@ def test_the_longer_the_last_home_takes_the_less_often_the_others_ask(
     monkeypatch.setattr(LiveRun, "left_ms", lambda *_: 5)  # one of many is missing
     told = []
     for _ in range(3):
-        village.wait(4)
+        village.wait(8)
         bulletin.tick()
         told.append(min(bulletin.next_step_ms(village.village[0].principal, run_id) for _ in range(20)))
     assert told[0] >= 400

@@ -120,7 +120,7 @@ class Bulletin:
             rest = ends_ms - now_ms
             return now_ms + (rest if left is None else min(rest, max(left, rest // 4))), True
         # Nobody knows how long the last home takes: the longer it has taken, the less often the others ask.
-        return None if left is None else (now_ms + max(left, (now_ms - live.counted_ms) // 10), False)
+        return None if left is None else (now_ms + max(left, (now_ms - live.counted_ms) // 20), False)
 
     def _due(self, row: JobRow, before: RunRow | None) -> int:
         """When what the job's next run waits for ends, or ended: its vote, or the round before."""
