@@ -18,6 +18,7 @@ _LEAST_STEPS_A_PHASE = 5
 _LEAST_POLLS_A_VOTE = 4
 _WITNESS_POLLS = 3  # in the time in which another home polls once: every step of a job waits for witnesses
 _AWAITED_POLLS = 10
+_BACKLOG_MS = 1_000
 _SHORTEST_MS = 50
 _RETURN_MS = 120_000  # homes that lost the coordinator ask again at least twice in this time
 
@@ -79,7 +80,7 @@ class Pace:
         idle = _jittered(self.interval(homes))
         if due_ms is None or not -self.overdue(homes) <= due_ms < idle:
             return idle
-        return min(idle, self.next_run(homes, max(0, due_ms)))  # while there is none, nobody asks all the time
+        return min(idle, max(0, due_ms) + max(1, secrets.randbelow(self.step(homes))))
 
     def beside_poll(self, homes: int) -> int:
         """What the daemon of a home in a run is told."""
@@ -107,8 +108,12 @@ class Pace:
 
     def next_run(self, homes: int, left_ms: int) -> int:
         """What a home is told, one of so many, that waits for a run to be open. `left_ms`: in what time, negative where
-        it is open already. Homes come spread over a step from that instant on; whose turn is past comes at once."""
-        return min(RETRY_MS, max(1, left_ms + secrets.randbelow(self.step(homes))))
+        it is open already. Homes come spread from that instant on; whose turn is past comes at once.
+
+        They may come twice as fast as is answered, as long as that is made up for within a second.
+        """
+        step = self.step(homes)
+        return min(RETRY_MS, max(1, left_ms + secrets.randbelow(max(step // 2, step - _BACKLOG_MS))))
 
 
 def _jittered(interval_ms: int) -> int:

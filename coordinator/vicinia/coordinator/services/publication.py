@@ -5,7 +5,7 @@ from __future__ import annotations
 from vicinia.coordinator.clock import Clock
 from vicinia.coordinator.services.live import LiveRun, has_bit, stranger
 from vicinia.coordinator.services.live_runs import LiveRuns
-from vicinia.coordinator.store import artifacts, jobs, runs
+from vicinia.coordinator.store import artifacts, runs
 from vicinia.coordinator.store.database import Database
 from vicinia.coordinator.store.runs import ENDED, RunRow
 from vicinia.errors import NotFound
@@ -31,9 +31,7 @@ class Publication:
         """(manifest, job), both canonical JSON."""
         live = self._live.get(run_id)
         live.considered.setdefault(live.index_of(caller), self._clock())
-        with self._database.read() as connection:
-            job = jobs.find(connection, live.row.job_hash)
-        return live.row.manifest, job.body if job else b""
+        return live.row.manifest, live.terms.job.canonical()
 
     def model(self, caller: Principal, run_id: bytes, offset: int) -> ModelPiece:
         """A piece of the model that this round begins with."""
