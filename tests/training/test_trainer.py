@@ -79,13 +79,7 @@ def test_a_defect_that_stays_ends_the_training_and_keeps_no_other(make: Make, mo
     whole.open_vote(second)
     whole.vote(second, yes=whole.homes)
     whole.wait(61)
-    for _ in range(300):
-        whole.tick()
-        whole.answer_all()
-        whole.wait(5)
-        if whole.row(second).stage is Stage.RELEASED:
-            break
-    assert whole.row(second).stage is Stage.RELEASED, whole.row(second).reason
+    whole.until(second, Stage.RELEASED)
     assert whole.row(first).stage is Stage.FAILED
     assert "defect of its own" in whole.row(first).reason
 

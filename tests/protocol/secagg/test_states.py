@@ -163,6 +163,19 @@ def test_a_roster_that_is_altered_is_refused(simulation: Simulation) -> None:
     refused(state, simulation, replace(view, adverts=(first, forged, *rest)), ProofInvalid)
 
 
+def test_a_home_on_a_ring_is_shown_its_own_advert_and_its_neighbours_and_takes_no_other() -> None:
+    """Each of them is signed by its member; a notary's advert would be in nobody's use (docs/adr/0018)."""
+    simulation = Simulation(201, corrupt=5, delta=Fraction(1, 10), floor=20, reload=False)
+    simulation.advertise(range(201))
+    state, view = simulation.homes[0].state, view_of(simulation)
+    frozen = simulation.coordinator._frozen()
+    own, shown = frozen.position(simulation.homes[0].index), [one.position for one in view.adverts]
+    assert shown == sorted([own, *frozen.around(own)])
+    other = next(notary for notary in sorted(frozen.cohort.notaries) if notary not in shown)
+    more = sorted([*view.adverts, frozen.proven(other)], key=lambda one: one.position)
+    refused(state, simulation, replace(view, adverts=tuple(more)), ProtocolViolation)
+
+
 def test_the_bitmap_of_members_is_part_of_the_roster(simulation: Simulation) -> None:
     simulation.advertise(ALL)
     roster = simulation.coordinator.freeze_roster()

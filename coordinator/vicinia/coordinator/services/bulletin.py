@@ -43,7 +43,7 @@ class Bulletin:
         self._ends_ms: dict[bytes, tuple[int, bool]] = {}  # of each run, as `_ends` says
         self._seen: dict[str, Seen] = {}
         self._lately: dict[str, int] = {}  # when each home polled last, as far back as two intervals
-        self._due_ms: int | None = None  # when the first vote or round ends after which a run may begin; not long ago
+        self._due_ms: int | None = None  # when a vote or round ends, or lately ended, after which a run may begin
         self._flush_ms = 0
         self._lock = threading.Lock()
 
